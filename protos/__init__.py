@@ -1,0 +1,1 @@
+"""The contracts of Nexus, and their generated code in `protos.gen`."""

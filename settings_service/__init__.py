@@ -1,0 +1,1 @@
+"""The settings service: organisations, users, keys, and the configuration of each organisation."""

@@ -1,0 +1,1 @@
+"""Configuration, keys and roles as pure data and functions."""

@@ -1,0 +1,1 @@
+"""gRPC in and out: one file an RPC family, and the conversions."""

@@ -1,0 +1,108 @@
+"""Turns a call's credential into a principal: an API key by asking the settings service, a mesh token by itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import Protocol
+
+import grpc
+
+from protos.gen.nexus.settings.v1 import identity_pb2, identity_pb2_grpc
+from shared.auth.context import acting_as
+from shared.auth.mesh_token import MeshTokens
+from shared.auth.principal import Principal, service_principal
+from shared.client import translated_errors
+from shared.clock import Clock
+from shared.errors import Unauthenticated
+
+API_KEY_PREFIX = "nxk_"
+_SCHEME = "bearer "
+
+
+class KeyDirectory(Protocol):
+    """Knows whose an API key is."""
+
+    async def principal_of(self, api_key: str) -> Principal:
+        """Return the principal that `api_key` belongs to.
+
+        Raises:
+            Unauthenticated: for an unknown or revoked key.
+            UpstreamDown: when that cannot be found out now.
+        """
+        ...
+
+
+class Authenticator:
+    """Authenticates the `authorization` value of a call."""
+
+    def __init__(self, tokens: MeshTokens, keys: KeyDirectory) -> None:
+        self._tokens = tokens
+        self._keys = keys
+
+    async def authenticate(self, authorization: str | None) -> Principal:
+        """Return who is calling.
+
+        Args:
+            authorization: `Bearer <API key or mesh token>`, or None.
+
+        Raises:
+            Unauthenticated: when there is no credential or it is not valid.
+            UpstreamDown: when an API key cannot be checked now.
+        """
+        if not authorization or not authorization.lower().startswith(_SCHEME):
+            raise Unauthenticated(
+                "CREDENTIAL_MISSING", "Send your API key as metadata: `authorization: Bearer nxk_...`."
+            )
+        credential = authorization[len(_SCHEME) :].strip()
+        if credential.startswith(API_KEY_PREFIX):
+            return await self._keys.principal_of(credential)
+        return self._tokens.verify(credential)
+
+
+class SettingsKeyDirectory:
+    """Asks the settings service, and remembers the answer for a moment.
+
+    Answers are kept under the key's SHA-256, never under the key, for `ttl_s` seconds: that is how long a revoked
+    key can still work.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, service: str, clock: Clock, ttl_s: float = 5.0) -> None:
+        self._stub = identity_pb2_grpc.IdentityServiceStub(channel)
+        self._service = service
+        self._clock = clock
+        self._ttl_s = ttl_s
+        self._known: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+
+    async def principal_of(self, api_key: str) -> Principal:
+        """Return the principal that `api_key` belongs to."""
+        digest = hashlib.sha256(api_key.encode()).digest()
+        now = self._clock.monotonic()
+        known = self._known.get(digest)
+        if known and now < known[0]:
+            return known[1]
+        with acting_as(service_principal(self._service)):
+            async with translated_errors("settings"):
+                reply: identity_pb2.AuthenticateKeyResponse = await self._stub.AuthenticateKey(
+                    identity_pb2.AuthenticateKeyRequest(api_key=api_key[:256]), timeout=5
+                )
+        found = principal_from_proto(reply.principal)
+        self._known[digest] = (now + self._ttl_s, found)
+        while len(self._known) > 10_000:
+            self._known.popitem(last=False)
+        return found
+
+
+def principal_from_proto(message: identity_pb2.Principal) -> Principal:
+    """Return the principal that `message` names."""
+    return Principal(message.org_id, message.user_id, frozenset(message.roles), frozenset(message.permissions))
+
+
+def principal_to_proto(principal: Principal) -> identity_pb2.Principal:
+    """Return `principal` as a message."""
+    return identity_pb2.Principal(
+        org_id=principal.org_id,
+        user_id=principal.user_id,
+        roles=sorted(principal.roles),
+        permissions=sorted(principal.permissions),
+    )

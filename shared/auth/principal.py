@@ -1,0 +1,33 @@
+"""The principal: on whose behalf something happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller: an organisation's user, or a service of the mesh acting for itself.
+
+    `permissions` are `<resource>.<verb>`, `<resource>.*` or `*`, as the roles gave them when the caller was
+    authenticated.
+    """
+
+    org_id: str
+    user_id: str
+    roles: frozenset[str]
+    permissions: frozenset[str]
+
+    def may(self, permission: str) -> bool:
+        """Return whether `permission`, `<resource>.<verb>`, is held."""
+        resource = permission.partition(".")[0]
+        return not self.permissions.isdisjoint((permission, f"{resource}.*", "*"))
+
+
+SERVICE_ORG = "nexus"
+"""Organisation of the mesh's own services. No row of a tenant carries it."""
+
+
+def service_principal(name: str) -> Principal:
+    """Return the principal of the service `name` when it acts for nobody else."""
+    return Principal(SERVICE_ORG, f"service:{name}", frozenset({"service"}), frozenset({"identity.authenticate"}))

@@ -1,0 +1,6 @@
+"""The one server bootstrap: what a service gives, what it gets, and how it is run."""
+
+from shared.server.bootstrap import run
+from shared.server.service import Dependencies, Registration, Service
+
+__all__ = ["Dependencies", "Registration", "Service", "run"]

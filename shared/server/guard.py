@@ -1,0 +1,195 @@
+"""The guard around every RPC, unary and streaming alike: who, may they, is the request well-formed, how did it end.
+
+It is the one place that maps errors to statuses, and the one place outside the supervisor that catches everything.
+Health and reflection are not guarded: they carry nothing of a tenant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import protovalidate
+from google.protobuf.message import DecodeError
+from opentelemetry import trace
+from opentelemetry.propagate import extract
+
+from shared.auth.authenticator import Authenticator
+from shared.auth.context import acting_as
+from shared.auth.principal import Principal
+from shared.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    FieldViolation,
+    Forbidden,
+    Internal,
+    InvalidInput,
+    NexusError,
+)
+from shared.errors.grpc_status import DETAILS_KEY, code_of, status_details
+from shared.telemetry.logging import get_logger
+from shared.telemetry.metrics import RPC_ERRORS, RPC_IN_FLIGHT, RPC_SECONDS
+
+_log = get_logger(__name__)
+_tracer = trace.get_tracer("nexus.rpc")
+MAX_UNARY_S = 3700.0
+"""Longest time that a unary call may take when its caller gave no deadline."""
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """How a call went, filled in while it runs."""
+
+    code: str = "OK"
+    reason: str = ""
+    principal: Principal | None = None
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Wraps the handlers of one service.
+
+    Args:
+        service: short name, the domain of errors.
+        permissions: the permission of each RPC by its path; paths that are not there are not guarded.
+        authenticator: tells who is calling.
+    """
+
+    def __init__(self, service: str, permissions: Mapping[str, str], authenticator: Authenticator) -> None:
+        self._service = service
+        self._permissions = permissions
+        self._authenticator = authenticator
+        self._wrapped: dict[str, Any] = {}
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """Return the guarded handler of the called RPC."""
+        method: str = handler_call_details.method
+        known = self._wrapped.get(method)
+        if known is not None:
+            return known
+        handler = await continuation(handler_call_details)
+        if handler is None or method not in self._permissions:
+            return handler
+        wrapped = self._wrap(method, handler)
+        self._wrapped[method] = wrapped
+        return wrapped
+
+    def _wrap(self, method: str, handler: Any) -> Any:
+        decode = handler.request_deserializer
+
+        async def unary(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            async with self._guarded(method, context):
+                request = _decoded(decode, raw)
+                async with asyncio.timeout(MAX_UNARY_S):
+                    return await handler.unary_unary(request, context)
+
+        async def stream(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            async with self._guarded(method, context):
+                request = _decoded(decode, raw)
+                async for response in handler.unary_stream(request, context):
+                    yield response
+
+        # Requests are decoded inside the guard, so that bytes that are no message get the taxonomy's error.
+        if handler.response_streaming:
+            streaming: Any = grpc.unary_stream_rpc_method_handler
+            return streaming(stream, None, handler.response_serializer)
+        single: Any = grpc.unary_unary_rpc_method_handler
+        return single(unary, None, handler.response_serializer)
+
+    @asynccontextmanager
+    async def _guarded(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncGenerator[None, None]:
+        metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
+        outcome = _Outcome()
+        started = time.perf_counter()
+        RPC_IN_FLIGHT.labels(method).inc()
+        with _tracer.start_as_current_span(
+            method[1:], context=extract(metadata), kind=trace.SpanKind.SERVER, record_exception=False
+        ) as span:
+            try:
+                outcome.principal = await self._admitted(method, metadata)
+                with acting_as(outcome.principal):
+                    yield
+            except asyncio.CancelledError:
+                outcome.code, outcome.reason = grpc.StatusCode.CANCELLED.name, "CALLER_LEFT"
+                raise
+            except Exception as error:  # noqa: BLE001  # the one place that maps every error
+                mapped = self._mapped(error, method)
+                outcome.code, outcome.reason = code_of(mapped).name, mapped.reason
+                await self._abort(context, mapped, span)
+            finally:
+                self._record(method, outcome, time.perf_counter() - started)
+                span.set_attribute("rpc.grpc.status_code", outcome.code)
+
+    async def _admitted(self, method: str, metadata: Mapping[str, str]) -> Principal:
+        """Return the caller, who holds the RPC's permission."""
+        principal = await self._authenticator.authenticate(metadata.get("authorization"))
+        permission = self._permissions[method]
+        if not principal.may(permission):
+            raise Forbidden(
+                "PERMISSION_DENIED",
+                f"This needs the permission {permission}, which your roles do not give.",
+                metadata={"permission": permission},
+            )
+        return principal
+
+    def _mapped(self, error: Exception, method: str) -> NexusError:
+        if isinstance(error, NexusError):
+            if isinstance(error, Internal):
+                _log.error("internal_error", rpc_method=method, reason=error.reason, exc_info=error)
+            return error
+        if isinstance(error, TimeoutError):
+            return DeadlineExceeded("DEADLINE_EXCEEDED", "The call took longer than it may.")
+        if isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.CANCELLED:
+            return Cancelled("CANCELLED", "The call was cancelled.")
+        _log.error("internal_error", rpc_method=method, reason="INTERNAL", exc_info=error)
+        return Internal("INTERNAL", "Something broke inside Nexus. The log has it under the trace id.")
+
+    async def _abort(self, context: grpc.aio.ServicerContext[Any, Any], error: NexusError, span: trace.Span) -> None:
+        error.metadata = {**error.metadata, "trace_id": format(span.get_span_context().trace_id, "032x")}
+        span.set_status(trace.StatusCode.ERROR, error.reason)
+        await context.abort(
+            code_of(error),
+            error.message,
+            trailing_metadata=((DETAILS_KEY, status_details(error, self._service)),),
+        )
+
+    def _record(self, method: str, outcome: _Outcome, seconds: float) -> None:
+        RPC_IN_FLIGHT.labels(method).dec()
+        RPC_SECONDS.labels(method, outcome.code).observe(seconds)
+        if outcome.reason:
+            RPC_ERRORS.labels(method, outcome.reason).inc()
+        _log.info(
+            "rpc",
+            rpc_method=method,
+            code=outcome.code,
+            reason=outcome.reason,
+            duration_ms=round(seconds * 1000, 2),
+            org_id=outcome.principal.org_id if outcome.principal else "",
+            user_id=outcome.principal.user_id if outcome.principal else "",
+        )
+
+
+def _decoded(decode: Any, raw: bytes) -> Any:
+    """Return the request in `raw`, well-formed and valid by its contract's constraints."""
+    try:
+        request = decode(raw)
+    except (DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise InvalidInput(
+            "REQUEST_MALFORMED", "The request is no message of this method, or a text in it is not UTF-8."
+        ) from error
+    try:
+        protovalidate.validate(request)
+    except protovalidate.ValidationError as error:
+        violations = [FieldViolation(_path(v.proto.field), v.proto.message) for v in error.violations]
+        text = "; ".join(f"{v.field} {v.description}" for v in violations)
+        raise InvalidInput("REQUEST_INVALID", f"The request is not valid: {text}.", violations=violations) from error
+    return request
+
+
+def _path(field: Any) -> str:
+    """Return the dotted path of the field that a violation names; empty for a rule over the whole message."""
+    return ".".join(element.field_name for element in field.elements) if field else ""

@@ -1,0 +1,1 @@
+"""Logs, metrics and traces. Telemetry is write-only: no decision reads it."""
