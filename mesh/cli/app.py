@@ -1,0 +1,52 @@
+"""The `nexus` command: a table of commands, each imported when it is called."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import typer
+
+from mesh.cli.lazy_group import Target, lazy_group
+
+_COMMANDS = {
+    "up": Target("mesh.cli.commands.up", "Start the mesh."),
+    "down": Target("mesh.cli.commands.down", "Stop the mesh."),
+    "status": Target("mesh.cli.commands.status", "Show the processes of the mesh."),
+    "doctor": Target("mesh.cli.commands.doctor", "Find out what is wrong, and what to do about it."),
+    "ask": Target("mesh.cli.commands.ask", "Ask a question and follow the answer."),
+    "runs": Target("mesh.cli.commands.runs", "List, show and cancel runs."),
+    "conversations": Target("mesh.cli.commands.conversations", "List, show and delete conversations."),
+    "providers": Target("mesh.cli.commands.providers", "List the model providers."),
+    "models": Target("mesh.cli.commands.models", "List the models."),
+    "tools": Target("mesh.cli.commands.tools", "List, enable and disable tools."),
+    "settings": Target("mesh.cli.commands.settings_values", "Read and change the organisation's settings."),
+    "calendar": Target("mesh.cli.commands.calendars", "Import and show calendars."),
+    "version": Target("mesh.cli.commands.version", "Show versions."),
+}
+
+app = typer.Typer(
+    cls=lazy_group(_COMMANDS),
+    name="nexus",
+    help="Nexus: a self-hosted mesh for LLM agents. Every command takes --json and --data.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def root() -> None:
+    """Nexus: a self-hosted mesh for LLM agents. Every command takes --json and --data."""
+
+
+def main() -> None:
+    """Run the command line. Ends the process with one of the documented exit codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An answer may hold characters that the terminal cannot show; that is no reason to fail.
+            stream.reconfigure(errors="replace")
+    app(prog_name="nexus")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""`nexus status`: the processes of the mesh."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import typer
+
+from mesh.cli.exit_codes import ExitCode
+from mesh.cli.failures import finish
+from mesh.cli.options import DataOption, JsonOption
+from mesh.cli.output import Output
+from mesh.cli.process_memory import mebibytes, memory_of
+from mesh.cli.settings import load_cli_settings
+from mesh.supervisor.control import running_mesh
+from mesh.supervisor.domain.mesh_state import MeshPhase, MeshState
+from shared.errors import PreconditionFailed
+
+app = typer.Typer(add_completion=False)
+_COLUMNS = ("service", "state", "pid", "restarts", "memory", "address", "last exit")
+
+
+@app.command()
+def status(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Show the processes of the mesh. Exit code 0 when all are ready, 1 when not, 3 when no mesh runs."""
+    output = Output(as_json=as_json)
+
+    def work() -> ExitCode:
+        settings = load_cli_settings(data)
+        mesh = running_mesh(settings.layout)
+        if mesh is None:
+            raise PreconditionFailed("MESH_NOT_RUNNING", f"No mesh runs on {settings.data}. Start it with `nexus up`.")
+        _show(mesh, output)
+        return ExitCode.OK if mesh.phase is MeshPhase.READY else ExitCode.FAILED
+
+    finish(work, as_json=as_json)
+
+
+def _show(mesh: MeshState, output: Output) -> None:
+    memory = {entry.name: memory_of(entry.pid) for entry in mesh.services}
+    supervisor = memory_of(mesh.supervisor_pid, family=False)
+    total = sum(memory.values(), supervisor)
+    if output.as_json:
+        content: dict[str, Any] = mesh.model_dump(mode="json")
+        for entry in content["services"]:
+            entry["rss_bytes"] = memory[entry["name"]].rss_bytes
+            entry["pss_bytes"] = memory[entry["name"]].pss_bytes
+        content["supervisor_rss_bytes"] = supervisor.rss_bytes
+        content["pss_bytes"] = total.pss_bytes
+        output.json_value(content)
+        return
+    rows = [
+        (e.name, e.state, e.pid, e.restarts, mebibytes(memory[e.name].rss_bytes), e.tcp_address, e.last_exit)
+        for e in mesh.services
+    ]
+    output.table(_COLUMNS, rows, "No processes.")
+    output.note(
+        f"{mesh.phase} · supervisor {mesh.supervisor_pid} with {mebibytes(supervisor.rss_bytes)} · "
+        f"{mebibytes(total.pss_bytes)} in all, shared pages counted once · "
+        f"{os.path.relpath(mesh.data_dir)}"
+    )

@@ -1,0 +1,92 @@
+"""What commands print: tables and lines for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mesh.cli.printable import printable
+
+_FILE_WIDTH = 240
+_STATE_STYLES = {
+    "ready": "green",
+    "available": "green",
+    "completed": "green",
+    "enabled": "green",
+    "ok": "green",
+    "starting": "yellow",
+    "pending": "yellow",
+    "running": "yellow",
+    "backoff": "yellow",
+    "warn": "yellow",
+    "unhealthy": "red",
+    "failing": "red",
+    "failed": "red",
+    "fail": "red",
+    "disabled": "dim",
+    "cancelled": "dim",
+    "stopped": "dim",
+}
+
+
+class Output:
+    """Prints results on standard output and everything else on standard error.
+
+    Args:
+        as_json: whether results are JSON.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        # Into a file or pipe, lines are not folded: programs read them.
+        self.out = Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+        self.err = Console(stderr=True, highlight=False)
+
+    def json_value(self, value: object) -> None:
+        """Print one JSON value on one line, at once."""
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.flush()
+
+    def message(self, message: Message) -> None:
+        """Print one protobuf message as JSON, in the names of the contract."""
+        self.json_value(as_dict(message))
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
+        """Print a table, or the sentence `empty` when there are no rows."""
+        made = [[cell(value) for value in row] for row in rows]
+        if not made:
+            self.note(empty)
+            return
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in made:
+            table.add_row(*row)
+        self.out.print(table)
+
+    def line(self, text: str) -> None:
+        """Print one line of a result."""
+        self.out.print(Text(printable(text)), soft_wrap=True)
+
+    def note(self, text: str, style: str = "dim") -> None:
+        """Print one line that is not a result."""
+        self.err.print(Text(printable(text), style=style), soft_wrap=True)
+
+
+def cell(value: object) -> Text:
+    """Return a table's cell; the words for states are coloured."""
+    text = printable("" if value is None else str(value))
+    return Text(text, style=_STATE_STYLES.get(text, ""))
+
+
+def as_dict(message: Message) -> dict[str, Any]:
+    """Return a message as JSON in the names of the contract, with fields that have their default value."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)

@@ -1,0 +1,29 @@
+"""Words for people from the values of the contracts."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
+
+
+def enum_word(kind: EnumDescriptor, value: int) -> str:
+    """Return a value without the prefix that all values share, in small letters: `available`, `not configured`."""
+    known = kind.values_by_number.get(value)
+    if known is None:  # a newer server
+        return f"unknown ({value})"
+    prefix = kind.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return known.name.removeprefix(prefix).replace("_", " ").lower()
+
+
+def when(message: Timestamp, zone: tzinfo | None = None) -> str:
+    """Return a time for people in `zone`, by default that of this machine; empty for one that is not set."""
+    if not message.seconds and not message.nanos:
+        return ""
+    return moment(message, zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moment(message: Timestamp, zone: tzinfo | None = None) -> datetime:
+    """Return a time in `zone`, by default that of this machine."""
+    return datetime.fromtimestamp(message.ToNanoseconds() / 1e9, tz=zone).astimezone(zone)

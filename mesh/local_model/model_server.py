@@ -1,0 +1,89 @@
+"""Starts llama.cpp's HTTP servers in this process through xllamacpp.
+
+The library is untyped; everything that touches it is in this file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import xllamacpp
+
+from mesh.local_model.errors import LocalModelError
+from mesh.local_model.settings import LocalModelSettings
+
+_library = cast("Any", xllamacpp)
+
+# MiniLM reads 512 tokens of a text; its server must take a whole text as one batch.
+_EMBED_TEXT_TOKENS = 512
+_EMBED_PARALLEL = 4
+
+
+class ModelServer(Protocol):
+    """A running llama.cpp server. It stops when the last reference to it goes."""
+
+    @property
+    def listening_address(self) -> str:
+        """`http://host:port`."""
+        ...
+
+
+def start_chat(settings: LocalModelSettings, key: str) -> ModelServer:
+    """Loads the chat model and serves it. Blocks until it answers (0.3 s for the model that ships).
+
+    Raises:
+        LocalModelError: The weights do not load.
+    """
+    params = _params(settings, key, settings.chat_port, settings.chat_file)
+    params.n_ctx = settings.context_tokens
+    params.n_parallel = settings.parallel_chats
+    # One pool of context for all chats: each may use all of it, and memory does not grow with their number.
+    params.kv_unified = True
+    params.use_jinja = True
+    return _start(params, settings.chat_file, "NEXUS_LOCAL_MODEL_CHAT_WEIGHTS")
+
+
+def start_embeddings(settings: LocalModelSettings, key: str) -> ModelServer:
+    """Loads the embedding model and serves it. Blocks until it answers.
+
+    Raises:
+        LocalModelError: The weights do not load.
+    """
+    params = _params(settings, key, settings.embed_port, settings.embed_file)
+    params.embedding = True
+    params.pooling_type = _library.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    params.n_parallel = _EMBED_PARALLEL
+    params.n_ctx = _EMBED_TEXT_TOKENS * _EMBED_PARALLEL
+    params.n_batch = params.n_ubatch = _EMBED_TEXT_TOKENS
+    return _start(params, settings.embed_file, "NEXUS_LOCAL_MODEL_WEIGHTS_DIR")
+
+
+def _params(settings: LocalModelSettings, key: str, port: int, weights: Path) -> Any:
+    params = _library.CommonParams()
+    params.model.path = str(weights)
+    # What the server calls the model; by default it would give away the path.
+    params.model_alias = {weights.stem}
+    params.hostnames = [settings.host]
+    params.port = port
+    params.api_keys = [key]
+    params.n_gpu_layers = 0
+    params.fit_params = False
+    params.cpuparams.n_threads = settings.threads
+    params.cpuparams_batch.n_threads = settings.threads
+    params.verbosity = settings.log_verbosity
+    # Prompts kept in RAM between chats would grow to 8 GB by default.
+    params.cache_ram_mib = 0
+    params.ui = False
+    params.endpoint_slots = False
+    return params
+
+
+def _start(params: Any, path: Path, setting: str) -> ModelServer:
+    try:
+        return cast("ModelServer", _library.Server(params))
+    except RuntimeError as error:
+        raise LocalModelError(
+            f"llama.cpp cannot serve {path}: the file is damaged or of a kind it does not know.",
+            f"Run `python -m mesh.weights`, or set {setting} to another GGUF file.",
+        ) from error

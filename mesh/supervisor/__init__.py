@@ -1,0 +1,1 @@
+"""The supervisor: one process per service, started, watched, restarted and stopped together."""

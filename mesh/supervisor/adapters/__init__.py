@@ -1,0 +1,1 @@
+"""The machine as it is: processes, probes, files, locks and ports."""

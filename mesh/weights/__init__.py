@@ -1,0 +1,1 @@
+"""Sets up the weights of the models that ship with Nexus: `python -m mesh.weights`."""

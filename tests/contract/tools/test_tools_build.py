@@ -1,0 +1,86 @@
+"""The service as `main.build` wires it: real tools, real policy, peers that are there or not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import grpc
+import pytest
+
+from protos.gen.nexus.settings.v1 import settings_pb2, settings_pb2_grpc
+from protos.gen.nexus.tools.v1 import tools_pb2, tools_pb2_grpc
+from shared.client.channel import open_channel
+from shared.clock import SystemClock
+from shared.ids import new_id
+from shared.server import Dependencies, Registration, Service
+from shared.testing.harness import Served, serving
+from tool_executor.main import build
+from tool_executor.settings import Settings
+
+
+class NothingDisabled(settings_pb2_grpc.SettingsServiceServicer):
+    """Settings of an organisation that changed nothing."""
+
+    async def GetConfig(  # noqa: N802 - named by the contract
+        self, request: object, context: object
+    ) -> settings_pb2.GetConfigResponse:
+        return settings_pb2.GetConfigResponse(config=settings_pb2.Config())
+
+    async def WatchConfig(  # noqa: N802 - named by the contract
+        self, request: object, context: object
+    ) -> AsyncIterator[settings_pb2.WatchConfigResponse]:
+        yield settings_pb2.WatchConfigResponse(config=settings_pb2.Config())
+        await asyncio.sleep(60)
+
+
+@asynccontextmanager
+async def tools(settings: Served | None) -> AsyncGenerator[tools_pb2_grpc.ToolServiceStub, None]:
+    """Serve the tool executor; the sandbox and the dashboard are not there."""
+    async with AsyncExitStack() as stack:
+
+        def channel(address: str) -> grpc.aio.Channel:
+            if address == "settings" and settings is not None:
+                return settings.channel
+            opened = open_channel("unix:/nonexistent/peer.sock", lambda _principal: None)
+            stack.push_async_callback(opened.close)
+            return opened
+
+        wired = build(
+            Settings(settings_address="settings", calculator_warm_up_delay_s=600),
+            Dependencies(SystemClock(), new_id, channel),
+        )
+        served = await stack.enter_async_context(serving(wired))
+        yield tools_pb2_grpc.ToolServiceStub(served.channel)
+
+
+async def test_the_built_in_tools_run_and_missing_peers_are_outcomes() -> None:
+    registration = Registration(
+        settings_pb2_grpc.add_SettingsServiceServicer_to_server,
+        NothingDisabled(),
+        settings_pb2.DESCRIPTOR.services_by_name["SettingsService"],
+    )
+    calls = {
+        "calculator": ({"expression": "What is 23*17 + sqrt(144)?"}, "OK", "", "23*17 + sqrt(144) = 403"),
+        "get_current_time": ({"time_zone": "UTC"}, "OK", "", "(UTC)."),
+        "execute_code": ({"code": "print(1)"}, "ERROR", "UNREACHABLE", "sandbox"),
+        "get_user_context": ({"day": "today"}, "ERROR", "UNREACHABLE", "dashboard"),
+    }
+    async with serving(Service("settings", [registration])) as settings, tools(settings) as stub:
+        listed = (await stub.ListTools(tools_pb2.ListToolsRequest())).tools
+        assert [tool.name for tool in listed] == sorted(calls)
+        assert all(tool.enabled for tool in listed)
+        for name, (arguments, status, reason, told) in calls.items():
+            request = tools_pb2.ExecuteToolRequest(name=name, arguments_json=json.dumps(arguments))
+            result = (await stub.ExecuteTool(request, timeout=30)).result
+            assert (tools_pb2.ToolStatus.Name(result.status), result.error_reason) == (f"TOOL_STATUS_{status}", reason)
+            assert told in result.summary
+
+
+async def test_nothing_runs_without_the_settings_service() -> None:
+    async with tools(None) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ExecuteTool(tools_pb2.ExecuteToolRequest(name="get_current_time"))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE

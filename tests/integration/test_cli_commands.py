@@ -1,0 +1,322 @@
+"""Every command of `nexus` against servers that answer as the test says: what is asked, printed, and returned."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mesh.cli.app import app
+from protos.gen.nexus.agent.v1 import agent_pb2, conversation_pb2
+from protos.gen.nexus.dashboard.v1 import dashboard_pb2
+from protos.gen.nexus.router.v1 import router_pb2
+from protos.gen.nexus.sandbox.v1 import sandbox_pb2
+from protos.gen.nexus.settings.v1 import identity_pb2, settings_pb2
+from protos.gen.nexus.tools.v1 import tools_pb2
+from shared import errors
+
+sys.path.insert(0, str(Path(__file__).parent / "cli_kit"))
+from fake_mesh import KEY, fake_mesh
+
+LIST_COMMANDS = [
+    ("runs", "list"),
+    ("conversations", "list"),
+    ("providers", "list"),
+    ("models", "list"),
+    ("tools", "list"),
+    ("settings", "get"),
+    ("calendar", "show"),
+]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    for name in ("NEXUS_DATA", "NEXUS_API_KEY", "NEXUS_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def mesh(tmp_path):
+    with fake_mesh(tmp_path / "d") as running:
+        yield running
+
+
+@pytest.fixture
+def nexus(tmp_path):
+    def call(*arguments, stdin=None):
+        return CliRunner().invoke(app, [*arguments, "--data", str(tmp_path / "d")], input=stdin)
+
+    return call
+
+
+def printed(result, code=0):
+    assert result.exit_code == code, (result.output, result.exception)
+    return json.loads(result.stdout)
+
+
+def refused(result, code):
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    return json.loads(result.stderr)["error"]
+
+
+def test_runs_are_listed_a_page_at_a_time(mesh, nexus):
+    run = agent_pb2.Run(run_id="run-1", question="How\x1b[2J?", status=agent_pb2.RUN_STATUS_COMPLETED)
+    mesh.answers["ListRuns"] = lambda _: agent_pb2.ListRunsResponse(runs=[run], next_page_token="next")
+
+    shown = nexus("runs", "list", "--limit", "7", "--page", "tok", "--conversation", "c-1")
+
+    assert "run-1" in shown.stdout
+    assert "completed" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert "--page next" in shown.stderr
+    expected = agent_pb2.ListRunsRequest(page_size=7, page_token="tok", conversation_id="c-1")
+    assert mesh.requests("ListRuns") == [expected]
+    assert printed(nexus("runs", "list", "--json"))["runs"][0]["status"] == "RUN_STATUS_COMPLETED"
+
+
+def test_a_run_is_shown_with_its_failure_and_its_tool_calls(mesh, nexus):
+    call = agent_pb2.ToolCallSummary(tool="calculator", arguments_json="{}", ok=False, summary="division by zero")
+    failure = agent_pb2.RunFailure(reason="MODEL_DOWN", message="No model answers.")
+    run = agent_pb2.Run(run_id="run-1", status=agent_pb2.RUN_STATUS_FAILED, failure=failure, tool_calls=[call])
+    mesh.answers["GetRun"] = lambda _: agent_pb2.GetRunResponse(run=run)
+
+    shown = nexus("runs", "show", "run-1").stdout
+
+    assert "No model answers. [MODEL_DOWN]" in shown
+    assert "division by zero" in shown
+    assert printed(nexus("runs", "show", "run-1", "--json"))["run"]["failure"]["reason"] == "MODEL_DOWN"
+
+
+def test_the_events_of_a_run_that_goes_on_are_shown_without_waiting_for_its_end(mesh, nexus):
+    run = agent_pb2.Run(run_id="run-1", status=agent_pb2.RUN_STATUS_RUNNING, last_sequence=2)
+    mesh.answers["GetRun"] = lambda _: agent_pb2.GetRunResponse(run=run)
+
+    def endless(request):
+        for number in range(request.after_sequence + 1, 10_000):
+            event = agent_pb2.RunEvent(
+                run_id="run-1", sequence=number, token_delta=agent_pb2.TokenDelta(text=f"t{number}")
+            )
+            yield agent_pb2.WatchRunResponse(event=event)
+
+    mesh.answers["WatchRun"] = endless
+    assert [e["sequence"] for e in printed(nexus("runs", "show", "run-1", "--events", "--json"))["events"]] == [
+        "1",
+        "2",
+    ]
+    assert "token_delta" in nexus("runs", "show", "run-1", "--events").stdout
+
+
+def test_a_run_is_cancelled_with_a_key_of_its_own(mesh, nexus):
+    run = agent_pb2.Run(run_id="run-1", status=agent_pb2.RUN_STATUS_CANCELLED)
+    mesh.answers["CancelRun"] = lambda _: agent_pb2.CancelRunResponse(run=run)
+    assert nexus("runs", "cancel", "run-1").stdout == "run-1 is cancelled.\n"
+    assert mesh.requests("CancelRun")[0].request_id
+
+
+def test_conversations_are_listed_shown_and_deleted(mesh, nexus):
+    conversation = conversation_pb2.Conversation(conversation_id="c-1", title="Whales")
+    message = conversation_pb2.ConversationMessage(role=conversation_pb2.MESSAGE_ROLE_ASSISTANT, text="They sing.")
+    mesh.answers |= {
+        "ListConversations": lambda _: conversation_pb2.ListConversationsResponse(conversations=[conversation]),
+        "GetConversation": lambda _: conversation_pb2.GetConversationResponse(
+            conversation=conversation, messages=[message]
+        ),
+        "DeleteConversation": lambda _: conversation_pb2.DeleteConversationResponse(),
+    }
+    assert "Whales" in nexus("conversations", "list").stdout
+    assert nexus("conversations", "show", "c-1").stdout == "They sing.\n"
+    assert printed(nexus("conversations", "delete", "c-1", "--json")) == {"deleted": "c-1"}
+    assert mesh.requests("DeleteConversation")[0].conversation_id == "c-1"
+
+
+def test_providers_are_listed_with_why_the_newest_configuration_is_not_in_force(mesh, nexus):
+    provider = router_pb2.Provider(name="acme", type="anthropic", state=router_pb2.PROVIDER_STATE_NOT_CONFIGURED)
+    mesh.answers["ListProviders"] = lambda _: router_pb2.ListProvidersResponse(
+        providers=[provider], config_error="line 3: no such type"
+    )
+    shown = nexus("providers", "list")
+    assert "not configured" in shown.stdout
+    assert "line 3: no such type" in shown.stderr
+
+
+def test_models_are_listed_with_what_they_can_and_cost(mesh, nexus):
+    model = router_pb2.Model(name="acme/big", chat=True, tool_calling=True, input_micro_usd_per_million=2_500_000)
+    mesh.answers["ListModels"] = lambda _: router_pb2.ListModelsResponse(models=[model])
+    shown = nexus("models", "list").stdout
+    assert "chat, tools" in shown
+    assert "2.50" in shown
+
+
+def test_tools_are_listed_and_switched(mesh, nexus):
+    tool = tools_pb2.Tool(name="calculator", enabled=False, description="Computes.")
+    mesh.answers["ListTools"] = lambda _: tools_pb2.ListToolsResponse(tools=[tool])
+    mesh.answers["SetToolState"] = lambda request: settings_pb2.SetToolStateResponse(
+        tool=settings_pb2.ToolState(name=request.name, enabled=request.enabled)
+    )
+    assert "disabled" in nexus("tools", "list").stdout
+    assert nexus("tools", "enable", "calculator").stdout == "calculator is enabled.\n"
+    assert printed(nexus("tools", "disable", "calculator", "--json"))["tool"]["enabled"] is False
+    assert [request.enabled for request in mesh.requests("SetToolState")] == [True, False]
+
+
+def test_settings_are_read_whole_by_group_and_one_by_one(mesh, nexus):
+    config = settings_pb2.Config(agent=settings_pb2.AgentConfig(max_steps=8), etag="e-1")
+    mesh.answers["GetConfig"] = lambda _: settings_pb2.GetConfigResponse(config=config)
+    assert nexus("settings", "get", "agent.max_steps").stdout == "8\n"
+    assert printed(nexus("settings", "get", "agent", "--json"))["max_steps"] == 8
+    assert "calendar.url" in nexus("settings", "get").stdout
+    assert refused(nexus("settings", "get", "nope", "--json"), 2)["reason"] == "PATH_UNKNOWN"
+
+
+def test_a_setting_is_changed_by_a_mask_of_one_path_with_the_etag_that_was_read(mesh, nexus):
+    mesh.answers["GetConfig"] = lambda _: settings_pb2.GetConfigResponse(config=settings_pb2.Config(etag="e-1"))
+    mesh.answers["UpdateConfig"] = lambda request: settings_pb2.UpdateConfigResponse(config=request.config)
+
+    assert nexus("settings", "set", "agent.max_steps", "9").stdout == "agent.max_steps = 9\n"
+
+    request = mesh.requests("UpdateConfig")[0]
+    assert list(request.update_mask.paths) == ["agent.max_steps"]
+    assert (request.config.agent.max_steps, request.config.etag, bool(request.request_id)) == (9, "e-1", True)
+
+
+def test_a_setting_that_is_wrong_is_refused_before_anybody_is_asked(mesh, nexus):
+    error = refused(nexus("settings", "set", "agent.max_steps", "many", "--json"), 2)
+    assert (error["reason"], mesh.calls) == ("VALUE_INVALID", [])
+
+
+def test_a_change_that_came_too_late_says_so(mesh, nexus):
+    mesh.answers["GetConfig"] = lambda _: settings_pb2.GetConfigResponse()
+    mesh.answers["UpdateConfig"] = errors.StaleWrite("ETAG_STALE", "The settings changed. Read them again.")
+    assert refused(nexus("settings", "set", "agent.max_steps", "9", "--json"), 1)["reason"] == "ETAG_STALE"
+
+
+def test_a_calendar_is_imported_under_its_files_name(mesh, nexus, tmp_path):
+    file = tmp_path / "work.ics"
+    file.write_bytes(b"BEGIN:VCALENDAR")
+    mesh.answers["ImportCalendar"] = lambda _: dashboard_pb2.ImportCalendarResponse(event_count=3)
+    assert nexus("calendar", "import", str(file)).stdout == "Imported 3 events as work.\n"
+    request = mesh.requests("ImportCalendar")[0]
+    assert (request.name, request.ics) == ("work", b"BEGIN:VCALENDAR")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "FILE_UNREADABLE"), (b"", "FILE_EMPTY"), (b"x" * (2 * 1024 * 1024 + 1), "FILE_TOO_LARGE")],
+)
+def test_a_calendar_that_cannot_be_sent_is_refused(mesh, nexus, tmp_path, content, reason):
+    file = tmp_path / "work.ics"
+    if content is not None:
+        file.write_bytes(content)
+    assert refused(nexus("calendar", "import", str(file), "--json"), 2)["reason"] == reason
+
+
+def test_a_calendar_is_shown_in_the_zone_that_was_asked_for(mesh, nexus):
+    event = dashboard_pb2.CalendarEvent(title="Inspection", calendar="work")
+    event.start_time.FromJsonString("2026-11-21T10:00:00Z")
+    event.end_time.FromJsonString("2026-11-21T11:00:00Z")
+    source = dashboard_pb2.SourceStatus(adapter="icalendar_url", error="It does not answer.")
+    mesh.answers["GetContext"] = lambda _: dashboard_pb2.GetContextResponse(
+        context=dashboard_pb2.Context(calendar_events=[event], sources=[source])
+    )
+    shown = nexus("calendar", "show", "--time-zone", "Asia/Tokyo", "--days", "2")
+    assert "Sat 2026-11-21 19:00" in shown.stdout
+    assert "It does not answer." in shown.stderr
+    request = mesh.requests("GetContext")[0]
+    assert request.end_time.seconds - request.start_time.seconds == 2 * 86400
+    assert refused(nexus("calendar", "show", "--time-zone", "Mars/Base", "--json"), 2)["reason"] == "TIME_ZONE_UNKNOWN"
+
+
+def test_status_tells_a_degraded_mesh_by_its_exit_code(mesh, nexus):
+    assert printed(nexus("status", "--json"))["phase"] == "ready"
+    mesh.write_state("degraded", router="backoff")
+    assert nexus("status").exit_code == 1
+
+
+def test_the_doctor_looks_at_every_part_and_goes_on_when_one_does_not_answer(mesh, nexus):
+    mesh.answers |= {
+        "WhoAmI": lambda _: identity_pb2.WhoAmIResponse(principal=identity_pb2.Principal(org_id="o", user_id="u")),
+        "GetIsolation": lambda _: sandbox_pb2.GetIsolationResponse(available=False, remedy="sysctl this"),
+        "ListProviders": errors.UpstreamDown("STORAGE_DOWN", "The database is locked."),
+        "ListModels": lambda _: router_pb2.ListModelsResponse(),
+    }
+    found = {check["check"]: check for check in printed(nexus("doctor", "--json"), code=1)["checks"]}
+    assert found["owner key"]["level"] == "ok"
+    assert (found["isolation"]["level"], found["isolation"]["remedy"]) == ("fail", "sysctl this")
+    assert (found["providers"]["level"], found["providers"]["detail"]) == ("fail", "The database is locked.")
+    assert found["local model"]["level"] == "ok"
+    assert "isolation: sysctl this" in nexus("doctor").stderr
+
+
+@pytest.mark.parametrize("command", LIST_COMMANDS, ids=" ".join)
+def test_without_a_mesh_each_command_says_how_to_start_one(nexus, command):
+    error = refused(nexus(*command, "--json"), 3)
+    assert error["reason"] == "MESH_NOT_RUNNING"
+    assert "nexus up" in error["message"]
+
+
+@pytest.mark.parametrize("command", LIST_COMMANDS, ids=" ".join)
+def test_a_wrong_key_is_told_by_the_exit_code(mesh, nexus, monkeypatch, command):
+    monkeypatch.setenv("NEXUS_API_KEY", "nxk_wrong")
+    error = refused(nexus(*command, "--json"), 4)
+    assert error["reason"] == "KEY_UNKNOWN"
+    assert len(error["trace_id"]) == 32
+
+
+@pytest.mark.parametrize("command", LIST_COMMANDS, ids=" ".join)
+def test_a_service_that_is_away_is_told_by_the_exit_code(mesh, nexus, command):
+    mesh.stop_all()
+    assert refused(nexus(*command, "--json"), 3)["reason"] == "UNREACHABLE"
+
+
+def test_the_key_comes_from_the_data_directory_and_is_never_shown(mesh, nexus):
+    mesh.answers["ListRuns"] = errors.NotFound("RUN_NOT_FOUND", "There is no such run.")
+    result = nexus("runs", "list")
+    assert result.exit_code == 5
+    assert mesh.metadata("ListRuns")["authorization"] == f"Bearer {KEY}"
+    assert KEY not in result.output
+    trace = mesh.metadata("ListRuns")["traceparent"].split("-")[1]
+    assert f"[RUN_NOT_FOUND, trace {trace}]" in result.stderr
+
+
+def test_a_missing_key_says_where_it_should_be(mesh, nexus):
+    mesh.layout.owner_key.unlink()
+    assert refused(nexus("runs", "list", "--json"), 4)["reason"] == "KEY_MISSING"
+
+
+def test_a_key_never_travels_in_clear_to_another_machine(nexus, monkeypatch):
+    monkeypatch.setenv("NEXUS_ADDRESS", "mesh.example.org:50054")
+    monkeypatch.setenv("NEXUS_API_KEY", KEY)
+    assert refused(nexus("runs", "list", "--json"), 2)["reason"] == "ADDRESS_INSECURE"
+
+
+def test_an_unknown_command_or_option_is_a_usage_error(nexus):
+    assert nexus("fly").exit_code == 2
+    assert nexus("runs", "list", "--limit", "0").exit_code == 2
+
+
+def test_the_help_lists_every_command_without_importing_any():
+    shown = CliRunner().invoke(app, ["--help"]).stdout
+    for name in (
+        "up",
+        "down",
+        "status",
+        "doctor",
+        "ask",
+        "runs",
+        "providers",
+        "models",
+        "tools",
+        "settings",
+        "calendar",
+    ):
+        assert name in shown
+
+
+def test_versions_are_shown(nexus):
+    assert {"nexus", "python", "grpcio"} <= set(printed(nexus("version", "--json")))
+
+
+def test_stopping_what_does_not_run_is_no_error(nexus):
+    assert printed(nexus("down", "--json")) == {"stopped": False, "supervisor_pid": None}

@@ -1,0 +1,217 @@
+"""What people type and what they read."""
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.cli.checks.finding import Level, fail, ok, warn, worst
+from mesh.cli.checks.host import judge_clock, judge_disk, judge_memory, judge_namespaces, judge_python, judge_system
+from mesh.cli.checks.running_mesh import judge_isolation
+from mesh.cli.config_paths import assign, look_up, settable_paths
+from mesh.cli.exit_codes import ExitCode
+from mesh.cli.failures import exit_code_of
+from mesh.cli.printable import one_line, printable
+from mesh.cli.question import LONGEST_BYTES, checked
+from mesh.cli.wording import enum_word, when
+from protos.gen.nexus.router.v1 import router_pb2
+from protos.gen.nexus.sandbox.v1 import sandbox_pb2
+from protos.gen.nexus.settings.v1 import settings_pb2
+from shared import errors
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@given(st.text())
+def test_no_text_can_make_the_terminal_do_anything(text):
+    shown = printable(text)
+    assert all(c in "\n\t" or unicodedata.category(c) != "Cc" for c in shown)
+    assert not set(shown) & set("\u202e\u2066\u200f")
+
+
+def test_ordinary_text_is_shown_as_it_is():
+    assert printable("Grüße, 世界!\n\tok 👍") == "Grüße, 世界!\n\tok 👍"
+
+
+def test_an_escape_sequence_is_defused():
+    assert printable("\x1b[2Jboo\x9b31m") == "\ufffd[2Jboo\ufffd31m"
+
+
+@given(st.text(), st.integers(1, 50))
+def test_one_line_is_one_line_of_the_width(text, width):
+    line = one_line(text, width)
+    assert len(line) <= width
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "QUESTION_EMPTY"),
+        (b" \n\t", "QUESTION_EMPTY"),
+        (b"a" * (LONGEST_BYTES + 1), "QUESTION_TOO_LONG"),
+        (b"caf\xe9?", "QUESTION_NOT_UTF8"),
+    ],
+)
+def test_a_bad_question_is_refused_with_its_reason(raw, reason):
+    with pytest.raises(errors.InvalidInput) as refused:
+        checked(raw)
+    assert refused.value.reason == reason
+
+
+def test_the_offending_byte_of_a_question_is_named():
+    with pytest.raises(errors.InvalidInput, match="byte 0xe9 at offset 3"):
+        checked(b"caf\xe9?")
+
+
+def test_the_largest_question_is_taken():
+    assert checked(b"a" * LONGEST_BYTES) == "a" * LONGEST_BYTES
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.PreconditionFailed("MESH_NOT_RUNNING", "."), ExitCode.NOT_RUNNING),
+        (errors.PreconditionFailed("WEIGHTS_MISSING", "."), ExitCode.SETUP_INCOMPLETE),
+        (errors.PreconditionFailed("PORT_TAKEN", "."), ExitCode.FAILED),
+        (errors.InvalidInput("X", "."), ExitCode.USAGE),
+        (errors.Unauthenticated("X", "."), ExitCode.UNAUTHENTICATED),
+        (errors.Forbidden("X", "."), ExitCode.UNAUTHENTICATED),
+        (errors.NotFound("X", "."), ExitCode.NOT_FOUND),
+        (errors.UpstreamDown("X", "."), ExitCode.NOT_RUNNING),
+        (errors.Internal("X", "."), ExitCode.FAILED),
+    ],
+)
+def test_each_error_has_its_exit_code(error, code):
+    assert exit_code_of(error) is code
+
+
+def test_the_settings_that_can_be_set_are_those_of_the_contract():
+    assert list(settable_paths(settings_pb2.Config())) == [
+        "agent.default_model",
+        "agent.max_steps",
+        "agent.max_tool_calls",
+        "agent.timeout_s",
+        "agent.time_zone",
+        "tools.disabled",
+        "calendar.url",
+        "calendar.demo",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "value"),
+    [
+        ("agent.default_model", "local/chat", "local/chat"),
+        ("agent.default_model", "", ""),
+        ("agent.max_steps", " 9 ", 9),
+        ("calendar.demo", "off", False),
+        ("calendar.demo", "TRUE", True),
+        ("tools.disabled", "b, a", ["b", "a"]),
+        ("tools.disabled", '["a,b"]', ["a,b"]),
+        ("tools.disabled", "", []),
+    ],
+)
+def test_a_value_is_read_as_the_contract_types_it(path, text, value):
+    config = settings_pb2.Config()
+    assign(config, path, text)
+    assert look_up(config, path) == value
+
+
+def test_a_list_is_replaced_and_not_extended():
+    config = settings_pb2.Config(tools=settings_pb2.ToolsConfig(disabled=["old"]))
+    assign(config, "tools.disabled", "new")
+    assert list(config.tools.disabled) == ["new"]
+
+
+def test_false_is_a_value_and_not_the_lack_of_one():
+    config = settings_pb2.Config()
+    assign(config, "calendar.demo", "false")
+    assert config.calendar.HasField("demo")
+
+
+@pytest.mark.parametrize("path", ["", "agent", "agent.nope", "etag", "update_time.seconds", "agent.max_steps.x"])
+def test_an_unknown_path_is_refused_with_those_there_are(path):
+    with pytest.raises(errors.InvalidInput, match=r"agent\.max_steps, .*calendar\.demo") as refused:
+        assign(settings_pb2.Config(), path, "1")
+    assert refused.value.reason == "PATH_UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("agent.max_steps", "many"),
+        ("agent.max_steps", "-1"),
+        ("agent.max_steps", "4294967296"),
+        ("agent.max_steps", ""),
+        ("calendar.demo", "perhaps"),
+        ("tools.disabled", "[1]"),
+        ("tools.disabled", "["),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_and_changes_nothing(path, text):
+    config = settings_pb2.Config()
+    with pytest.raises(errors.InvalidInput) as refused:
+        assign(config, path, text)
+    assert refused.value.reason == "VALUE_INVALID"
+    assert config == settings_pb2.Config()
+
+
+def test_looking_up_an_unknown_path_is_refused():
+    with pytest.raises(errors.InvalidInput):
+        look_up(settings_pb2.Config(), "agent.max_steps.x")
+
+
+def test_states_are_said_in_words():
+    state = router_pb2.ProviderState.DESCRIPTOR
+    assert enum_word(state, router_pb2.PROVIDER_STATE_NOT_CONFIGURED) == "not configured"
+    assert enum_word(state, 99) == "unknown (99)"
+
+
+def test_a_time_that_is_not_set_is_not_1970():
+    assert when(Timestamp()) == ""
+    assert when(Timestamp(seconds=1_800_000_000), UTC) == "2027-01-15 08:00:00"
+
+
+@pytest.mark.parametrize(
+    ("finding", "level"),
+    [
+        (judge_python((3, 11), "3.11.7"), Level.OK),
+        (judge_python((3, 10), "3.10.1"), Level.FAIL),
+        (judge_python((3, 14), "3.14.0"), Level.FAIL),
+        (judge_system("Linux", "x86_64"), Level.OK),
+        (judge_system("Darwin", "arm64"), Level.WARN),
+        (judge_disk(10**10, Path("/")), Level.OK),
+        (judge_disk(5 * 10**8, Path("/")), Level.WARN),
+        (judge_disk(10**8, Path("/")), Level.FAIL),
+        (judge_memory(10**10), Level.OK),
+        (judge_memory(10**8), Level.WARN),
+        (judge_clock(NOW, NOW), Level.OK),
+        (judge_clock(datetime(1970, 1, 1, tzinfo=UTC), NOW), Level.FAIL),
+        (judge_clock(NOW, NOW + timedelta(hours=1)), Level.FAIL),
+        (judge_namespaces({}), Level.OK),
+        (judge_namespaces({Path("/proc/sys/kernel/unprivileged_userns_clone"): "0"}), Level.FAIL),
+        (judge_namespaces({Path("/proc/sys/user/max_user_namespaces"): "0"}), Level.FAIL),
+        (judge_namespaces({Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"): "1"}), Level.WARN),
+        (judge_isolation(sandbox_pb2.GetIsolationResponse(available=False, remedy="do this")), Level.FAIL),
+        (judge_isolation(sandbox_pb2.GetIsolationResponse(available=True, backend="namespaces")), Level.OK),
+    ],
+)
+def test_the_doctor_judges_and_names_a_remedy_for_all_that_is_not_well(finding, level):
+    assert finding.level is level
+    assert bool(finding.remedy) == (level is not Level.OK)
+
+
+def test_a_layer_that_is_not_enforced_is_a_warning_by_name():
+    layer = sandbox_pb2.IsolationLayer(name="cgroup", enforced=False, detail="no controller")
+    finding = judge_isolation(sandbox_pb2.GetIsolationResponse(available=True, layers=[layer]))
+    assert (finding.level, finding.detail) == (Level.WARN, "not enforced: cgroup (no controller)")
+
+
+def test_the_worst_finding_counts():
+    assert worst([ok("a", "."), fail("b", ".", "."), warn("c", ".", ".")]) is Level.FAIL
+    assert worst([]) is Level.OK

@@ -1,0 +1,105 @@
+from pathlib import Path, PurePath
+
+import pytest
+
+from mesh.supervisor.domain.data_layout import DataLayout
+from mesh.supervisor.domain.mesh_plan import PlanInputs, plan_mesh
+from mesh.supervisor.domain.port_plan import PORT_COUNT, ports_from, ports_from_base
+from mesh.supervisor.domain.process_spec import GrpcProbe, HttpProbe
+from shared.errors import InvalidInput
+
+DATA = Path("/data")
+NAMES = ("orchestrator", "router", "tools", "sandbox", "settings", "dashboard", "local-model")
+
+
+def plan(**inherited):
+    inputs = PlanInputs(
+        layout=DataLayout(DATA),
+        socket_dir=DATA / "run",
+        ports=ports_from_base(50054),
+        providers_file=Path("/config/providers.yaml"),
+        weights_dir=Path("/weights"),
+        provider_keys={"ACME_KEY", "ABSENT_KEY"},
+        inherited={"PATH": "/bin", "HOME": "/home/me", **inherited},
+    )
+    return {spec.name: spec for spec in plan_mesh(inputs)}
+
+
+def test_every_process_is_planned_with_its_default_ports():
+    specs = plan()
+    assert tuple(specs) == NAMES
+    assert [specs[name].tcp_address for name in NAMES[:6]] == [f"127.0.0.1:{port}" for port in range(50054, 50060)]
+    assert [specs[name].metrics_address for name in NAMES[:6]] == [f"127.0.0.1:{port}" for port in range(9154, 9160)]
+
+
+def test_a_service_listens_on_its_socket_and_its_port_and_finds_its_peers_by_their_sockets():
+    tools = plan()["tools"]
+    assert tools.module == "tool_executor"
+    assert tools.probes == (GrpcProbe("unix:/data/run/tools.sock"),)
+    assert tools.sockets == (PurePath("/data/run/tools.sock"),)
+    environment = tools.environment
+    assert environment["NEXUS_TOOLS_LISTEN"] == "unix:/data/run/tools.sock,127.0.0.1:50056"
+    assert environment["NEXUS_TOOLS_SANDBOX_ADDRESS"] == "unix:/data/run/sandbox.sock"
+    assert environment["NEXUS_TOOLS_SETTINGS_ADDRESS"] == "unix:/data/run/settings.sock"
+    assert environment["NEXUS_TOOLS_MESH_KEY_FILE"] == "/data/secrets/mesh.key"
+    assert environment["NEXUS_TOOLS_METRICS_PORT"] == "9156"
+
+
+def test_the_router_finds_the_local_model_where_it_listens():
+    specs = plan()
+    router, model = specs["router"].environment, specs["local-model"]
+    assert router["NEXUS_ROUTER_LOCAL_CHAT_URL"] == "http://127.0.0.1:50061/v1"
+    assert router["NEXUS_ROUTER_LOCAL_KEY_FILE"] == model.environment["NEXUS_LOCAL_MODEL_KEY_FILE"]
+    assert model.environment["NEXUS_LOCAL_MODEL_CHAT_PORT"] == "50061"
+    assert model.probes == (HttpProbe("127.0.0.1", 50061), HttpProbe("127.0.0.1", 50062))
+
+
+def test_a_provider_key_reaches_the_router_alone():
+    specs = plan(ACME_KEY="sk-acme", OTHER_KEY="sk-other")
+    holders = [name for name, spec in specs.items() if "sk-acme" in spec.environment.values()]
+    assert holders == ["router"]
+    assert all("sk-other" not in spec.environment.values() for spec in specs.values())
+    assert "ABSENT_KEY" not in specs["router"].environment
+
+
+def test_an_override_reaches_its_service_alone():
+    specs = plan(NEXUS_TOOLS_LOG_LEVEL="DEBUG", NEXUS_LOCAL_MODEL_THREADS="4")
+    assert {n for n, s in specs.items() if "NEXUS_TOOLS_LOG_LEVEL" in s.environment} == {"tools"}
+    assert {n for n, s in specs.items() if "NEXUS_LOCAL_MODEL_THREADS" in s.environment} == {"local-model"}
+
+
+def test_nothing_else_of_the_environment_is_passed_on():
+    specs = plan(AWS_SECRET_ACCESS_KEY="x", NEXUS_API_KEY="nxk_1", LD_PRELOAD="/evil.so", PYTHONPATH="/evil")
+    for spec in specs.values():
+        assert not {"AWS_SECRET_ACCESS_KEY", "NEXUS_API_KEY", "LD_PRELOAD", "PYTHONPATH"} & set(spec.environment)
+        assert (spec.environment["PATH"], spec.environment["LANG"]) == ("/bin", "C.UTF-8")
+
+
+def test_what_the_supervisor_decides_cannot_be_overridden_silently():
+    with pytest.raises(InvalidInput, match="NEXUS_TOOLS_LISTEN") as refused:
+        plan(NEXUS_TOOLS_LISTEN="0.0.0.0:1")
+    assert refused.value.reason == "SETTING_OWNED"
+
+
+def test_the_providers_file_and_the_weights_can_be_chosen():
+    specs = plan(NEXUS_ROUTER_PROVIDERS_FILE="/mine.yaml", NEXUS_LOCAL_MODEL_WEIGHTS_DIR="/elsewhere")
+    assert specs["router"].environment["NEXUS_ROUTER_PROVIDERS_FILE"] == "/mine.yaml"
+    assert specs["local-model"].environment["NEXUS_LOCAL_MODEL_WEIGHTS_DIR"] == "/elsewhere"
+
+
+def test_environments_do_not_show_in_the_text_of_a_plan():
+    assert "sk-acme" not in repr(plan(ACME_KEY="sk-acme"))
+
+
+@pytest.mark.parametrize("base", [1024, 50054, 65000])
+def test_no_port_is_planned_twice(base):
+    assert len(ports_from_base(base).wanted()) == PORT_COUNT
+
+
+def test_free_ports_are_spread_over_all_purposes():
+    assert sorted(ports_from(range(2000, 2000 + PORT_COUNT)).wanted()) == list(range(2000, 2000 + PORT_COUNT))
+
+
+@pytest.mark.parametrize(("root", "fits"), [("/data", True), ("/" + "d" * 90, False), ("/" + "ü" * 45, False)])
+def test_sockets_fit_up_to_the_kernels_limit_in_bytes(root, fits):
+    assert DataLayout(Path(root)).sockets_fit is fits

@@ -1,0 +1,1 @@
+"""The tool executor: what an agent can do, and the doing of it."""

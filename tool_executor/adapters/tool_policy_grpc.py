@@ -1,0 +1,161 @@
+"""Which tools are off, as the settings service says it: asked once per organisation, then watched."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import grpc
+
+from protos.gen.nexus.settings.v1 import settings_pb2, settings_pb2_grpc
+from shared.auth.context import acting_as
+from shared.auth.principal import Principal
+from shared.client import translated_errors
+from shared.clock import Clock
+from shared.errors import DeadlineExceeded, Forbidden, NexusError, UpstreamDown
+from shared.telemetry.logging import get_logger
+
+_log = get_logger(__name__)
+_FIRST_BACKOFF_S = 0.1
+_LAST_BACKOFF_S = 5.0
+_ASK_TIMEOUT_S = 3.0
+_ASK_AGAIN_S = 1.0
+_PERMISSION = "settings.read"
+
+
+@dataclass(slots=True, eq=False)
+class _Organisation:
+    """What is known of an organisation, and the watch that keeps it true.
+
+    `principal` is the last caller who may read the settings: the watch is opened on that caller's behalf. `asked_at` is
+    when the settings service was last asked because no watch was open.
+    """
+
+    principal: Principal
+    disabled: frozenset[str] | None = None
+    watching: bool = False
+    asked_at: float = float("-inf")
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    watch: asyncio.Task[None] | None = None
+
+
+class GrpcToolPolicy:
+    """Watches `SettingsService.WatchConfig` for each organisation that calls.
+
+    While the watch of an organisation is open, its answer is at hand and as new as the last message. While it is not,
+    each question asks again, at most once a second, and the last answer stands when the settings service does not
+    reply. An organisation of which nothing is known is refused.
+
+    Args:
+        channel: to the settings service; carries the principal of the work at hand.
+        clock: spaces the questions.
+        max_organisations: most watches at once; the one unused for longest is closed for a new one.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, clock: Clock, *, max_organisations: int) -> None:
+        self._stub = settings_pb2_grpc.SettingsServiceStub(channel)
+        self._clock = clock
+        self._max_organisations = max_organisations
+        self._known: OrderedDict[str, _Organisation] = OrderedDict()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def disabled_tools(self, principal: Principal) -> frozenset[str]:
+        """Return the names of the tools that are off for `principal`'s organisation.
+
+        Raises:
+            UpstreamDown: when nothing is known and the settings service does not answer.
+            Forbidden: when nothing is known and `principal` may not read the settings.
+        """
+        organisation = self._organisation(principal)
+        if not organisation.watching:
+            async with organisation.asking:
+                if not organisation.watching:
+                    await self._ask(organisation, principal)
+        if organisation.disabled is None:
+            raise UpstreamDown(
+                "TOOL_POLICY_UNKNOWN",
+                "The settings service does not answer, so it is not known which tools may run. Try again in a moment.",
+                retry_after_s=_ASK_AGAIN_S,
+            )
+        return organisation.disabled
+
+    async def stop(self) -> None:
+        """Close all watches, and wait for them."""
+        for organisation in self._known.values():
+            self._close(organisation)
+        self._known.clear()
+        if self._closing:
+            await asyncio.wait(set(self._closing))
+
+    def _organisation(self, principal: Principal) -> _Organisation:
+        organisation = self._known.setdefault(principal.org_id, _Organisation(principal))
+        if principal.may(_PERMISSION):
+            organisation.principal = principal
+        self._known.move_to_end(principal.org_id)
+        while len(self._known) > self._max_organisations:
+            self._close(self._known.popitem(last=False)[1])
+        return organisation
+
+    async def _ask(self, organisation: _Organisation, principal: Principal) -> None:
+        if self._clock.monotonic() - organisation.asked_at < _ASK_AGAIN_S:
+            return
+        try:
+            with acting_as(principal):
+                async with translated_errors("settings"):
+                    reply: settings_pb2.GetConfigResponse = await self._stub.GetConfig(
+                        settings_pb2.GetConfigRequest(), timeout=_ASK_TIMEOUT_S
+                    )
+        except (UpstreamDown, DeadlineExceeded) as error:
+            organisation.asked_at = self._clock.monotonic()
+            _log.warning("tool_policy_not_asked", org_id=principal.org_id, reason=error.reason)
+        except Forbidden:
+            if organisation.disabled is None:
+                raise
+        else:
+            organisation.asked_at = self._clock.monotonic()
+            organisation.disabled = frozenset(reply.config.tools.disabled)
+            self._open(principal.org_id, organisation)
+
+    def _open(self, org_id: str, organisation: _Organisation) -> None:
+        gone = self._known.get(org_id) is not organisation
+        if gone or (organisation.watch is not None and not organisation.watch.done()):
+            return
+        # A context of its own: the watch outlives the request that caused it, and is no part of its trace.
+        organisation.watch = asyncio.create_task(
+            self._watch(organisation), name=f"tool-policy-{org_id}", context=contextvars.Context()
+        )
+
+    def _close(self, organisation: _Organisation) -> None:
+        watch = organisation.watch
+        if watch is not None:
+            watch.cancel()
+            self._closing.add(watch)
+            watch.add_done_callback(self._closing.discard)
+
+    async def _watch(self, organisation: _Organisation) -> None:
+        backoff_s = _FIRST_BACKOFF_S
+        while True:
+            try:
+                with acting_as(organisation.principal):
+                    async for disabled in self._changes():
+                        organisation.disabled = disabled
+                        organisation.watching = True
+                        backoff_s = _FIRST_BACKOFF_S
+            except NexusError as error:
+                _log.warning("tool_policy_watch_broken", org_id=organisation.principal.org_id, reason=error.reason)
+            finally:
+                organisation.watching = False
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(_LAST_BACKOFF_S, backoff_s * 2)
+
+    async def _changes(self) -> AsyncIterator[frozenset[str]]:
+        async with translated_errors("settings"):
+            call = self._stub.WatchConfig(settings_pb2.WatchConfigRequest())
+            try:
+                async for message in call:
+                    yield frozenset(message.config.tools.disabled)
+            finally:
+                call.cancel()

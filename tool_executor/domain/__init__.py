@@ -1,0 +1,1 @@
+"""Tools, calls and results as values, and the pure rules about them."""

@@ -1,0 +1,1 @@
+"""What the tool executor needs from outside, one Protocol a file."""

@@ -1,0 +1,1 @@
+"""What callers do with tools: list them, look at one, run one."""
