@@ -31,3 +31,11 @@ SERVICE_ORG = "nexus"
 def service_principal(name: str) -> Principal:
     """Return the principal of the service `name` when it acts for nobody else."""
     return Principal(SERVICE_ORG, f"service:{name}", frozenset({"service"}), frozenset({"identity.authenticate"}))
+
+
+def settings_reader(name: str, org_id: str) -> Principal:
+    """Return the principal with which the service `name` reads the settings of `org_id`.
+
+    What a service needs to know to serve a caller does not depend on what that caller may read.
+    """
+    return Principal(org_id, f"service:{name}", frozenset({"service"}), frozenset({"settings.read"}))

@@ -12,10 +12,10 @@ import grpc
 
 from protos.gen.nexus.settings.v1 import settings_pb2, settings_pb2_grpc
 from shared.auth.context import acting_as
-from shared.auth.principal import Principal
+from shared.auth.principal import Principal, settings_reader
 from shared.client import translated_errors
 from shared.clock import Clock
-from shared.errors import DeadlineExceeded, Forbidden, NexusError, UpstreamDown
+from shared.errors import DeadlineExceeded, NexusError, UpstreamDown
 from shared.telemetry.logging import get_logger
 
 _log = get_logger(__name__)
@@ -23,18 +23,17 @@ _FIRST_BACKOFF_S = 0.1
 _LAST_BACKOFF_S = 5.0
 _ASK_TIMEOUT_S = 3.0
 _ASK_AGAIN_S = 1.0
-_PERMISSION = "settings.read"
 
 
 @dataclass(slots=True, eq=False)
 class _Organisation:
     """What is known of an organisation, and the watch that keeps it true.
 
-    `principal` is the last caller who may read the settings: the watch is opened on that caller's behalf. `asked_at` is
-    when the settings service was last asked because no watch was open.
+    `reader` is this service as a reader of the organisation's settings. `asked_at` is when the settings service was last
+    asked because no watch was open.
     """
 
-    principal: Principal
+    reader: Principal
     disabled: frozenset[str] | None = None
     watching: bool = False
     asked_at: float = float("-inf")
@@ -50,7 +49,7 @@ class GrpcToolPolicy:
     reply. An organisation of which nothing is known is refused.
 
     Args:
-        channel: to the settings service; carries the principal of the work at hand.
+        channel: to the settings service.
         clock: spaces the questions.
         max_organisations: most watches at once; the one unused for longest is closed for a new one.
     """
@@ -67,13 +66,12 @@ class GrpcToolPolicy:
 
         Raises:
             UpstreamDown: when nothing is known and the settings service does not answer.
-            Forbidden: when nothing is known and `principal` may not read the settings.
         """
         organisation = self._organisation(principal)
         if not organisation.watching:
             async with organisation.asking:
                 if not organisation.watching:
-                    await self._ask(organisation, principal)
+                    await self._ask(organisation)
         if organisation.disabled is None:
             raise UpstreamDown(
                 "TOOL_POLICY_UNKNOWN",
@@ -91,35 +89,32 @@ class GrpcToolPolicy:
             await asyncio.wait(set(self._closing))
 
     def _organisation(self, principal: Principal) -> _Organisation:
-        organisation = self._known.setdefault(principal.org_id, _Organisation(principal))
-        if principal.may(_PERMISSION):
-            organisation.principal = principal
+        reader = settings_reader("tools", principal.org_id)
+        organisation = self._known.setdefault(principal.org_id, _Organisation(reader))
         self._known.move_to_end(principal.org_id)
         while len(self._known) > self._max_organisations:
             self._close(self._known.popitem(last=False)[1])
         return organisation
 
-    async def _ask(self, organisation: _Organisation, principal: Principal) -> None:
+    async def _ask(self, organisation: _Organisation) -> None:
         if self._clock.monotonic() - organisation.asked_at < _ASK_AGAIN_S:
             return
         try:
-            with acting_as(principal):
+            with acting_as(organisation.reader):
                 async with translated_errors("settings"):
                     reply: settings_pb2.GetConfigResponse = await self._stub.GetConfig(
                         settings_pb2.GetConfigRequest(), timeout=_ASK_TIMEOUT_S
                     )
         except (UpstreamDown, DeadlineExceeded) as error:
             organisation.asked_at = self._clock.monotonic()
-            _log.warning("tool_policy_not_asked", org_id=principal.org_id, reason=error.reason)
-        except Forbidden:
-            if organisation.disabled is None:
-                raise
+            _log.warning("tool_policy_not_asked", org_id=organisation.reader.org_id, reason=error.reason)
         else:
             organisation.asked_at = self._clock.monotonic()
             organisation.disabled = frozenset(reply.config.tools.disabled)
-            self._open(principal.org_id, organisation)
+            self._open(organisation)
 
-    def _open(self, org_id: str, organisation: _Organisation) -> None:
+    def _open(self, organisation: _Organisation) -> None:
+        org_id = organisation.reader.org_id
         gone = self._known.get(org_id) is not organisation
         if gone or (organisation.watch is not None and not organisation.watch.done()):
             return
@@ -139,13 +134,13 @@ class GrpcToolPolicy:
         backoff_s = _FIRST_BACKOFF_S
         while True:
             try:
-                with acting_as(organisation.principal):
+                with acting_as(organisation.reader):
                     async for disabled in self._changes():
                         organisation.disabled = disabled
                         organisation.watching = True
                         backoff_s = _FIRST_BACKOFF_S
             except NexusError as error:
-                _log.warning("tool_policy_watch_broken", org_id=organisation.principal.org_id, reason=error.reason)
+                _log.warning("tool_policy_watch_broken", org_id=organisation.reader.org_id, reason=error.reason)
             finally:
                 organisation.watching = False
             await asyncio.sleep(backoff_s)

@@ -15,6 +15,5 @@ class ToolPolicy(Protocol):
 
         Raises:
             UpstreamDown: when that is not known and cannot be found out; nothing may run then.
-            Forbidden: when `principal` may not read it.
         """
         ...

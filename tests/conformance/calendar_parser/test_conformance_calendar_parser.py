@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Iterator
 
 import psutil
@@ -79,26 +78,34 @@ async def test_a_bad_event_is_refused_when_counting_and_left_out_when_reading(pa
     assert found.problem == "1 of its events cannot be read."
 
 
+def spent_s() -> float:
+    """Return the processor time that the one parser process has used."""
+    (worker,) = psutil.Process().children()
+    times = worker.cpu_times()
+    return times.user + times.system
+
+
 @pytest.mark.parametrize("rule", FOR_EVER)
 async def test_a_rule_without_end_or_result_costs_only_itself(process: ProcessCalendarParser, rule: str) -> None:
     hostile = calendar(f"DTSTART:20261121T100000Z\n{rule}", "DTSTART:20261121T100000Z\nSUMMARY:Good")
     with pytest.raises(CalendarInvalid) as caught:
         await process.count(hostile)
     assert caught.value.line == 4
-    began = time.monotonic()
+    before_s = spent_s()
     found = await process.expand(hostile, window(), "c")
     assert [e.title for e in found.events] == ["Good"]
     assert found.problem == "1 of its events cannot be read."
-    assert time.monotonic() - began < 1, "what took too long once is not tried again"
+    assert spent_s() - before_s < 0.5, "what took too long once is not tried again"
     assert await process.count(LUNCH) == 1
 
 
-async def test_many_slow_rules_have_one_limit_together(process: ProcessCalendarParser) -> None:
+async def test_many_slow_rules_have_one_limit_together() -> None:
+    process = ProcessCalendarParser(workers=1, timeout_s=90)
     hostile = calendar(*[f"DTSTART:20261121T100000Z\n{FOR_EVER[0]}"] * 50)
-    began = time.process_time()
     found = await process.expand(hostile, window(), "c")
     assert "too long" in found.problem
-    assert time.process_time() - began < 1, "the service itself spends no time"
+    assert spent_s() < 6
+    await process.stop()
 
 
 async def test_the_process_has_bounds_of_its_own(process: ProcessCalendarParser) -> None:
@@ -112,20 +119,27 @@ async def test_a_process_that_was_killed_is_replaced(process: ProcessCalendarPar
     assert await process.count(LUNCH) == 1
     (worker,) = psutil.Process().children()
     worker.kill()
-    await asyncio.sleep(0.1)
     assert await process.count(LUNCH) == 1
 
 
-async def test_a_process_that_hangs_is_killed_and_the_next_file_is_read() -> None:
-    parser = ProcessCalendarParser(workers=1, timeout_s=1)
-    assert await parser.count(LUNCH) == 1
+async def test_a_process_that_dies_of_a_file_is_the_files_fault(process: ProcessCalendarParser, monkeypatch) -> None:
+    monkeypatch.setattr(calendar_parser_process, "_WORKER", "dashboard_service.no_such_module")
+    with pytest.raises(CalendarInvalid, match="too much memory"):
+        await process.count(LUNCH)
+    monkeypatch.undo()
+    assert await process.count(LUNCH) == 1
+
+
+async def test_a_process_that_hangs_is_killed_and_the_next_file_is_read(process: ProcessCalendarParser) -> None:
+    assert await process.count(LUNCH) == 1
     (worker,) = psutil.Process().children()
     worker.suspend()
-    with pytest.raises(CalendarInvalid, match="too much time"):
-        await parser.count(LUNCH)
+    process._timeout_s, patient_s = 0.3, process._timeout_s
+    with pytest.raises(UpstreamDown, match="PARSER_SLOW"):
+        await process.count(LUNCH)
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
-    assert await parser.count(LUNCH) == 1
-    await parser.stop()
+    process._timeout_s = patient_s
+    assert await process.count(LUNCH) == 1
 
 
 async def test_an_answer_never_goes_to_another_caller(process: ProcessCalendarParser) -> None:
@@ -155,8 +169,9 @@ async def test_processes_without_work_end() -> None:
     await parser.count(LUNCH)
     (worker,) = psutil.Process().children()
     retiring = asyncio.create_task(parser.retire_idle())
-    await asyncio.sleep(0.5)
-    assert not psutil.pid_exists(worker.pid)
+    async with asyncio.timeout(20):
+        while psutil.pid_exists(worker.pid):
+            await asyncio.sleep(0.05)
     retiring.cancel()
     assert await parser.count(LUNCH) == 1
     await parser.stop()

@@ -14,7 +14,7 @@ from protos.gen.nexus.settings.v1 import settings_pb2, settings_pb2_grpc
 from shared.auth.context import current_principal
 from shared.client.channel import open_channel
 from shared.clock import SystemClock
-from shared.errors import Forbidden, UpstreamDown
+from shared.errors import UpstreamDown
 from shared.server import Registration, Service
 from shared.testing.fakes import FakeClock
 from shared.testing.harness import Served, principal, serving
@@ -214,16 +214,9 @@ async def test_watches_are_bounded() -> None:
         assert settings.watches == 2
 
 
-async def test_the_watch_is_opened_for_somebody_who_may() -> None:
+async def test_a_caller_who_may_not_read_settings_is_served() -> None:
     async with real() as (policy, settings):
-        stranger = principal(user_id="user-2", permissions=("tools.execute",))
-        with pytest.raises(Forbidden):
-            await policy.disabled_tools(stranger)
-        await policy.disabled_tools(OWNER)
-        assert await policy.disabled_tools(stranger) == frozenset()
+        settings.disabled["org-a"] = {"calculator"}
+        assert await policy.disabled_tools(principal(permissions=("tools.execute",))) == {"calculator"}
         await until(lambda: settings.watches == 1)
-        await settings.break_watches()
-        await until(lambda: settings.watches == 0)
-        settings.watches_break = False
-        await until(lambda: len(settings.watched_by) > 1)
-        assert set(settings.watched_by) == {"user-1"}
+        assert set(settings.watched_by) == {"service:tools"}

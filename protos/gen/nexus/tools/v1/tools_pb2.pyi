@@ -325,7 +325,7 @@ class ToolResult(_message.Message):
     status: Global___ToolStatus.ValueType
     """How the call ended."""
     output_json: _builtins.str
-    """The output as JSON; empty unless the status is OK."""
+    """The output as JSON; of a failed call what the tool still gives, mostly nothing."""
     summary: _builtins.str
     """The output, or the error with what to change, in a few words."""
     error_reason: _builtins.str
