@@ -1,0 +1,1 @@
+"""The service's face: RPCs to use cases and back."""
