@@ -10,17 +10,15 @@ from mesh.local_model.settings import LocalModelSettings
 
 
 def main() -> int:
-    """Serves until told to stop. Returns the exit status: 0 after a stop, 78 for a wrong configuration."""
+    """Serves until told to stop. Returns only when that is not possible: 78, for a wrong configuration."""
     try:
         serve(LocalModelSettings())  # pyright: ignore[reportCallIssue] - filled from the environment
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         report(LocalModelError(f"The settings are wrong: {problems}.", "Check the NEXUS_LOCAL_MODEL_* variables."))
-        return 78
     except LocalModelError as error:
         report(error)
-        return 78
-    return 0
+    return 78
 
 
 if __name__ == "__main__":

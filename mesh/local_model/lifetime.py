@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
 from types import FrameType
 
-_PARENT_POLL_S = 0.5
+_POLL_S = 0.2
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Lifetime:
@@ -20,17 +20,17 @@ class Lifetime:
     def __init__(self) -> None:
         self._over = threading.Event()
         self._parent = os.getppid()
+        # llama.cpp holds the interpreter while it loads, so until `wait` signals do their work without it.
+        for number in _STOPS:
+            signal.signal(number, signal.SIG_DFL)
 
-    def follow_signals(self) -> None:
-        """Makes SIGTERM and SIGINT end the lifetime. Call from the main thread."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+    def wait(self) -> None:
+        """Blocks until the lifetime is over. Call from the main thread."""
+        for number in _STOPS:
             signal.signal(number, self._on_signal)
-
-    def wait(self, parent_id: Callable[[], int] = os.getppid) -> None:
-        """Blocks until the lifetime is over."""
-        while not self._over.wait(_PARENT_POLL_S):
-            if parent_id() != self._parent:
-                return
+        # A signal may reach a thread of llama.cpp first, which does not wake this one; hence the short wait.
+        while not self._over.wait(_POLL_S) and os.getppid() == self._parent:
+            pass
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame

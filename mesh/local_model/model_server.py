@@ -69,8 +69,11 @@ def _params(settings: LocalModelSettings, key: str, port: int, weights: Path) ->
     params.api_keys = [key]
     params.n_gpu_layers = 0
     params.fit_params = False
-    params.cpuparams.n_threads = settings.threads
-    params.cpuparams_batch.n_threads = settings.threads
+    for cpu in (params.cpuparams, params.cpuparams_batch):
+        cpu.n_threads = settings.threads
+        # Threads sleep while they wait; by default they spin, which starves everybody else on a small machine.
+        cpu.poll = 0
+    params.warmup = False
     params.verbosity = settings.log_verbosity
     # Prompts kept in RAM between chats would grow to 8 GB by default.
     params.cache_ram_mib = 0

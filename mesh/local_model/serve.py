@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from typing import NoReturn
 
 from mesh.local_model.checks import check_port, check_weights, read_key
 from mesh.local_model.errors import LocalModelError
@@ -11,14 +13,15 @@ from mesh.local_model.lifetime import Lifetime
 from mesh.local_model.settings import LocalModelSettings
 
 
-def serve(settings: LocalModelSettings) -> None:
+def serve(settings: LocalModelSettings) -> NoReturn:
     """Loads both models, says so on stderr, and serves until SIGTERM, SIGINT or the parent's death.
+
+    Then it leaves the process with exit status 0.
 
     Raises:
         LocalModelError: They cannot be served; the message and the remedy are one line each.
     """
     lifetime = Lifetime()
-    lifetime.follow_signals()
     began = time.monotonic()
     key = read_key(settings.key_file)
     check_weights(settings.chat_file, "NEXUS_LOCAL_MODEL_CHAT_WEIGHTS")
@@ -34,8 +37,10 @@ def serve(settings: LocalModelSettings) -> None:
     sys.stderr.write(f"local_model: serving embeddings and chat at {addresses} after {loaded_s:.1f} s\n")
     sys.stderr.flush()
     lifetime.wait()
-    # llama.cpp's threads are joined here, before the interpreter goes away under them.
-    servers.clear()
+    # Not by returning: llama.cpp's destructors join threads that may never end when the stop comes soon after the
+    # start. Nothing is lost, since the process keeps nothing.
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def report(error: LocalModelError) -> None:

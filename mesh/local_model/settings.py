@@ -22,7 +22,8 @@ class LocalModelSettings(BaseSettings):
         context_tokens: Context shared by all chats at work, 512 to 1048576. Memory grows with it (23 KB per
             token for the model that ships).
         parallel_chats: Chats at work at once, 1 to 64; more wait in line.
-        threads: CPU threads per model, 1 to 256.
+        threads: CPU threads per model, 1 to 256. One serves the small models that ship best: more wait for each
+            other, badly so on a busy machine. Raise it for a larger model.
         log_verbosity: llama.cpp's: 0 nothing, 1 errors, 2 warnings, 3 information.
     """
 
@@ -39,7 +40,7 @@ class LocalModelSettings(BaseSettings):
     chat_weights: Path | None = None
     context_tokens: int = Field(default=4096, ge=512, le=1_048_576)
     parallel_chats: int = Field(default=2, ge=1, le=64)
-    threads: int = Field(default=2, ge=1, le=256)
+    threads: int = Field(default=1, ge=1, le=256)
     log_verbosity: int = Field(default=1, ge=0, le=3)
 
     @field_validator("key_file", "weights_dir", "chat_weights")

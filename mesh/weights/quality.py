@@ -54,7 +54,7 @@ def _embed(path: Path, sentences: list[str]) -> npt.NDArray[np.float32]:
     params.verbosity = -1
     params.warmup = False
     params.port = 0
-    params.cpuparams.n_threads = 2
+    params.cpuparams.n_threads = 1
     try:
         answer = library.Server(params).handle_embeddings({"input": sentences})
         rows = [item["embedding"] for item in answer["data"]]

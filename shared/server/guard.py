@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,11 +87,14 @@ class Guard(grpc.aio.ServerInterceptor):
                 async with asyncio.timeout(MAX_UNARY_S):
                     return await handler.unary_unary(request, context)
 
-        async def stream(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        async def stream(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
             async with self._guarded(method, context):
                 request = _decoded(decode, raw)
-                async for response in handler.unary_stream(request, context):
-                    yield response
+                # Written here and closed here: a call cancelled in the middle must end in this task, not whenever
+                # the garbage collector comes by.
+                async with aclosing(handler.unary_stream(request, context)) as responses:
+                    async for response in responses:
+                        await context.write(response)
 
         # Requests are decoded inside the guard, so that bytes that are no message get the taxonomy's error.
         if handler.response_streaming:

@@ -118,7 +118,10 @@ async def test_settings_count_at_once_for_their_organisation_alone(mesh: Mesh) -
     assert (await context_of(mesh.stub("org-b"))).calendar_events
     mesh.settings.by_org.clear()
     assert (await context_of(mesh.stub("org-a"))).calendar_events
-    assert {(p.org_id, p.user_id) for p in mesh.settings.asked_by} == {("org-a", "ann"), ("org-b", "ann")}
+    assert {(p.org_id, p.user_id) for p in mesh.settings.asked_by} == {
+        ("org-a", "service:dashboard"),
+        ("org-b", "service:dashboard"),
+    }
 
 
 async def test_an_address_of_a_private_network_is_stale_and_tells_no_secret(mesh: Mesh) -> None:

@@ -118,7 +118,15 @@ async def test_every_payload_comes_back_as_it_was(stores) -> None:
         TokenDelta("Grüße 👋\n\u2028"),
         AnswerReset("again"),
         ToolCallStarted("c", "calculator", '{"expression":"1+1"}'),
-        ToolCallFinished("c", "calculator", '{"expression":"1+1"}', True, '{"result":"2"}', "1+1 = 2", 12),
+        ToolCallFinished(
+            "c",
+            "calculator",
+            '{"expression":"1+1"}',
+            ok=True,
+            output_json='{"result":"2"}',
+            summary="1+1 = 2",
+            duration_ms=12,
+        ),
         UsageReported("p/m", 1, 2, 3),
         Warned("OFFLINE_MODEL", "Small."),
     ]
@@ -130,13 +138,13 @@ async def test_every_payload_comes_back_as_it_was(stores) -> None:
 
 async def test_usage_model_and_tool_calls_add_up_on_the_run(stores) -> None:
     run = await begun(stores)
-    call = ToolCallFinished("c", "calculator", "{}", False, "", "bad", 1)
+    call = ToolCallFinished("c", "calculator", "{}", ok=False, output_json="", summary="bad", duration_ms=1)
     await stores.runs.append(run, [NewEvent(NOW, UsageReported("p/a", 10, 2, 5)), NewEvent(NOW, call)])
     await stores.runs.append(run, [NewEvent(NOW, UsageReported("p/b", 1, 1, 1))])
     ended = await stores.runs.end(run, [NewEvent(NOW, call)], RunFinished("x"), LATER)
     assert ended.usage == Usage(11, 3, 6, 2, 2)
     assert ended.model == "p/b"
-    assert ended.tool_calls == (ToolCallSummary("c", "calculator", "{}", False, "bad"),) * 2
+    assert ended.tool_calls == (ToolCallSummary("c", "calculator", "{}", ok=False, summary="bad"),) * 2
     assert await stores.runs.get("org-a", "run-1") == ended
 
 

@@ -1,0 +1,1 @@
+"""The sandbox: runs untrusted code in isolation, or not at all."""

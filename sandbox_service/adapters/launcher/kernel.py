@@ -1,0 +1,162 @@
+"""The system calls that Python has no function for, through ctypes. Each raises OSError as os functions do."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REC = 1 << 14
+MS_PRIVATE = 1 << 18
+MNT_DETACH = 2
+
+ATTR_RDONLY = 1
+ATTR_NOSUID = 2
+ATTR_NODEV = 4
+ATTR_NOEXEC = 8
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
+PR_CAPBSET_DROP = 24
+PR_SET_SECUREBITS = 28
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+# Numbers of x86_64; the launcher refuses other machines before any of them is used.
+_SYS_CAPSET = 126
+_SYS_PIVOT_ROOT = 155
+_SYS_SECCOMP = 317
+_SYS_OPEN_TREE = 428
+_SYS_MOVE_MOUNT = 429
+_SYS_CLOSE_RANGE = 436
+_SYS_MOUNT_SETATTR = 442
+
+_AT_FDCWD = -100
+_AT_EMPTY_PATH = 0x1000
+_AT_RECURSIVE = 0x8000
+_OPEN_TREE_CLONE = 1
+_OPEN_TREE_CLOEXEC = os.O_CLOEXEC
+_MOVE_MOUNT_F_EMPTY_PATH = 4
+_CAPABILITY_VERSION_3 = 0x20080522
+_SECCOMP_SET_MODE_FILTER = 1
+_CLOSE_RANGE_CLOEXEC = 4
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def _syscall(number: int, *args: object) -> int:
+    words = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
+    return _checked(_libc.syscall(ctypes.c_long(number), *words))
+
+
+def unshare(flags: int) -> None:
+    """Put the calling process (its children, for CLONE_NEWPID) into new namespaces."""
+    _checked(_libc.unshare(ctypes.c_int(flags)))
+
+
+def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    """Mount a file system of type `kind` on `target`."""
+    _checked(
+        _libc.mount(os.fsencode(source), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), options.encode())
+    )
+
+
+def make_mounts_private() -> None:
+    """Stop mounts from travelling between this mount namespace and others."""
+    _checked(_libc.mount(None, b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None))
+
+
+def unmount_old_root() -> None:
+    """Detach what is mounted at the current directory: after `pivot_root`, the old root."""
+    _checked(_libc.umount2(b".", ctypes.c_int(MNT_DETACH)))
+
+
+def pivot_root() -> None:
+    """Make the current directory, which is a mount, the root; the old root lies over it."""
+    _syscall(_SYS_PIVOT_ROOT, b".", b".")
+
+
+def open_tree(path: str) -> int:
+    """Return a descriptor of a detached copy of the mounts at and below `path` (Linux 5.2)."""
+    flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_RECURSIVE
+    return _syscall(_SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags)
+
+
+def attach_tree(tree_fd: int, target: str) -> None:
+    """Mount the detached copy `tree_fd` on `target` and close the descriptor."""
+    _syscall(_SYS_MOVE_MOUNT, tree_fd, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
+    os.close(tree_fd)
+
+
+def _attributes(attributes: int) -> ctypes.Array[ctypes.c_uint64]:
+    return (ctypes.c_uint64 * 4)(attributes, 0, 0, 0)
+
+
+def restrict_tree(tree_fd: int, attributes: int) -> None:
+    """Set ATTR_* on a detached copy and on all mounts below it (Linux 5.12)."""
+    wanted = _attributes(attributes)
+    flags = _AT_EMPTY_PATH | _AT_RECURSIVE
+    _syscall(_SYS_MOUNT_SETATTR, tree_fd, b"", flags, wanted, ctypes.sizeof(wanted))
+
+
+def restrict_mount(path: str, attributes: int) -> None:
+    """Set ATTR_* on the one mount at `path` (Linux 5.12)."""
+    wanted = _attributes(attributes)
+    _syscall(_SYS_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(path), 0, wanted, ctypes.sizeof(wanted))
+
+
+def set_hostname(name: str) -> None:
+    """Set the host name of this UTS namespace."""
+    _checked(_libc.sethostname(name.encode(), ctypes.c_size_t(len(name))))
+
+
+def prctl(option: int, value: int = 0) -> None:
+    """Set one property of this process."""
+    _checked(_libc.prctl(option, ctypes.c_ulong(value), *(ctypes.c_ulong(0),) * 3))
+
+
+def clear_capabilities() -> None:
+    """Empty the effective, permitted and inheritable sets of the calling thread."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    _syscall(_SYS_CAPSET, header, (ctypes.c_uint32 * 6)())
+
+
+def default_signal(number: int) -> None:
+    """Restore a signal's default action, which survives exec where Python's SIG_IGN would."""
+    _libc.signal(number, None)
+
+
+def close_on_exec_from(first_fd: int) -> None:
+    """Mark every descriptor from `first_fd` on to be closed by exec (Linux 5.11)."""
+    _syscall(_SYS_CLOSE_RANGE, first_fd, 0x7FFFFFFF, _CLOSE_RANGE_CLOEXEC)
+
+
+def load_seccomp(program: bytes) -> None:
+    """Load a BPF program of 8-byte instructions for this process and all it starts, for good."""
+
+    class Program(ctypes.Structure):
+        _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+    loaded = Program(len(program) // 8, program)
+    _syscall(_SYS_SECCOMP, _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(loaded))

@@ -1,0 +1,1 @@
+"""The service's side of isolation by namespaces: starting, watching and accounting for launchers."""

@@ -1,0 +1,1 @@
+"""Programs, limits, outcomes and isolation, as plain data and pure functions."""

@@ -1,0 +1,1 @@
+"""What the sandbox needs from outside, one Protocol a file."""

@@ -1,0 +1,92 @@
+"""Runs the sandbox as an ordinary user and prints what it does, as JSON. Started by root, as a process of its own.
+
+The interpreter and the checkout may lie in folders that only root may enter: they are shown under open folders in a
+mount namespace of this process's own, at the same paths.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parent)]
+USER_ID = 54321
+
+from sandbox_service.adapters.launcher import kernel  # noqa: E402
+
+
+def closed_folder(path: Path) -> Path | None:
+    """Return the outermost folder on the way to `path` that others may not enter."""
+    for folder in [*reversed(path.parents), path]:
+        if folder.stat().st_mode & 0o005 != 0o005:
+            return folder
+    return None
+
+
+def make_reachable(paths: list[Path]) -> None:
+    """Let others reach `paths`, in this mount namespace alone."""
+    kernel.unshare(kernel.CLONE_NEWNS)
+    kernel.make_mounts_private()
+    closed: dict[Path, list[tuple[Path, int]]] = {}
+    for path in paths:
+        folder = closed_folder(path)
+        if folder is not None:
+            closed.setdefault(folder, []).append((path, kernel.open_tree(str(path))))
+    for folder, needed in closed.items():
+        kernel.mount("open", str(folder), "tmpfs", 0, "size=1m,mode=755")
+        for path, tree in needed:
+            path.mkdir(parents=True, exist_ok=True, mode=0o755)
+            kernel.attach_tree(tree, str(path))
+
+
+def become_ordinary() -> None:
+    os.setgroups([])
+    os.setresgid(USER_ID, USER_ID, USER_ID)
+    os.setresuid(USER_ID, USER_ID, USER_ID)
+    # As in a process of that user from the start: its own files of /proc are its own.
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+
+
+async def main() -> None:
+    from sandbox_rig import MIB, children, real_sandbox
+
+    from protos.gen.nexus.sandbox.v1 import sandbox_pb2
+
+    said = {}
+    async with real_sandbox() as sandbox:
+        report = await sandbox.stub.GetIsolation(sandbox_pb2.GetIsolationRequest())
+        said["layers"] = {layer.name: [layer.enforced, layer.detail] for layer in report.layers}
+        code = (
+            "import os\nprint(os.getresuid(), os.path.exists('/etc/shadow'), os.listdir('/work'))\n"
+            "print([l for l in open('/proc/self/status') if l.startswith(('CapEff', 'Seccomp:'))])"
+        )
+        said["identity"] = (await sandbox.run(code)).text
+        pool = "from multiprocessing import Pool\nif __name__ == '__main__': print(Pool(2).map(abs, [-1]))"
+        said["pool"] = (await sandbox.run(pool)).text
+        said["loop"] = (await sandbox.run("while True: pass", wall_ms=400)).end.status
+        hog = "import time\nheld = []\nwhile True: held.append(b'x' * 4_000_000); time.sleep(.005)"
+        said["hog"] = (await sandbox.run(hog, memory_bytes=64 * MIB)).end.status
+        tree = "import os, time\nfor _ in range(8):\n if os.fork() == 0:\n  b = b'x' * 20_000_000; time.sleep(5)\n"
+        said["tree"] = (await sandbox.run(tree + "time.sleep(5)", memory_bytes=64 * MIB)).end.status
+        bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
+        said["bomb"] = (await sandbox.run(bomb, wall_ms=800)).end.status
+        burn = await sandbox.run(
+            "import time\nwhile time.process_time() < .2: pass\nb = b'x' * 30_000_000; time.sleep(.1)"
+        )
+        said["burn"] = [burn.end.cpu_time.ToMilliseconds(), burn.end.peak_memory_bytes]
+        flood = await sandbox.run("while True: print('x' * 1000)")
+        said["flood"] = flood.end.status
+        said["left"] = len(children())
+    sys.stdout.write("RESULT " + json.dumps(said) + "\n")
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    make_reachable([REPOSITORY, Path(sys.base_prefix)])
+    become_ordinary()
+    os.umask(0o077)
+    asyncio.run(main())
