@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# As the supervisor sets it, and before anything imports gRPC: see mesh/supervisor/domain/environment.py.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 import pytest
 from pytest_socket import disable_socket, enable_socket
 

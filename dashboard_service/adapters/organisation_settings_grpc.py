@@ -14,7 +14,7 @@ _TIMEOUT_S = 2.0
 
 
 class GrpcOrganisationSettings:
-    """Asks the settings service each time, so that a change counts at once. Reads in its own name: a caller need not."""
+    """Asks the settings service each time, so that a change counts at once; in its own name."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = settings_pb2_grpc.SettingsServiceStub(channel)

@@ -21,7 +21,8 @@ CODE = (*SERVICES, "mesh", "shared", "gateway", "protos", "benchmarks")
 FORBIDDEN_STEMS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 PURE_LAYERS = ("domain", "ports", "use_cases")
-IMPURE = ("grpc", "protos", "sqlalchemy", "aiosqlite", "aiohttp", "httpx", "os", "subprocess", "socket", "random", "time")
+DRIVERS = ("grpc", "protos", "sqlalchemy", "aiosqlite", "aiohttp", "httpx")
+IMPURE = (*DRIVERS, "os", "subprocess", "socket", "random", "time")
 PURE_SHARED = ("shared.errors", "shared.auth.principal", "shared.clock", "shared.ids")
 
 

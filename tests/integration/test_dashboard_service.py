@@ -37,7 +37,7 @@ class OtherSettings(settings_pb2_grpc.SettingsServiceServicer):
     by_org: dict[str, settings_pb2.CalendarConfig] = field(default_factory=dict)
     asked_by: list[Principal] = field(default_factory=list)
 
-    async def GetConfig(self, request, context):  # noqa: N802
+    async def GetConfig(self, request, context):
         who = current_principal()
         self.asked_by.append(who)
         config = settings_pb2.Config(calendar=self.by_org.get(who.org_id))

@@ -29,8 +29,8 @@ _ASK_AGAIN_S = 1.0
 class _Organisation:
     """What is known of an organisation, and the watch that keeps it true.
 
-    `reader` is this service as a reader of the organisation's settings. `asked_at` is when the settings service was last
-    asked because no watch was open.
+    `reader` is this service as a reader of the organisation's settings. `asked_at` is when the settings service was
+    last asked because no watch was open.
     """
 
     reader: Principal

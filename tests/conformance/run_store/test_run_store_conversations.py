@@ -78,6 +78,14 @@ async def test_question_and_answer_stay_together_when_runs_wait_in_line(stores) 
     assert [m.text for m in await stores.conversations.messages("org-a", "c-1", 2)] == ["a1", "q2"]
 
 
+async def test_messages_that_are_read_at_once_are_bounded(stores) -> None:
+    await stores.conversations.create(new_conversation())
+    runs = [await asked(stores, f"run-{n}", f"{n}" + "x" * 400_000) for n in range(5)]
+    newest = await stores.conversations.messages("org-a", "c-1", 100)
+    assert [message.text[0] for message in newest] == ["2", "3", "4"]
+    assert [m.text[0] for m in await stores.conversations.history(runs[4], 100)] == ["1", "2", "3"]
+
+
 async def test_the_history_of_a_run_ends_before_its_question(stores) -> None:
     await stores.conversations.create(new_conversation())
     runs = [await asked(stores, f"run-{n}", f"q{n}") for n in range(3)]

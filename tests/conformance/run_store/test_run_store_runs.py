@@ -231,6 +231,15 @@ async def test_a_stranger_sees_nothing(stores) -> None:
     assert (await stores.runs.page("org-b", page_request(0, ""))).rows == ()
 
 
+async def test_long_texts_are_cut_in_lists_only(stores) -> None:
+    await stores.runs.accept(new_run(question="\u00e9" * 5000))
+    run = await stores.runs.begin("org-a", "run-1", NOW)
+    await stores.runs.end(run, [], RunFinished("a" * 5000), LATER)
+    (listed,) = (await stores.runs.page("org-a", page_request(0, ""))).rows
+    assert (listed.question, listed.answer) == ("\u00e9" * 2000, "a" * 2000)
+    assert len((await stores.runs.get("org-a", "run-1")).answer) == 5000
+
+
 async def test_pages_are_newest_first_and_complete(stores) -> None:
     for number in range(5):
         at = NOW + timedelta(seconds=number // 2)

@@ -54,15 +54,11 @@ class ScriptedSettings(settings_pb2_grpc.SettingsServiceServicer):
         names = sorted(self.disabled.get(current_principal().org_id, ()))
         return settings_pb2.Config(tools=settings_pb2.ToolsConfig(disabled=names))
 
-    async def GetConfig(  # noqa: N802 - named by the contract
-        self, request: object, context: object
-    ) -> settings_pb2.GetConfigResponse:
+    async def GetConfig(self, request: object, context: object) -> settings_pb2.GetConfigResponse:
         self.asked += 1
         return settings_pb2.GetConfigResponse(config=self._config())
 
-    async def WatchConfig(  # noqa: N802 - named by the contract
-        self, request: object, context: object
-    ) -> AsyncIterator[settings_pb2.WatchConfigResponse]:
+    async def WatchConfig(self, request: object, context: object) -> AsyncIterator[settings_pb2.WatchConfigResponse]:
         self.watched_by.append(current_principal().user_id)
         self.watches += 1
         try:

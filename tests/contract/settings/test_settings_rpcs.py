@@ -100,10 +100,13 @@ async def test_the_owner_key_is_written_once_for_its_owner_alone(served: Served,
 
 
 async def test_the_owner_may_do_everything_and_a_wrong_key_nothing(served: Served) -> None:
-    assert (await _who_am_i(served.channel_with(served.key))).permissions == [  # type: ignore[attr-defined]
-        "*",
-        *(await _who_am_i(served.channel_with(served.key))).permissions[1:],  # type: ignore[attr-defined]
-    ]
+    assert (
+        (await _who_am_i(served.channel_with(served.key))).permissions
+        == [  # type: ignore[attr-defined]
+            "*",
+            *(await _who_am_i(served.channel_with(served.key))).permissions[1:],  # type: ignore[attr-defined]
+        ]
+    )
     with pytest.raises(Unauthenticated, match="KEY_UNKNOWN"):
         await _who_am_i(served.channel_with(served.key[:-1] + "!"))  # type: ignore[attr-defined]
 

@@ -24,14 +24,10 @@ from tool_executor.settings import Settings
 class NothingDisabled(settings_pb2_grpc.SettingsServiceServicer):
     """Settings of an organisation that changed nothing."""
 
-    async def GetConfig(  # noqa: N802 - named by the contract
-        self, request: object, context: object
-    ) -> settings_pb2.GetConfigResponse:
+    async def GetConfig(self, request: object, context: object) -> settings_pb2.GetConfigResponse:
         return settings_pb2.GetConfigResponse(config=settings_pb2.Config())
 
-    async def WatchConfig(  # noqa: N802 - named by the contract
-        self, request: object, context: object
-    ) -> AsyncIterator[settings_pb2.WatchConfigResponse]:
+    async def WatchConfig(self, request: object, context: object) -> AsyncIterator[settings_pb2.WatchConfigResponse]:
         yield settings_pb2.WatchConfigResponse(config=settings_pb2.Config())
         await asyncio.sleep(60)
 

@@ -36,9 +36,7 @@ class ScriptedSandbox(sandbox_pb2_grpc.SandboxServiceServicer):
         self.requests: list[sandbox_pb2.ExecuteRequest] = []
         self.left = asyncio.Event()
 
-    async def Execute(  # noqa: N802 - named by the contract
-        self, request: sandbox_pb2.ExecuteRequest, context: object
-    ) -> AsyncIterator[object]:
+    async def Execute(self, request: sandbox_pb2.ExecuteRequest, context: object) -> AsyncIterator[object]:
         self.requests.append(request)
         for step in self.script:
             if isinstance(step, NexusError):
@@ -142,9 +140,7 @@ class ScriptedDashboard(dashboard_pb2_grpc.DashboardServiceServicer):
     def __init__(self) -> None:
         self.asked: list[tuple[dashboard_pb2.GetContextRequest, str]] = []
 
-    async def GetContext(  # noqa: N802 - named by the contract
-        self, request: dashboard_pb2.GetContextRequest, context: object
-    ) -> object:
+    async def GetContext(self, request: dashboard_pb2.GetContextRequest, context: object) -> object:
         self.asked.append((request, current_principal().user_id))
         shown = dashboard_pb2.CalendarEvent(
             title="Stand-up",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,7 @@ def test_a_key_is_recognisable_and_its_hash_is_not_the_key(secret: bytes) -> Non
 def test_each_role_has_what_the_lower_ones_have() -> None:
     roles = load_roles(ROLES)
     order = [roles.permissions([name]) for name in ("viewer", "operator", "admin", "owner")]
-    assert all(low < high for low, high in zip(order, order[1:], strict=False))
+    assert all(low < high for low, high in pairwise(order))
     assert roles.permissions(["nobody"]) == frozenset()
 
 

@@ -291,7 +291,7 @@ class ListRunsResponse(_message.Message):
     """Token of the next page; empty on the last one."""
     @_builtins.property
     def runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Run]:
-        """The runs, newest first."""
+        """The runs, newest first. Questions and answers are cut to 2,000 characters."""
 
     def __init__(
         self,

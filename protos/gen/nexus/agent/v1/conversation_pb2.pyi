@@ -204,7 +204,7 @@ class GetConversationResponse(_message.Message):
 
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConversationMessage]:
-        """The newest 200 messages, oldest first."""
+        """The newest 200 messages, oldest first; fewer when they have more than 1.5 million characters."""
 
     def __init__(
         self,

@@ -1,0 +1,230 @@
+"""What the scripted provider shall do: replies, faults, and rules that choose between them.
+
+Everything here is data. A fault either stands for the whole response (`Status`, `Garbage`,
+`WrongContentType`, `EmptyBody`) or spoils an otherwise good `reply`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from shared.testing.scripted_provider.request import ProviderRequest
+
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that the provider claims to have counted."""
+
+    input_tokens: int = 10
+    output_tokens: int = 5
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool call that the reply asks for; `arguments_json` is sent as it is, valid or not."""
+
+    name: str
+    arguments_json: str = "{}"
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A good answer.
+
+    Attributes:
+        text: The text, sent in pieces of `chunk_size` characters when streamed.
+        tool_calls: `ToolCall`s, or pairs of name and arguments.
+        finish_reason: None for the one that fits.
+        usage: None to count words.
+        chunk_delay_s: Pause before each piece, in seconds.
+        chunk_size: Characters a piece, for text and tool arguments alike; at least 1.
+        interleave: Whether pieces of parallel tool calls alternate (OpenAI dialect only).
+    """
+
+    text: str = ""
+    tool_calls: tuple[ToolCall | tuple[str, str], ...] = ()
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    chunk_delay_s: float = 0.0
+    chunk_size: int = 8
+    interleave: bool = False
+    type: Literal["reply"] = "reply"
+
+    def calls(self) -> tuple[ToolCall, ...]:
+        """Return the tool calls, each with an id."""
+        as_calls = (call if isinstance(call, ToolCall) else ToolCall(*call) for call in self.tool_calls)
+        return tuple(
+            call if call.call_id else ToolCall(call.name, call.arguments_json, f"call_{index}")
+            for index, call in enumerate(as_calls)
+        )
+
+    def finish(self) -> FinishReason:
+        """Return the finish reason that is sent."""
+        return self.finish_reason or ("tool_calls" if self.tool_calls else "stop")
+
+
+_SPOILED = Reply(text="This answer will not reach its end as it should, whatever it says.")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An HTTP error. `retry_after` goes into the header of that name as it is."""
+
+    code: int = 500
+    retry_after: str | None = None
+    body: str | None = None
+    type: Literal["status"] = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """Says nothing more, for as long as the client stays."""
+
+    before: Literal["headers", "first_token", "mid_stream"] = "headers"
+    reply: Reply = _SPOILED
+    type: Literal["hang"] = "hang"
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Resets the TCP connection after some pieces of content."""
+
+    after_chunks: int = 1
+    reply: Reply = _SPOILED
+    type: Literal["reset"] = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    """Ends the HTTP body cleanly after some pieces of content, without the end of the answer."""
+
+    after_chunks: int = 1
+    reply: Reply = _SPOILED
+    type: Literal["truncate"] = "truncate"
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """Sends bytes that are no JSON under the right content type."""
+
+    type: Literal["garbage"] = "garbage"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongContentType:
+    """Sends an HTML page with status 200, as a captive portal does."""
+
+    type: Literal["wrong_content_type"] = "wrong_content_type"
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyBody:
+    """Sends status 200 and nothing else."""
+
+    type: Literal["empty_body"] = "empty_body"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInStream:
+    """Sends an error object in the dialect's form after some pieces, under status 200."""
+
+    after_chunks: int = 1
+    message: str = "The server had an error while processing the request."
+    reply: Reply = _SPOILED
+    type: Literal["error_in_stream"] = "error_in_stream"
+
+
+@dataclass(frozen=True, slots=True)
+class EndlessStream:
+    """Sends text until the client leaves, one piece each `chunk_delay_s` seconds."""
+
+    text: str = "and on and on "
+    chunk_delay_s: float = 0.001
+    type: Literal["endless_stream"] = "endless_stream"
+
+
+@dataclass(frozen=True, slots=True)
+class MissingUsage:
+    """Sends a good reply that does not say what it used."""
+
+    reply: Reply = _SPOILED
+    type: Literal["missing_usage"] = "missing_usage"
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateFinish:
+    """Sends the end of a streamed answer twice."""
+
+    reply: Reply = _SPOILED
+    type: Literal["duplicate_finish"] = "duplicate_finish"
+
+
+Action: TypeAlias = (
+    Reply
+    | Status
+    | Hang
+    | Reset
+    | Truncate
+    | Garbage
+    | WrongContentType
+    | EmptyBody
+    | ErrorInStream
+    | EndlessStream
+    | MissingUsage
+    | DuplicateFinish
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An action for the requests that fit every condition that is set.
+
+    Attributes:
+        then: What to do.
+        user_contains: Text within the last message of the user, upper and lower case alike.
+        has_tool_results: Whether tool results stand after that message.
+        model: The model's name as sent.
+        times: How often the rule applies; None for always.
+    """
+
+    then: Action
+    user_contains: str | None = None
+    has_tool_results: bool | None = None
+    model: str | None = None
+    times: int | None = None
+
+    def fits(self, request: ProviderRequest) -> bool:
+        """Return whether every condition that is set holds for the request."""
+        wanted = (self.user_contains or "").lower()
+        return (
+            wanted in request.last_user_text.lower()
+            and self.has_tool_results in (None, bool(request.tool_results))
+            and self.model in (None, request.model)
+        )
+
+
+@dataclass(slots=True)
+class Script:
+    """A queue of actions, used up one a chat request, and rules asked when it is empty."""
+
+    queue: deque[Action] = field(default_factory=deque[Action])
+    rules: list[Rule] = field(default_factory=list[Rule])
+    _used: dict[int, int] = field(default_factory=dict[int, int])
+
+    def next_action(self, request: ProviderRequest) -> Action | None:
+        """Return what to do about a request; None when the script says nothing about it."""
+        if self.queue:
+            return self.queue.popleft()
+        for index, rule in enumerate(self.rules):
+            used = self._used.get(index, 0)
+            if rule.fits(request) and (rule.times is None or used < rule.times):
+                self._used[index] = used + 1
+                return rule.then
+        return None

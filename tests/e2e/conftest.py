@@ -1,0 +1,10 @@
+"""These tests share the session's mesh; see tests/mesh_fixtures.py."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Registered once for both folders that ask for it, so that they share one mesh.
+    config.pluginmanager.import_plugin("mesh_fixtures")

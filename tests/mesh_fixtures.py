@@ -1,0 +1,120 @@
+"""A pytest plugin: one mesh and one scripted provider for all tests that need them, started when first asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.testing.running_mesh import RunningMesh, running_mesh, scripted_process
+
+TESTS = Path(__file__).parent
+MESH_FOLDERS = {TESTS / "e2e", TESTS / "chaos"}
+SCRIPTED_MODEL = "scripted/scripted-chat"
+SLEEP = json.dumps({"code": "import time; time.sleep(1)"})
+LOOP = json.dumps({"code": "while True: pass"})
+NEVER_STOP = {"type": "reply", "tool_calls": [["calculator", '{"expression": "1+1"}']]}
+SLOW = {"chunk_size": 5, "chunk_delay_s": 0.05}
+
+# What the scripted provider does when the last message of the user holds these words.
+SCRIPT = {
+    "stream slowly": {"type": "reply", "text": "tick " * 20, **SLOW},
+    "work for a while": {"type": "reply", "text": "tock " * 40, **SLOW},
+    "hang before the first token": {"type": "hang", "before": "first_token"},
+    "hang in the middle": {"type": "hang", "before": "mid_stream"},
+    "drop the connection": {"type": "reset", "after_chunks": 2},
+    "cut the answer": {"type": "truncate", "after_chunks": 2},
+    "talk garbage": {"type": "garbage"},
+    "show a web page": {"type": "wrong_content_type"},
+    "say nothing": {"type": "empty_body"},
+    "fail in the middle": {"type": "error_in_stream", "after_chunks": 2},
+    "be overloaded": {"type": "status", "code": 503},
+    "sleep twice": {"type": "reply", "tool_calls": [["execute_code", SLEEP], ["execute_code", SLEEP]]},
+    "talk forever": {"type": "endless_stream"},
+    "finish twice": {"type": "duplicate_finish", "reply": {"text": "Done, and done."}},
+    "hide the usage": {"type": "missing_usage", "reply": {"text": "No bill."}},
+    "call a tool that is not there": {"type": "reply", "tool_calls": [["no_such_tool", "{}"]]},
+    "call it wrongly": {"type": "reply", "tool_calls": [["calculator", '{"expression": '], ["calculator", "[]"]]},
+    "say it in pieces": {
+        "type": "reply",
+        "tool_calls": [["calculator", '{"expression": "12*12"}'], ["get_current_time", "{}"]],
+        "chunk_size": 1,
+        "interleave": True,
+    },
+    "loop forever in code": {"type": "reply", "tool_calls": [["execute_code", LOOP]]},
+}
+PROVIDERS = """\
+version: 1
+providers:
+  local:
+    type: local
+    models:
+      - {name: chat, chat: true, tool_calling: false, context_length: 4096, max_output_tokens: 256, demonstration: true}
+      - {name: embed, embeddings: true, dimensions: 384, context_length: 512}
+SCRIPTED
+chains:
+  chat: [local/chat]
+  embed: local/embed
+"""
+SCRIPTED_PROVIDER = """\
+  scripted:
+    type: openai_compatible
+    base_url: URL
+    models:
+      - {name: scripted-chat, chat: true, tool_calling: true, context_length: 1000000}
+"""
+# What hangs or loops shall not hold up the tests for as long as it may hold up people.
+OVERRIDES = {
+    "NEXUS_ROUTER_FIRST_TOKEN_TIMEOUT_S": "8",
+    "NEXUS_ROUTER_IDLE_TIMEOUT_S": "4",
+    "NEXUS_TOOLS_CODE_WALL_TIME_S": "3",
+}
+
+
+def providers_yaml(scripted_url: str = "") -> str:
+    """Return the router's configuration: the local model, and the scripted provider where its URL is given."""
+    scripted = SCRIPTED_PROVIDER.replace("URL", scripted_url) if scripted_url else ""
+    return PROVIDERS.replace("SCRIPTED", scripted)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share the mesh in one worker, should the suite be spread over several."""
+    for item in items:
+        if not MESH_FOLDERS.isdisjoint(item.path.parents):
+            item.add_marker(pytest.mark.xdist_group("mesh"))
+
+
+@pytest.fixture(scope="session")
+def scripted_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of a scripted provider that serves for the session."""
+    # With tool results at hand the provider's own agent answers instead.
+    rules = [{"user_contains": words, "has_tool_results": False, "then": then} for words, then in SCRIPT.items()]
+    rules.append({"user_contains": "never stop calculating", "then": NEVER_STOP})
+    script = tmp_path_factory.mktemp("provider") / "script.json"
+    script.write_text(json.dumps({"rules": rules}))
+    with scripted_process("--script", str(script)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMesh]:
+    """A mesh that serves for the session, at first with the local model alone."""
+    folder = tmp_path_factory.mktemp("mesh")
+    providers_file = folder / "providers.yaml"
+    providers_file.write_text(providers_yaml())
+    with running_mesh(folder / "data", providers_file, os.environ, OVERRIDES) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def scripted_model(mesh: RunningMesh, scripted_url: str) -> str:
+    """The scripted provider's model, added to the running mesh by editing its file."""
+    mesh.providers_file.write_text(providers_yaml(scripted_url))
+    deadline = time.monotonic() + 20
+    while SCRIPTED_MODEL not in json.dumps(mesh.cli_json("providers", "list")):
+        assert time.monotonic() < deadline, "the router has not read the changed providers.yaml"
+    return SCRIPTED_MODEL
