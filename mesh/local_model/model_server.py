@@ -36,10 +36,9 @@ def start_chat(settings: LocalModelSettings, key: str) -> ModelServer:
         LocalModelError: The weights do not load.
     """
     params = _params(settings, key, settings.chat_port, settings.chat_file)
-    params.n_ctx = settings.context_tokens
+    # Contexts are not shared: with one pool for all, two long chats would break each other off.
+    params.n_ctx = settings.context_tokens * settings.parallel_chats
     params.n_parallel = settings.parallel_chats
-    # One pool of context for all chats: each may use all of it, and memory does not grow with their number.
-    params.kv_unified = True
     params.use_jinja = True
     return _start(params, settings.chat_file, "NEXUS_LOCAL_MODEL_CHAT_WEIGHTS")
 

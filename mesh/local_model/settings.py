@@ -19,9 +19,9 @@ class LocalModelSettings(BaseSettings):
         key_file: File of mode 0600 whose content callers send as bearer token.
         weights_dir: Directory of `chat.gguf` and `embed.gguf`; NEXUS_WEIGHTS_DIR where not set.
         chat_weights: Another GGUF file for chat, in place of the one that ships.
-        context_tokens: Context shared by all chats at work, 512 to 1048576. Memory grows with it (23 KB per
-            token for the model that ships).
-        parallel_chats: Chats at work at once, 1 to 64; more wait in line.
+        context_tokens: Context of one chat, 512 to 1048576. Memory grows with it, by 23 KB per token for the model
+            that ships.
+        parallel_chats: Chats at work at once, 1 to 64, each with a context of its own; more wait in line.
         threads: CPU threads per model, 1 to 256. One serves the small models that ship best: more wait for each
             other, badly so on a busy machine. Raise it for a larger model.
         log_verbosity: llama.cpp's: 0 nothing, 1 errors, 2 warnings, 3 information.
@@ -39,7 +39,7 @@ class LocalModelSettings(BaseSettings):
     )
     chat_weights: Path | None = None
     context_tokens: int = Field(default=4096, ge=512, le=1_048_576)
-    parallel_chats: int = Field(default=2, ge=1, le=64)
+    parallel_chats: int = Field(default=1, ge=1, le=64)
     threads: int = Field(default=1, ge=1, le=256)
     log_verbosity: int = Field(default=1, ge=0, le=3)
 

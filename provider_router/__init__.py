@@ -1,0 +1,1 @@
+"""The provider router: one contract in front of every model."""

@@ -1,0 +1,1 @@
+"""How the router reaches providers, its configuration file and its metrics."""

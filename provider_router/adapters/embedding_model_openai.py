@@ -1,0 +1,62 @@
+"""Embeds with models that speak the OpenAI dialect, the local one included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from provider_router.adapters.http.client import HttpCall, HttpClient
+from provider_router.adapters.http.faults import fault
+from provider_router.adapters.http.json_fields import (
+    MalformedAnswerError,
+    as_count,
+    as_list,
+    as_object,
+    parsed_object,
+)
+from provider_router.adapters.openai.decoder import usage_of
+from provider_router.domain.catalog import ModelSpec
+from provider_router.domain.embedding import Embeddings, unit_vectors
+from provider_router.domain.errors import Reason
+
+
+class OpenAIEmbeddingModel:
+    """Implements `EmbeddingModel`. `key` is sent as bearer token; empty for none."""
+
+    def __init__(self, client: HttpClient, spec: ModelSpec, key: str) -> None:
+        self._client = client
+        self._spec = spec
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
+        """Returns one vector of unit length a text, in the order of the texts."""
+        provider = self._spec.provider
+        call = HttpCall(
+            provider=provider.name,
+            url=f"{provider.embed_url}/embeddings",
+            headers=self._headers,
+            body=orjson.dumps({"model": self._spec.name, "input": list(texts), "encoding_format": "float"}),
+        )
+        try:
+            answer = parsed_object(await self._client.whole(call))
+            vectors = _in_order([as_object(item) for item in as_list(answer.get("data"))])
+            usage = usage_of(answer.get("usage"))
+        except MalformedAnswerError as error:
+            raise fault(provider.name, Reason.PROVIDER_BAD_RESPONSE, detail=str(error)) from error
+        return Embeddings(unit_vectors(vectors, len(texts), self._spec.dimensions), usage)
+
+
+def _in_order(items: Sequence[Mapping[str, Any]]) -> list[Sequence[float]]:
+    by_index = {as_count(item.get("index")): _vector(item.get("embedding")) for item in items}
+    if sorted(by_index) != list(range(len(items))):
+        raise MalformedAnswerError("its vectors are not numbered")
+    return [by_index[index] for index in range(len(items))]
+
+
+def _vector(value: Any) -> Sequence[float]:
+    numbers = as_list(value)
+    if any(not isinstance(number, float | int) or isinstance(number, bool) for number in numbers):
+        raise MalformedAnswerError("a vector is no list of numbers")
+    return numbers

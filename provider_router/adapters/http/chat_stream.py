@@ -1,0 +1,81 @@
+"""Drives one streamed answer: bytes to events to the router's events, whatever the dialect."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from provider_router.adapters.http.client import HttpCall, HttpClient
+from provider_router.adapters.http.faults import fault
+from provider_router.adapters.http.json_fields import MalformedAnswerError
+from provider_router.adapters.http.server_sent_events import EventParser, EventTooLargeError
+from provider_router.domain.errors import Reason
+from provider_router.domain.events import Finished, ModelEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """The model is at work on something that is not part of the answer. Not passed on; it keeps the stream alive."""
+
+
+Decoded: TypeAlias = ModelEvent | Thinking
+
+
+class Decoder(Protocol):
+    """Turns one answer's events of a dialect into the router's. One decoder serves one answer."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the dialect's last event came."""
+        ...
+
+    def decode(self, data: bytes) -> Sequence[Decoded]:
+        """Takes the data of the next event.
+
+        Raises:
+            MalformedAnswerError: It is not of the dialect, or the answer is too large.
+            NexusError: The provider reports an error.
+        """
+        ...
+
+    def end(self) -> Finished:
+        """Returns how the answer ended.
+
+        Raises:
+            MalformedAnswerError: It did not end; it broke off.
+        """
+        ...
+
+
+async def stream_answer(client: HttpClient, call: HttpCall, decoder: Decoder) -> AsyncGenerator[ModelEvent, None]:
+    """Posts `call` and yields the answer's events, `Finished` last.
+
+    Raises:
+        NexusError: With a reason of `domain.errors.Reason`.
+    """
+    parser = EventParser(client.limits.event_bytes)
+    try:
+        async with client.streamed(call) as body:
+            at_end = False
+            while not (at_end or decoder.is_done):
+                chunk = await body.read()
+                at_end = not chunk
+                for event in _decoded(decoder, parser.feed(chunk) if chunk else parser.finish()):
+                    body.progressed()
+                    if not isinstance(event, Thinking):
+                        yield event
+            await body.drain()
+        yield decoder.end()
+    except MalformedAnswerError as error:
+        raise fault(call.provider, Reason.PROVIDER_BAD_RESPONSE, detail=str(error)) from error
+    except EventTooLargeError as error:
+        raise fault(call.provider, Reason.PROVIDER_BAD_RESPONSE, detail="an event is too large") from error
+
+
+def _decoded(decoder: Decoder, payloads: Sequence[bytes]) -> Generator[Decoded]:
+    """The events of `payloads` up to the dialect's last one; what a provider sends after that is not read."""
+    for data in payloads:
+        if decoder.is_done:
+            return
+        yield from decoder.decode(data)

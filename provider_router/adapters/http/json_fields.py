@@ -1,0 +1,60 @@
+"""Narrow, checked access to JSON that a provider sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import orjson
+
+
+class MalformedAnswerError(ValueError):
+    """A provider's answer has another form than its dialect says."""
+
+
+def parsed_object(data: bytes) -> Mapping[str, Any]:
+    """Parses `data`, which must be one JSON object.
+
+    Raises:
+        MalformedAnswerError: It is not.
+    """
+    try:
+        return as_object(orjson.loads(data))
+    except orjson.JSONDecodeError as error:
+        raise MalformedAnswerError("no JSON") from error
+
+
+def as_object(value: Any) -> Mapping[str, Any]:
+    """`value` as an object; null counts as an empty one."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise MalformedAnswerError("no object where one is expected")
+    return cast("Mapping[str, Any]", value)
+
+
+def as_list(value: Any) -> Sequence[Any]:
+    """`value` as a list; null counts as an empty one."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise MalformedAnswerError("no list where one is expected")
+    return cast("Sequence[Any]", value)
+
+
+def as_text(value: Any) -> str:
+    """`value` as text; null counts as empty."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise MalformedAnswerError("no text where one is expected")
+    return value
+
+
+def as_count(value: Any) -> int:
+    """`value` as a whole number of at least 0; null counts as 0."""
+    if value is None:
+        return 0
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise MalformedAnswerError("no count where one is expected")
+    return value

@@ -1,0 +1,82 @@
+"""Parses server-sent events (HTML standard, section 9.2.6) from bytes that may be split anywhere."""
+
+from __future__ import annotations
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class EventTooLargeError(ValueError):
+    """One event is larger than the cap."""
+
+
+class EventParser:
+    """Turns chunks of a stream into the data of its events.
+
+    Names, ids and retry fields are skipped: both dialects repeat in the data what matters. Lines may end with LF,
+    CR or CRLF; comments are skipped; several data lines of one event are joined with LF.
+
+    Args:
+        cap_bytes: Most bytes of one event, so that an endless line does not fill the memory.
+    """
+
+    def __init__(self, cap_bytes: int) -> None:
+        self._cap_bytes = cap_bytes
+        self._line_parts: list[bytes] = []
+        self._data: list[bytes] = []
+        self._size_bytes = 0
+        self._skip_line_feed = False
+        self._at_start = True
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Takes the next bytes and returns the data of the events that they complete.
+
+        Raises:
+            EventTooLargeError: An event passes the cap.
+        """
+        if self._skip_line_feed and chunk:
+            # The chunk before ended with CR: an LF that follows belongs to it.
+            chunk = chunk.removeprefix(b"\n")
+            self._skip_line_feed = False
+        events: list[bytes] = []
+        for piece in chunk.splitlines(keepends=True):
+            line = piece.rstrip(b"\r\n")
+            self._size_bytes += len(line)
+            if self._size_bytes > self._cap_bytes:
+                raise EventTooLargeError
+            self._line_parts.append(line)
+            if line != piece:
+                self._end_line(events)
+                self._skip_line_feed = piece.endswith(b"\r")
+        return events
+
+    def finish(self) -> list[bytes]:
+        """Returns the data of an event that the end of the stream cut short, if any.
+
+        Some providers leave out the last empty line. An event that is truly cut does not parse as JSON later.
+        """
+        events: list[bytes] = []
+        self._end_line(events)
+        self._end_event(events)
+        return events
+
+    def _end_line(self, events: list[bytes]) -> None:
+        line = b"".join(self._line_parts)
+        self._line_parts.clear()
+        if self._at_start:
+            self._at_start = False
+            line = line.removeprefix(_BYTE_ORDER_MARK)
+        if not line:
+            self._end_event(events)
+            return
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            self._data.append(value.removeprefix(b" "))
+        elif not self._data:
+            # Comments and other fields are not kept, so they do not count towards the cap.
+            self._size_bytes = 0
+
+    def _end_event(self, events: list[bytes]) -> None:
+        if self._data:
+            events.append(b"\n".join(self._data))
+        self._data.clear()
+        self._size_bytes = 0

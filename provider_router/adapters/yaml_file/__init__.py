@@ -1,0 +1,1 @@
+"""Reads `providers.yaml` and says on which line it is wrong."""

@@ -1,0 +1,1 @@
+"""What the router knows: models, chats, prices and errors. No I/O, no clock."""

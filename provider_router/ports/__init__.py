@@ -1,0 +1,1 @@
+"""What the router needs from outside, one protocol a file."""

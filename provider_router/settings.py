@@ -1,0 +1,115 @@
+"""Settings of the provider router. The only file of this package that reads the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, create_model
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from provider_router.adapters.http.limits import HttpLimits
+from provider_router.domain.catalog import ProviderSpec, ProviderType
+from shared.settings import ServiceSettings
+
+
+def _with_version(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a http or https address")
+    return value.rstrip("/") if parts.path.strip("/") else f"{value.rstrip('/')}/v1"
+
+
+LocalUrl = Annotated[str, AfterValidator(_with_version)]
+
+
+class Settings(ServiceSettings):
+    """Settings of the router, read from `NEXUS_ROUTER_*`."""
+
+    model_config = SettingsConfigDict(env_prefix="NEXUS_ROUTER_", frozen=True)
+
+    providers_file: Path = Field(default=Path("config/providers.yaml"), description="Which providers there are.")
+    reload_s: float = Field(default=0.5, gt=0, le=3600, description="Seconds between two looks at the providers file.")
+    local_chat_url: LocalUrl = Field(
+        default="http://127.0.0.1:50061/v1", description="Base URL of the local chat model."
+    )
+    local_embed_url: LocalUrl = Field(
+        default="http://127.0.0.1:50062/v1", description="Base URL of the local embedding model."
+    )
+    local_key_file: Path | None = Field(
+        default=None, description="File with the key of the local models; none where they need no key."
+    )
+    connect_timeout_s: float = Field(default=5, gt=0, le=300, description="Until a connection stands.")
+    first_token_timeout_s: float = Field(default=60, gt=0, le=3600, description="Until the first piece of an answer.")
+    idle_timeout_s: float = Field(default=30, gt=0, le=3600, description="Between two pieces of an answer.")
+    total_timeout_s: float = Field(default=300, gt=0, le=86400, description="For a whole answer.")
+    embed_timeout_s: float = Field(default=60, gt=0, le=3600, description="For a whole embedding call.")
+    connections_per_host: int = Field(
+        default=64, ge=1, le=10_000, description="Connections at once to one host; more calls wait."
+    )
+
+    @property
+    def limits(self) -> HttpLimits:
+        """Limits of one call to a provider."""
+        return HttpLimits(
+            connect_s=self.connect_timeout_s,
+            first_token_s=self.first_token_timeout_s,
+            idle_s=self.idle_timeout_s,
+            total_s=self.total_timeout_s,
+            embed_s=self.embed_timeout_s,
+            connections_per_host=self.connections_per_host,
+        )
+
+
+class _Variable(BaseSettings):
+    """One environment variable, exactly as named."""
+
+    model_config = SettingsConfigDict(case_sensitive=True, extra="ignore", frozen=True)
+
+    value: SecretStr = SecretStr("")
+
+
+class SettingsCredentials:
+    """Implements `Credentials`: keys of providers from the environment, the local models' key from its file.
+
+    What was found is kept. A key file that is missing is looked for again at each call, since the local models may
+    start later; the environment of a process does not change, so a missing variable is not.
+    """
+
+    def __init__(self, local_key_file: Path | None) -> None:
+        self._local_key_file = local_key_file
+        self._local_key: SecretStr | None = None
+        self._variables: dict[str, SecretStr] = {}
+
+    def key_of(self, provider: ProviderSpec) -> str | None:
+        """The provider's key; empty when it needs none, None when it needs one that is not there."""
+        if provider.type is ProviderType.LOCAL:
+            return self._key_of_local_models()
+        if not provider.api_key_env:
+            return ""
+        if provider.api_key_env not in self._variables:
+            self._variables[provider.api_key_env] = _from_environment(provider.api_key_env)
+        return self._variables[provider.api_key_env].get_secret_value() or None
+
+    def _key_of_local_models(self) -> str | None:
+        if self._local_key_file is None:
+            return ""
+        if self._local_key is None:
+            try:
+                self._local_key = _usable(self._local_key_file.read_text(encoding="ascii"))
+            except (OSError, UnicodeDecodeError):
+                return None
+        return self._local_key.get_secret_value() or None
+
+
+def _from_environment(name: str) -> SecretStr:
+    field = (SecretStr, Field(default=SecretStr(""), validation_alias=name))
+    variable = create_model("Variable", __base__=_Variable, value=field)()
+    return _usable(variable.value.get_secret_value())
+
+
+def _usable(text: str) -> SecretStr:
+    """The key in `text`; empty when it has characters that no header may have."""
+    key = text.strip()
+    return SecretStr(key if key.isascii() and key.isprintable() else "")

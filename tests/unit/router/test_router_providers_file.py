@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provider_router.adapters.yaml_file.located_yaml import RefusedFileError
+from provider_router.adapters.yaml_file.reader import LocalAddresses, read_catalog
+from provider_router.domain.catalog import Catalog, ProviderType
+from provider_router.domain.usage import Prices
+
+LOCAL = LocalAddresses("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1")
+SHIPPED = Path(__file__).parents[3] / "config" / "providers.yaml"
+GOOD = """\
+version: 1
+providers:
+  local:
+    type: local
+    models:
+      - name: chat
+        chat: true
+        demonstration: true
+      - {name: embed, embeddings: true, dimensions: 384}
+  openai:
+    type: openai_compatible
+    base_url: https://api.example.com/v1/
+    api_key_env: SOME_KEY
+    models:
+      - name: big/model:x
+        chat: true
+        tool_calling: true
+        context_length: 128000
+        usd_per_million_tokens: {input: 0.15, cached_input: 0.075, output: 0.6}
+chains:
+  chat: [local/chat, openai/big/model:x]
+  embed: local/embed
+"""
+
+
+def read(text: str) -> Catalog:
+    return read_catalog(text.encode(), LOCAL)
+
+
+def test_a_good_file() -> None:
+    catalog = read(GOOD)
+    assert list(catalog.providers) == ["local", "openai"]
+    assert catalog.chat_chain == ("local/chat", "openai/big/model:x")
+    assert catalog.embed_model == "local/embed"
+    local, openai = catalog.providers.values()
+    assert (local.type, local.chat_url, local.embed_url) == (ProviderType.LOCAL, LOCAL.chat_url, LOCAL.embed_url)
+    assert (openai.chat_url, openai.api_key_env) == ("https://api.example.com/v1", "SOME_KEY")
+    big = catalog.models["openai/big/model:x"]
+    assert (big.name, big.tool_calling, big.context_length) == ("big/model:x", True, 128000)
+    assert big.prices == Prices(150_000, 600_000, 75_000)
+    assert catalog.models["local/chat"].demonstration
+    assert [model.full_name for model in catalog.listed()] == ["local/chat", "openai/big/model:x", "local/embed"]
+
+
+def test_the_shipped_file_needs_no_key() -> None:
+    catalog = read_catalog(SHIPPED.read_bytes(), LOCAL)
+    assert list(catalog.providers) == ["local"]
+    assert catalog.chat_models("")[0].demonstration
+    assert catalog.embedding_model("").dimensions == 384
+
+
+def test_the_examples_of_the_shipped_file_are_right() -> None:
+    lines = SHIPPED.read_text(encoding="utf-8").split("\n")
+    start = lines.index("  # openai:")
+    end = lines.index("chains:")
+    shown = [line.replace("  # ", "  ", 1) for line in lines[start:end]]
+    catalog = read("\n".join([*lines[:start], *shown, *lines[end:]]))
+    assert list(catalog.providers) == ["local", "openai", "anthropic", "ollama", "vllm"]
+
+
+def refusal(text: str) -> str:
+    """Why the file is refused; empty when it is taken."""
+    try:
+        read(text)
+    except RefusedFileError as error:
+        return str(error)
+    return ""
+
+
+REFUSED = [
+    ("base_url: https://api", "base_ulr: https://api", 12, "providers.openai.base_ulr: there is no such field"),
+    ("api_key_env: SOME_KEY", "api_key: sk-123", 13, "providers.openai.api_key: there is no such field"),
+    ("SOME_KEY", "sk-secret-value", 13, "has characters that are not allowed"),
+    ("type: local", "type: locale", 3, "providers.local: Input tag 'locale'"),
+    ("https://api.example.com/v1/", "ftp://x", 12, "must be a http or https address"),
+    ("https://api.example.com/v1/", "https://u:p@x/v1", 12, "must hold no credentials"),
+    ("https://api.example.com/v1/", "https://x/v1?key=1", 12, "must hold no credentials"),
+    ("input: 0.15", "input: -1", 19, "greater than or equal to 0"),
+    ("input: 0.15", "input: 0.0000001", 19, "at most 6 decimals"),
+    ("input: 0.15", "input: cheap", 19, "valid decimal"),
+    ("input: 0.15", "input: .nan", 19, "valid decimal"),
+    ("context_length: 128000", "context_length: many", 18, "valid integer"),
+    ("context_length: 128000", "context_length: -5", 18, "greater than or equal to 0"),
+    ("        chat: true\n        tool", "        tool", 15, "needs `chat: true` or `embeddings: true`"),
+    ("[local/chat,", "[local/nope,", 21, "there is no model 'local/nope' above"),
+    ("[local/chat,", "[local/embed,", 21, "does not say `chat: true`"),
+    ("[local/chat,", "[local/chat, local/chat,", 21, "stands twice"),
+    ("embed: local/embed", "embed: local/chat", 22, "`embeddings: true`"),
+    ("  openai:", "  Open AI:", 10, "not allowed"),
+    ("  openai:", "  local:", 10, "the key 'local' stands twice"),
+    ("version: 1", "version: 2", 1, "version"),
+    ("version: 1\n", "", 1, "version"),
+    ("type: local", "type: [local", 5, "expected"),
+    ("type: local", "type: local\n\tmodels: 3", 5, "cannot start any token"),
+    ("chat: true", "chat: &a true\n        tool_calling: *a", 7, "anchors and aliases"),
+    ("name: chat", "name: !!python/object/apply:os.system [x]", 6, "valid string"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "line", "reason"), REFUSED)
+def test_a_wrong_file_is_refused_with_its_line(old: str, new: str, line: int, reason: str) -> None:
+    text = GOOD.replace(old, new, 1)
+    assert text != GOOD
+    with pytest.raises(RefusedFileError) as caught:
+        read(text)
+    message = str(caught.value)
+    assert message.startswith(f"line {line}: ")
+    assert reason in message
+    # What stands in the file may be a secret put in the wrong place.
+    assert "sk-" not in message
+    assert "u:p" not in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "5",
+        "[]",
+        "null",
+        "version: 1\n",
+        "a: &x [1]\nb: *x",
+        "\0",
+        "a: b: c",
+        "- " * 3000,
+        "[" * 3000,
+        "? [a]\n: b",
+        "--- 1\n--- 2\n",
+        "version: 1\nproviders:\n",
+        "version: 1\nproviders: {a: 5}",
+        "version: 1\nproviders: {a: {type: local, models: []}}",
+        "version: 2026-01-01",
+        "version: 2026-13-45",
+        "version: 0b",
+        "version: " + "1" * 5000,
+        "version: 1.0e+99999999999999999999",
+    ],
+)
+def test_what_is_no_providers_file_is_refused(text: str) -> None:
+    with pytest.raises(RefusedFileError, match=r"^line \d+: "):
+        read(text)
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    with pytest.raises(RefusedFileError, match="line 2: is not UTF-8"):
+        read_catalog(b"version: 1\nx: \xff", LOCAL)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    message = refusal(text)
+    assert not message or re.match(r"line \d+: .", message)
+
+
+@given(st.integers(0, len(GOOD) - 1), st.sampled_from([":", "-", "[", "}", "\n", " ", '"', "#", "&", "*", "!"]))
+def test_a_damaged_file_is_read_or_refused(place: int, character: str) -> None:
+    message = refusal(GOOD[:place] + character + GOOD[place + 1 :])
+    assert not message or re.match(r"line \d+: .", message)
+
+
+def test_no_providers_is_a_file_too() -> None:
+    assert read("version: 1\nproviders: {}\n") == Catalog()
