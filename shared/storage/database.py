@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.errors import UpstreamDown
@@ -105,6 +106,8 @@ async def _translated() -> AsyncGenerator[None, None]:
         yield
     except IntegrityError:
         raise
+    except PoolTimeoutError as error:
+        raise UpstreamDown("STORAGE_BUSY", "The database has more to do than it can.", retry_after_s=1) from error
     except DBAPIError as error:
         if "disk is full" in str(error.orig):
             raise UpstreamDown("STORAGE_FULL", "The disk of the database is full. Free some space.") from error

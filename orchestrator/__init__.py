@@ -1,0 +1,1 @@
+"""The orchestrator: runs, the agent graph and conversations."""

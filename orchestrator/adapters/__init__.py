@@ -1,0 +1,1 @@
+"""The ports over real technology: SQLite, LangGraph, gRPC."""

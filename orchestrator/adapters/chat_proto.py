@@ -1,0 +1,88 @@
+"""Chats as messages of the router's contract, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from orchestrator.domain.chat import (
+    ChatCompleted,
+    ChatEvent,
+    ChatMessage,
+    ChatRequest,
+    ChatRole,
+    ChatStarted,
+    ChatText,
+    ChatToolCallPart,
+    FinishReason,
+)
+from protos.gen.nexus.router.v1 import router_pb2 as pb
+
+_ROLES: Final[Mapping[ChatRole, pb.Role.ValueType]] = {
+    ChatRole.SYSTEM: pb.ROLE_SYSTEM,
+    ChatRole.USER: pb.ROLE_USER,
+    ChatRole.ASSISTANT: pb.ROLE_ASSISTANT,
+    ChatRole.TOOL: pb.ROLE_TOOL,
+}
+_REASONS: Final[Mapping[int, FinishReason]] = {
+    pb.FINISH_REASON_STOP: FinishReason.STOP,
+    pb.FINISH_REASON_LENGTH: FinishReason.LENGTH,
+    pb.FINISH_REASON_TOOL_CALLS: FinishReason.TOOL_CALLS,
+    pb.FINISH_REASON_CONTENT_FILTER: FinishReason.CONTENT_FILTER,
+}
+
+
+def proto_of_request(request: ChatRequest) -> pb.ChatCompletionRequest:
+    """Return the request as the router takes it."""
+    proto = pb.ChatCompletionRequest(
+        model=request.model,
+        messages=[_message(message) for message in request.messages],
+        tools=[
+            pb.ToolDefinition(
+                name=offer.name,
+                description=offer.description,
+                parameters_json_schema=offer.parameters_json_schema,
+            )
+            for offer in request.tools
+        ],
+        response_json_schema=request.response_json_schema,
+        max_output_tokens=request.max_output_tokens,
+        request_id=request.request_id[:64],
+    )
+    if request.temperature is not None:
+        proto.temperature = request.temperature
+    return proto
+
+
+def event_of_proto(response: pb.StreamChatCompletionResponse) -> ChatEvent | None:
+    """Return the event, or None for a kind that this version does not know."""
+    match response.WhichOneof("event"):
+        case "started":
+            return ChatStarted(response.started.model, response.started.demonstration)
+        case "text_delta":
+            return ChatText(response.text_delta)
+        case "tool_call_delta":
+            part = response.tool_call_delta
+            return ChatToolCallPart(part.index, part.id, part.name, part.arguments_json)
+        case "completed":
+            end = response.completed
+            return ChatCompleted(
+                _REASONS.get(end.finish_reason, FinishReason.STOP),
+                end.usage.input_tokens,
+                end.usage.output_tokens,
+                end.cost_micro_usd,
+            )
+        case _:
+            return None
+
+
+def _message(message: ChatMessage) -> pb.ChatMessage:
+    return pb.ChatMessage(
+        role=_ROLES[message.role],
+        content=[pb.ContentPart(text=message.text)] if message.text else [],
+        tool_calls=[
+            pb.ToolCall(id=call.tool_call_id, name=call.tool, arguments_json=call.arguments_json)
+            for call in message.tool_calls
+        ],
+        tool_call_id=message.tool_call_id,
+    )

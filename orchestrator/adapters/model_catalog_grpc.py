@@ -1,0 +1,35 @@
+"""The models as the provider router lists them."""
+
+from __future__ import annotations
+
+import grpc
+
+from orchestrator.domain.chat import ModelInfo
+from protos.gen.nexus.router.v1 import router_pb2 as pb
+from protos.gen.nexus.router.v1 import router_pb2_grpc
+from shared.client import translated_errors
+
+TIMEOUT_S = 5.0
+
+
+class GrpcModelCatalog:
+    """`ModelCatalog` over one channel."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = router_pb2_grpc.RouterServiceStub(channel)
+
+    async def models(self) -> tuple[ModelInfo, ...]:
+        """See `ModelCatalog.models`."""
+        async with translated_errors("router"):
+            response = await self._stub.ListModels(pb.ListModelsRequest(), timeout=TIMEOUT_S)
+        return tuple(
+            ModelInfo(
+                name=model.name,
+                chat=model.chat,
+                embeddings=model.embeddings,
+                tool_calling=model.tool_calling,
+                context_length=model.context_length,
+                demonstration=model.demonstration,
+            )
+            for model in response.models
+        )

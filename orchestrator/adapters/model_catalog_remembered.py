@@ -1,0 +1,19 @@
+"""A model catalog that asks at most once a second."""
+
+from __future__ import annotations
+
+from orchestrator.adapters.remembered import Remembered
+from orchestrator.domain.chat import ModelInfo
+from orchestrator.ports.model_catalog import ModelCatalog
+from shared.clock import Clock
+
+
+class RememberedModelCatalog:
+    """Decorates a `ModelCatalog`."""
+
+    def __init__(self, catalog: ModelCatalog, clock: Clock) -> None:
+        self._value = Remembered(catalog.models, clock)
+
+    async def models(self) -> tuple[ModelInfo, ...]:
+        """See `ModelCatalog.models`."""
+        return await self._value.get()

@@ -1,0 +1,119 @@
+"""What is said to a model and what it says back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ChatRole(StrEnum):
+    """Who said a message of a prompt."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+class FinishReason(StrEnum):
+    """Why the model stopped."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CONTENT_FILTER = "content_filter"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool call that was asked for; arguments are one JSON object, not yet validated against the schema."""
+
+    tool_call_id: str
+    tool: str
+    arguments_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of a prompt: tool calls in those of the assistant, `tool_call_id` in those of a tool."""
+
+    role: ChatRole
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOffer:
+    """A tool that the model may ask for, with the JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    parameters_json_schema: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A chat to complete.
+
+    `model` is `provider/model`, or empty for the router's chain. `response_json_schema` makes the answer follow a
+    schema; empty for free text. `temperature` None and `max_output_tokens` 0 mean the model's defaults.
+    """
+
+    model: str
+    messages: tuple[ChatMessage, ...]
+    tools: tuple[ToolOffer, ...] = ()
+    response_json_schema: str = ""
+    temperature: float | None = None
+    max_output_tokens: int = 0
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatStarted:
+    """The model that answers is known: `provider/model`; `demonstration` marks one that ships with Nexus."""
+
+    model: str
+    demonstration: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChatText:
+    """More text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatToolCallPart:
+    """More of a tool call; parts with one index belong together and their arguments are joined."""
+
+    index: int
+    tool_call_id: str
+    tool: str
+    arguments_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCompleted:
+    """The end of the stream; a stream without it was cut. Money in millionths of a US dollar."""
+
+    finish_reason: FinishReason
+    input_tokens: int
+    output_tokens: int
+    cost_micro_usd: int
+
+
+ChatEvent = ChatStarted | ChatText | ChatToolCallPart | ChatCompleted
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model that is configured; `context_length` in tokens, 0 when unknown."""
+
+    name: str
+    chat: bool
+    embeddings: bool
+    tool_calling: bool
+    context_length: int
+    demonstration: bool

@@ -1,0 +1,165 @@
+"""Events: what happened in a run, in order. The log of them is append-only and the only source for watchers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.domain.run import Failure, RunStatus, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The run was accepted; always the first event."""
+
+    conversation_id: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A node of the graph began; `attempt` is more than 1 after a restart."""
+
+    step: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenDelta:
+    """More text of the answer, to append."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReset:
+    """The text of the answer so far is void."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStarted:
+    """A tool call began; arguments are one JSON object."""
+
+    tool_call_id: str
+    tool: str
+    arguments_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallFinished:
+    """A tool call ended; `output_json` is empty when it failed."""
+
+    tool_call_id: str
+    tool: str
+    arguments_json: str
+    ok: bool
+    output_json: str
+    summary: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReported:
+    """A model call was paid for."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something a person should know that does not end the run."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """Terminal: the run has an answer."""
+
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed:
+    """Terminal: the run failed; what it had of an answer is kept in `answer`."""
+
+    failure: Failure
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunCancelled:
+    """Terminal: `user_id` cancelled the run; what it had of an answer is kept in `answer`."""
+
+    user_id: str
+    answer: str = ""
+
+
+Ending = RunFinished | RunFailed | RunCancelled
+"""The last event of a run."""
+
+Progress = StepStarted | TokenDelta | AnswerReset | ToolCallStarted | ToolCallFinished | UsageReported | Warned
+"""What happens between the first and the last event."""
+
+Payload = RunStarted | Progress | Ending
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """One thing that happened in a run; sequences are 1, 2, 3, ... without gaps."""
+
+    run_id: str
+    sequence: int
+    created_at: datetime
+    payload: Payload
+
+    @property
+    def terminal(self) -> bool:
+        """Whether no event follows."""
+        return isinstance(self.payload, RunFinished | RunFailed | RunCancelled)
+
+
+def final_status(ending: Ending) -> RunStatus:
+    """Return the status that a run has after its last event."""
+    if isinstance(ending, RunFinished):
+        return RunStatus.COMPLETED
+    return RunStatus.FAILED if isinstance(ending, RunFailed) else RunStatus.CANCELLED
+
+
+def usage_of(payloads: Iterable[Payload]) -> Usage:
+    """Return what the events add to a run's usage."""
+    total = Usage()
+    for payload in payloads:
+        if isinstance(payload, UsageReported):
+            total = total.plus(
+                Usage(payload.input_tokens, payload.output_tokens, payload.cost_micro_usd, model_calls=1)
+            )
+        elif isinstance(payload, ToolCallFinished):
+            total = total.plus(Usage(tool_calls=1))
+    return total
+
+
+def streamed_text(payloads: Iterable[Payload]) -> str:
+    """Return the text that a watcher has put together: all deltas since the last reset."""
+    parts: list[str] = []
+    for payload in payloads:
+        if isinstance(payload, TokenDelta):
+            parts.append(payload.text)
+        elif isinstance(payload, AnswerReset):
+            parts.clear()
+    return "".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """Something that happened and has no number yet."""
+
+    created_at: datetime
+    payload: Progress

@@ -1,0 +1,90 @@
+"""The templates and their typed variables: one class a file in `adapters/prompts/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A template by name and version; its fields are the template's variables, all of them text."""
+
+    template: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemNative(Prompt):
+    """Instructions for a model that calls tools: today as a date with its weekday, the user's IANA time zone."""
+
+    template: ClassVar[str] = "system_native.v1"
+    today: str
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPlain(Prompt):
+    """Instructions for a model that only talks."""
+
+    template: ClassVar[str] = "system_plain.v1"
+    today: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolData(Prompt):
+    """A tool's result for the model: marked as data that is not to be obeyed."""
+
+    template: ClassVar[str] = "tool_data.v1"
+    tool: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryDropped(Prompt):
+    """Tells the model that older messages were left out; `count` is how many."""
+
+    template: ClassVar[str] = "history_dropped.v1"
+    count: str
+
+
+@dataclass(frozen=True, slots=True)
+class FillArguments(Prompt):
+    """Asks a model for the arguments of one tool as JSON."""
+
+    template: ClassVar[str] = "fill_arguments.v1"
+    tool: str
+    description: str
+    today: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFromTool(Prompt):
+    """States one tool's result."""
+
+    template: ClassVar[str] = "answer_from_tool.v1"
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFromFailedTool(Prompt):
+    """States that a tool failed and why."""
+
+    template: ClassVar[str] = "answer_from_failed_tool.v1"
+    tool: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineNote(Prompt):
+    """The line at the end of an answer of the offline demonstration model."""
+
+    template: ClassVar[str] = "offline_note.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineWarning(Prompt):
+    """The warning that goes with an answer of the offline demonstration model."""
+
+    template: ClassVar[str] = "offline_warning.v1"
+    model: str

@@ -1,0 +1,19 @@
+"""Which models there are."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from orchestrator.domain.chat import ModelInfo
+
+
+class ModelCatalog(Protocol):
+    """Lists the configured models."""
+
+    async def models(self) -> tuple[ModelInfo, ...]:
+        """Return the models, the router's chat chain first, in its order. At most a second old.
+
+        Raises:
+            UpstreamDown: when the router does not answer.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The gRPC face: Protobuf in, use case, Protobuf out."""

@@ -1,0 +1,107 @@
+"""Call the tools that a turn asks for: at the same time, each with its own deadline."""
+
+from __future__ import annotations
+
+import asyncio
+
+from orchestrator.domain.agent_state import AgentState, CallData, ResultData, TurnData, open_calls
+from orchestrator.domain.errors import limit_tool_calls
+from orchestrator.domain.events import ToolCallFinished, ToolCallStarted
+from orchestrator.domain.json_arguments import json_object_in
+from orchestrator.domain.tools import ToolOutcome
+from orchestrator.ports.tool_catalog import ToolCatalog
+from orchestrator.ports.tool_runner import ToolRequest, ToolRunner
+from orchestrator.use_cases.run_work import RunWork
+from shared.errors import NexusError
+
+GRACE_S = 2.0
+DEFAULT_TIMEOUT_S = 30.0
+
+
+class CallTools:
+    """The node that makes tool calls. A call that an earlier attempt finished is taken from the log instead."""
+
+    def __init__(self, catalog: ToolCatalog, runner: ToolRunner) -> None:
+        self._catalog = catalog
+        self._runner = runner
+
+    async def __call__(self, work: RunWork, state: AgentState) -> AgentState:
+        """Make the open calls and return their results, in the order of the calls.
+
+        What a tool says, an error included, goes back to the model as data.
+
+        Raises:
+            RunFailure: LIMIT_TOOL_CALLS.
+            LogUnwritable: when the event log cannot be written.
+        """
+        calls = open_calls(state)
+        made = state.get("tool_calls", 0) + len(calls)
+        if made > work.run.limits.max_tool_calls:
+            raise limit_tool_calls(work.run.limits.max_tool_calls)
+        timeouts = {tool.name: tool.timeout_s for tool in await self._catalog.tools()}
+        step = state.get("steps", 0)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(
+                    self._one(work, call, f"{work.run.run_id}:{step}:{call['id']}", timeouts.get(call["tool"]))
+                )
+                for call in calls
+            ]
+        await work.events.flush()
+        turns = state.get("turns", [])
+        answered = TurnData(text=turns[-1]["text"], calls=calls, results=[task.result() for task in tasks])
+        return AgentState(turns=[*turns[:-1], answered], tool_calls=made)
+
+    async def _one(self, work: RunWork, call: CallData, request_id: str, tool_timeout_s: float | None) -> ResultData:
+        arguments = json_object_in(call["arguments"])
+        done = work.finished_calls.get(call["id"])
+        if done is not None and (done.tool, done.arguments_json) == (call["tool"], arguments or "{}"):
+            return ResultData(
+                id=done.tool_call_id, tool=done.tool, ok=done.ok, output=done.output_json, summary=done.summary
+            )
+        work.events.note(ToolCallStarted(call["id"], call["tool"], arguments or "{}"))
+        began_s = work.clock.monotonic()
+        if arguments is None:
+            outcome = ToolOutcome(
+                ok=False,
+                output_json="",
+                summary="The arguments are not a JSON object. Write one that follows the tool's schema.",
+                error_reason="ARGUMENTS_NOT_JSON",
+            )
+        else:
+            timeout_s = min((tool_timeout_s or DEFAULT_TIMEOUT_S) + GRACE_S, work.remaining_s())
+            request = ToolRequest(call["tool"], arguments, request_id, timeout_s, work.config.time_zone)
+            outcome = await self._outcome(request)
+        took_ms = round((work.clock.monotonic() - began_s) * 1000)
+        work.events.note(
+            ToolCallFinished(
+                tool_call_id=call["id"],
+                tool=call["tool"],
+                arguments_json=arguments or "{}",
+                ok=outcome.ok,
+                output_json=outcome.output_json if outcome.ok else "",
+                summary=outcome.summary,
+                duration_ms=outcome.duration_ms or took_ms,
+            )
+        )
+        return ResultData(
+            id=call["id"],
+            tool=call["tool"],
+            ok=outcome.ok,
+            output=outcome.output_json if outcome.ok else "",
+            summary=outcome.summary,
+        )
+
+    async def _outcome(self, request: ToolRequest) -> ToolOutcome:
+        try:
+            async with asyncio.timeout(request.timeout_s):
+                return await self._runner.run(request)
+        except TimeoutError:
+            return ToolOutcome(
+                ok=False,
+                output_json="",
+                summary=f"{request.tool} did not answer within {request.timeout_s:.0f} seconds.",
+                error_reason="TOOL_TIMEOUT",
+            )
+        except NexusError as error:
+            return ToolOutcome(ok=False, output_json="", summary=error.message, error_reason=error.reason)

@@ -1,0 +1,51 @@
+"""Converse with a model that calls tools itself."""
+
+from __future__ import annotations
+
+from orchestrator.domain.agent_state import AgentState
+from orchestrator.domain.chat import ChatRequest, ToolOffer
+from orchestrator.domain.prompts import SystemNative
+from orchestrator.domain.tools import Tool
+from orchestrator.ports.prompt_book import PromptBook
+from orchestrator.ports.tool_catalog import ToolCatalog
+from orchestrator.use_cases.compose_prompt import ComposePrompt
+from orchestrator.use_cases.run_work import RunWork
+from orchestrator.use_cases.speak_turn import SpeakTurn
+from orchestrator.use_cases.stream_chat import StreamChat
+from orchestrator.use_cases.take_turn import Turn
+
+
+class ConverseNatively:
+    """Offers the enabled tools with the prompt and takes what the model asks for."""
+
+    def __init__(self, chat: StreamChat, compose: ComposePrompt, catalog: ToolCatalog, prompts: PromptBook) -> None:
+        self._chat = chat
+        self._compose = compose
+        self._catalog = catalog
+        self._prompts = prompts
+
+    async def __call__(self, work: RunWork, state: AgentState, speech: SpeakTurn) -> Turn:
+        """See `Conversing`."""
+        offers = tuple(_offer(tool) for tool in await self._catalog.tools())
+        system = self._prompts.render(SystemNative(work.today(), work.config.time_zone))
+        prompt = self._compose(work, state, system, offers)
+        step = state.get("steps", 0)
+        request = ChatRequest(
+            model=state.get("model", ""),
+            messages=prompt.messages,
+            tools=offers,
+            max_output_tokens=prompt.max_output_tokens,
+            request_id=f"{work.run.run_id}:{step}",
+        )
+        streamed = await self._chat(work, request, speech)
+        used = {call["id"] for turn in state.get("turns", []) for call in turn["calls"]}
+        return Turn(
+            finish_reason=streamed.completed.finish_reason,
+            model=streamed.started.model,
+            demonstration=streamed.started.demonstration,
+            calls=streamed.calls.calls(used, step),
+        )
+
+
+def _offer(tool: Tool) -> ToolOffer:
+    return ToolOffer(tool.name, tool.description, tool.input_json_schema)

@@ -1,0 +1,91 @@
+"""Take one turn with the model: text, or the tool calls that it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from orchestrator.domain.agent_state import AgentState, CallData, TurnData
+from orchestrator.domain.chat import FinishReason
+from orchestrator.domain.errors import limit_steps
+from orchestrator.domain.prompts import OfflineWarning
+from orchestrator.ports.prompt_book import PromptBook
+from orchestrator.use_cases.prepare_run import NATIVE, PrepareRun
+from orchestrator.use_cases.run_work import RunWork
+from orchestrator.use_cases.speak_turn import SpeakTurn
+from shared.errors import NexusError
+
+UNSUPPORTED = "UNSUPPORTED_CAPABILITY"
+OFFLINE = "OFFLINE_MODEL"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How a turn ended; its text was streamed already. `demonstration` is about the model `model` that took it."""
+
+    finish_reason: FinishReason
+    model: str
+    demonstration: bool
+    calls: Sequence[CallData] = field(default_factory=list[CallData])
+
+
+class Conversing(Protocol):
+    """A way for a model and tools to work together."""
+
+    async def __call__(self, work: RunWork, state: AgentState, speech: SpeakTurn) -> Turn:
+        """Take the turn; stream its text and record its usage on the way."""
+        ...
+
+
+class TakeTurn:
+    """The node that asks the model. A run whose model turns out not to call tools is guided from then on."""
+
+    def __init__(self, natively: Conversing, guided: Conversing, prepare: PrepareRun, prompts: PromptBook) -> None:
+        self._natively = natively
+        self._guided = guided
+        self._prepare = prepare
+        self._prompts = prompts
+
+    async def __call__(self, work: RunWork, state: AgentState) -> AgentState:
+        """Return what the turn changes.
+
+        Raises:
+            RunFailure: LIMIT_STEPS, CONTEXT_TOO_LONG.
+            NexusError: with the router's reason.
+            LogUnwritable: when the event log cannot be written.
+        """
+        steps = state.get("steps", 0)
+        if steps >= work.run.limits.max_steps:
+            raise limit_steps(work.run.limits.max_steps)
+        speech = SpeakTurn(work.events, state.get("answer", ""))
+        chosen, turn = await self._take(work, state, speech)
+        warned = state.get("warned", [])
+        if turn.demonstration:
+            warned = work.warn_once(OFFLINE, self._prompts.render(OfflineWarning(turn.model)), warned)
+        changes = AgentState(
+            turns=[*state.get("turns", []), TurnData(text=speech.text, calls=list(turn.calls), results=[])],
+            steps=steps + 1,
+            finish_reason=turn.finish_reason.value,
+            demonstration=turn.demonstration,
+            warned=warned,
+            answer=speech.answer,
+        )
+        return {**chosen, **changes}
+
+    async def _take(self, work: RunWork, state: AgentState, speech: SpeakTurn) -> tuple[AgentState, Turn]:
+        """Return the turn, and what had to be chosen anew for it."""
+        if state.get("strategy", NATIVE) != NATIVE:
+            return AgentState(), await self._guided(work, state, speech)
+        try:
+            return AgentState(), await self._natively(work, state, speech)
+        except NexusError as error:
+            if speech.text or not _lacks_tool_calling(error):
+                raise
+        chosen = await self._prepare.without_tool_calling(state)
+        return chosen, await self._guided(work, {**state, **chosen}, speech)
+
+
+def _lacks_tool_calling(error: NexusError) -> bool:
+    """Return whether a model was left out because it cannot call tools, be it as the last one of a chain."""
+    return error.reason == UNSUPPORTED or UNSUPPORTED in error.metadata.values()
