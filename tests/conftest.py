@@ -33,3 +33,11 @@ def pytest_runtest_makereport(item: pytest.Item):
     if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI: {report.longrepr}"
+
+
+# Cheap before dear, and the suites that keep a whole mesh running last: others look at the machine's processes.
+ORDER = ("architecture", "unit", "conformance", "contract", "integration", "security", "e2e", "chaos")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: ORDER.index(item.path.relative_to(TESTS).parts[0]))
