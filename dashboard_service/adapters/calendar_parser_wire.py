@@ -1,43 +1,16 @@
-"""What a service and its parser process say to each other: frames of JSON, each after its length.
-
-Data only, whatever happens to the process: nothing that is read can be more than numbers and texts.
-"""
+"""Windows and events as the service and its parser process write them in their messages: numbers and texts only."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
-
-import orjson
+from typing import Any
 
 from dashboard_service.domain.calendar_event import CalendarEvent
 from dashboard_service.domain.window import Window, zone_of
+from shared.worker.frames import Message
 
-LENGTH = struct.Struct(">I")
-MAX_REPLY_BYTES = 32 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-Message = Mapping[str, Any]
-
-
-def framed(message: Message, body: bytes = b"") -> bytes:
-    """Return `message` as a frame, and `body` as another after it when there is one."""
-    head = orjson.dumps(message)
-    frames = LENGTH.pack(len(head)) + head
-    return frames + LENGTH.pack(len(body)) + body if body else frames
-
-
-def unframed(payload: bytes) -> Message:
-    """Return the message in the payload of a frame.
-
-    Raises:
-        ValueError: when it is none.
-    """
-    message = orjson.loads(payload)
-    if not isinstance(message, dict):
-        raise ValueError("a message is an object")  # noqa: TRY004
-    return cast("Message", message)
 
 
 def window_to_wire(window: Window) -> Message:

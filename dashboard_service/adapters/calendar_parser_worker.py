@@ -1,4 +1,4 @@
-"""The process that reads iCalendar files: one request after another from standard input until it closes.
+"""The process that reads iCalendar files: one request after another until its service leaves.
 
 It has bounds of its own on memory and processor time, no files to write, and an environment without secrets; who
 started it ends it when it takes too long all the same.
@@ -7,14 +7,11 @@ started it ends it when it takes too long all the same.
 from __future__ import annotations
 
 import hashlib
-import resource
 import signal
-import sys
 from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 from dashboard_service.adapters.calendar_parser_icalendar import (
@@ -23,17 +20,12 @@ from dashboard_service.adapters.calendar_parser_icalendar import (
     expanded,
     parsed,
 )
-from dashboard_service.adapters.calendar_parser_wire import (
-    LENGTH,
-    Message,
-    event_to_wire,
-    framed,
-    unframed,
-    window_from_wire,
-)
+from dashboard_service.adapters.calendar_parser_wire import event_to_wire, window_from_wire
 from dashboard_service.domain.errors import CalendarInvalid
 from dashboard_service.domain.stored_calendar import MAX_ICS_BYTES
 from dashboard_service.domain.window import MAX_SPAN, Window
+from shared.worker.frames import Message
+from shared.worker.serve import limit_process, serve
 
 _MEMORY_BYTES = 512 * 1024 * 1024
 _KEPT_BYTES = 2 * MAX_ICS_BYTES
@@ -93,26 +85,10 @@ def processor_time(limit_s: float) -> Generator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _read_frame(source: BinaryIO) -> bytes | None:
-    head = source.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        return None
-    return source.read(LENGTH.unpack(head)[0])
-
-
 def main() -> None:
-    """Serve requests from standard input to standard output until the input closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    reader = Reader()
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
-    # Whatever a library prints must not come between the frames.
-    sys.stdout = sys.stderr
-    while (head := _read_frame(source)) is not None and (ics := _read_frame(source)) is not None:
-        sink.write(framed(reader.answer(unframed(head), ics)))
-        sink.flush()
+    """Serve requests until the service has left."""
+    limit_process(_MEMORY_BYTES)
+    serve(Reader().answer)
 
 
 if __name__ == "__main__":

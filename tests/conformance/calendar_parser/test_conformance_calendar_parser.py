@@ -18,6 +18,7 @@ from dashboard_service.ports.calendar_parser import CalendarParser
 from shared.auth.context import acting_as
 from shared.errors import UpstreamDown
 from shared.testing.harness import principal
+from shared.worker import WorkerCommand
 
 BAD_EVENT = calendar("DTSTART:20261121T100000Z\nSUMMARY:Good", "SUMMARY:bad")
 FOR_EVER = [
@@ -119,15 +120,26 @@ async def test_a_process_that_was_killed_is_replaced(process: ProcessCalendarPar
     assert await process.count(LUNCH) == 1
     (worker,) = psutil.Process().children()
     worker.kill()
+    while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
+        await asyncio.sleep(0.01)
     assert await process.count(LUNCH) == 1
 
 
-async def test_a_process_that_dies_of_a_file_is_the_files_fault(process: ProcessCalendarParser, monkeypatch) -> None:
-    monkeypatch.setattr(calendar_parser_process, "_WORKER", "dashboard_service.no_such_module")
+async def test_a_process_that_dies_of_a_file_is_the_files_fault(process: ProcessCalendarParser) -> None:
+    await process.count(LUNCH)
+    (worker,) = psutil.Process().children()
+    reading = asyncio.create_task(process.count(calendar(f"DTSTART:20261121T100000Z\n{FOR_EVER[0]}")))
+    await asyncio.sleep(0.2)
+    worker.kill()
     with pytest.raises(CalendarInvalid, match="too much memory"):
-        await process.count(LUNCH)
-    monkeypatch.undo()
+        await reading
     assert await process.count(LUNCH) == 1
+
+
+async def test_without_a_process_nothing_is_read(monkeypatch) -> None:
+    monkeypatch.setattr(calendar_parser_process, "_COMMAND", WorkerCommand("dashboard_service.no_such_module"))
+    with pytest.raises(UpstreamDown, match="PARSER_UNAVAILABLE"):
+        await ProcessCalendarParser().count(LUNCH)
 
 
 async def test_a_process_that_hangs_is_killed_and_the_next_file_is_read(process: ProcessCalendarParser) -> None:
@@ -157,11 +169,12 @@ async def test_many_callers_take_turns(process: ProcessCalendarParser) -> None:
     assert counts == [1] * 50
 
 
-async def test_too_many_callers_are_turned_away(process: ProcessCalendarParser, monkeypatch) -> None:
-    monkeypatch.setattr(calendar_parser_process, "_MAX_WAITING", 3)
+async def test_too_many_callers_are_turned_away() -> None:
+    process = ProcessCalendarParser(workers=1, in_hand=3)
     outcomes = await asyncio.gather(*(process.count(DAILY) for _ in range(5)), return_exceptions=True)
     assert [o for o in outcomes if o == 1] == [1, 1, 1]
     assert {o.reason for o in outcomes if isinstance(o, UpstreamDown)} == {"PARSER_BUSY"}
+    await process.stop()
 
 
 async def test_processes_without_work_end() -> None:

@@ -62,17 +62,6 @@ def check_power(base: Any, exponent: Any) -> None:
         raise too_large("An exponent in it")
 
 
-def limit_process(memory_bytes: int) -> None:
-    """Hold this process to `memory_bytes` of address space, no files written and no core dump."""
-    for kind, limit in (
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, 64),
-    ):
-        resource.setrlimit(kind, (limit, limit))
-
-
 def allow_cpu(seconds: int) -> None:
     """Let this process use `seconds` of CPU from now on; the kernel kills it beyond."""
     used = math.ceil(time.process_time())
