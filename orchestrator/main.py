@@ -91,7 +91,7 @@ class State:
 
 def build(settings: Settings, deps: Dependencies) -> Service:
     """Wire the service over SQLite and the other services' channels."""
-    database = Database(settings.data_dir / "db" / "orchestrator.sqlite", MIGRATIONS)
+    database = Database(settings.data_dir / "db" / "orchestrator.sqlite", MIGRATIONS, synchronous="FULL")
     graph = LangGraphAgentGraph(settings.data_dir / "db" / "orchestrator_checkpoints.sqlite")
     signal = InProcessRunSignal()
     state = State(

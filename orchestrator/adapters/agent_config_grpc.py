@@ -7,6 +7,8 @@ import grpc
 from orchestrator.domain.agent_config import AgentConfig
 from protos.gen.nexus.settings.v1 import settings_pb2 as pb
 from protos.gen.nexus.settings.v1 import settings_pb2_grpc
+from shared.auth.context import acting_as, current_principal
+from shared.auth.principal import settings_reader
 from shared.client import translated_errors
 
 TIMEOUT_S = 5.0
@@ -20,8 +22,9 @@ class GrpcAgentConfig:
 
     async def agent_config(self) -> AgentConfig:
         """See `AgentConfigSource.agent_config`."""
-        async with translated_errors("settings"):
-            response = await self._stub.GetConfig(pb.GetConfigRequest(), timeout=TIMEOUT_S)
+        with acting_as(settings_reader("orchestrator", current_principal().org_id)):
+            async with translated_errors("settings"):
+                response = await self._stub.GetConfig(pb.GetConfigRequest(), timeout=TIMEOUT_S)
         stored = response.config.agent
         defaults = AgentConfig()
         return AgentConfig(

@@ -37,8 +37,10 @@ from orchestrator.ports.tool_runner import ToolRequest
 from protos.gen.nexus.router.v1 import router_pb2, router_pb2_grpc
 from protos.gen.nexus.settings.v1 import settings_pb2, settings_pb2_grpc
 from protos.gen.nexus.tools.v1 import tools_pb2, tools_pb2_grpc
+from shared.auth.context import acting_as
 from shared.client.channel import open_channel
 from shared.errors import UpstreamDown
+from shared.testing.harness import principal
 
 QUESTION = ChatRequest(
     model="a/b",
@@ -211,7 +213,7 @@ async def test_a_peer_that_does_not_come_back_is_an_error(channel, monkeypatch) 
         GrpcToolCatalog(channel).tools,
         GrpcAgentConfig(channel).agent_config,
     ):
-        with pytest.raises(UpstreamDown):
+        with acting_as(principal()), pytest.raises(UpstreamDown):
             await read()
 
 
@@ -219,7 +221,8 @@ async def test_catalogs_and_configuration_are_read(address, channel, router, too
     async with peers(address, router, tools):
         models = await GrpcModelCatalog(channel).models()
         known = await GrpcToolCatalog(channel).tools()
-        config = await GrpcAgentConfig(channel).agent_config()
+        with acting_as(principal()):
+            config = await GrpcAgentConfig(channel).agent_config()
     assert models == (
         ModelInfo("a/b", chat=True, embeddings=False, tool_calling=True, context_length=9, demonstration=True),
     )
