@@ -4,8 +4,15 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := orchestrator provider_router tool_executor settings_service sandbox_service dashboard_service mesh shared
 DATA ?= .nexus
+
+define CHECK_PYTHON
+import sys
+found = sys.version_info[:2]
+if not (3, 11) <= found < (3, 14):
+    sys.exit("Nexus needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d. Name another: make setup PYTHON=python3.12" % found)
+endef
+export CHECK_PYTHON
 
 .PHONY: help setup run up down test check gen fmt lint type arch contracts bench clean
 
@@ -13,7 +20,7 @@ help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .venv/.synced: pyproject.toml uv.lock
-	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet "uv==$$(sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/\1/p;q}' uv.lock)"; }
+	@test -x $(BIN)/uv || { $(PYTHON) -c "$$CHECK_PYTHON" && $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet "uv==$$(sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/\1/p;q}' uv.lock)"; }
 	@echo "Installing the locked dependencies ..."
 	@$(BIN)/uv sync --frozen --quiet
 	@touch $@
@@ -48,7 +55,7 @@ type: .venv/.synced ## pyright, strict
 	@$(BIN)/pyright
 
 arch: .venv/.synced ## Layers (import-linter) and the caps of the design
-	@$(BIN)/lint-imports && $(BIN)/python -m pytest tests/architecture
+	@$(BIN)/lint-imports --no-logo && $(BIN)/python -m pytest tests/architecture
 
 contracts: .venv/.synced ## buf lint, buf breaking against main's last commit, generated code up to date
 	@$(BIN)/python protos/check.py

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mesh.cli.exit_codes import ExitCode
-from mesh.cli.printable import printable
+from mesh.cli.printable import json_line, printable
 from shared.errors import Cancelled, Forbidden, InvalidInput, NexusError, NotFound, Unauthenticated, UpstreamDown
 
 _BY_REASON = {
@@ -46,11 +45,12 @@ def report(error: NexusError, *, as_json: bool, trace_id: str = "") -> ExitCode:
             content["metadata"] = metadata
         if error.violations:
             content["violations"] = [{"field": v.field, "description": v.description} for v in error.violations]
-        sys.stderr.write(json.dumps({"error": content}, ensure_ascii=False) + "\n")
+        sys.stderr.write(json_line({"error": content}) + "\n")
     else:
         origin = f"{error.reason}, trace {trace_id}" if trace_id else error.reason
-        line = Text.assemble((printable(_sentence(error)), "red"), (f"  [{origin}]", "dim"))
-        Console(stderr=True, highlight=False).print(line, soft_wrap=True)
+        line = Text.assemble((printable(_sentence(error)), "red"), (printable(f"  [{origin}]"), "dim"))
+        console = Console(stderr=True, highlight=False)
+        console.print(line, soft_wrap=not console.is_terminal)
     return exit_code_of(error)
 
 
@@ -75,6 +75,7 @@ def finish_async(work: Callable[[], Coroutine[Any, Any, ExitCode | None]], *, as
 
 
 def _sentence(error: NexusError) -> str:
-    details = "; ".join(f"{v.field}: {v.description}" for v in error.violations)
-    # What is wrong with a field is often the message already.
-    return error.message if not details or details in error.message else f"{error.message} ({details})"
+    # What is wrong with a field is often in the message already.
+    told = error.message.lower()
+    details = "; ".join(f"{v.field}: {v.description}" for v in error.violations if v.description.lower() not in told)
+    return f"{error.message} ({details})" if details else error.message

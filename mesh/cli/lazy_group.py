@@ -31,7 +31,17 @@ class DeferredCommand(TyperCommand):
         module = importlib.import_module(self._module)
         real = typer.main.get_command(module.app)
         real.name = self.name
+        show_flags_bare(real)
         return real.make_context(info_name, args, parent=parent, **extra)
+
+
+def show_flags_bare(command: Any) -> None:
+    """Take the type from the flags of a command and of those below it: `--json` takes no `<bool>`."""
+    for parameter in command.get_params(typer.Context(command)):
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    for below in getattr(command, "commands", {}).values():
+        show_flags_bare(below)
 
 
 def lazy_group(targets: Mapping[str, Target]) -> type[TyperGroup]:
@@ -39,6 +49,11 @@ def lazy_group(targets: Mapping[str, Target]) -> type[TyperGroup]:
 
     class LazyGroup(TyperGroup):
         """The commands of the table."""
+
+        def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+            """Return the context of the group."""
+            show_flags_bare(self)
+            return super().make_context(info_name, args, parent=parent, **extra)
 
         def list_commands(self, ctx: Any) -> list[str]:
             """Return the names in the order of the table."""

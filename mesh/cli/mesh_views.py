@@ -32,10 +32,13 @@ class StartView:
         self._live: Live | None = None
         self._known: dict[str, ProcessEntry] = {}
         self._started = False
+        self._stopping = False
 
     def update(self, state: MeshState) -> None:
         """Show a change: in the table until the mesh is ready, as a line afterwards."""
-        if self._started:
+        if self._started and state.phase is MeshPhase.STOPPING:
+            self._note_stopping()
+        elif self._started:
             self._note_changes(state)
         elif self._output.out.is_terminal and not self._output.as_json:
             if self._live is None:
@@ -61,11 +64,16 @@ class StartView:
             self._live.stop()
             self._live = None
 
+    def _note_stopping(self) -> None:
+        if not self._stopping:
+            self._stopping = True
+            self._output.note("Stopping ...")
+
     def _note_changes(self, state: MeshState) -> None:
         for entry in state.services:
             before = self._known.get(entry.name)
             self._known[entry.name] = entry
-            if before is None or before.state is entry.state or state.phase is MeshPhase.STOPPING:
+            if before is None or before.state is entry.state:
                 continue
             if entry.state is ProcessState.BACKOFF:
                 self._output.note(f"{entry.name}: {entry.last_exit}. Starting it again ...", "yellow")

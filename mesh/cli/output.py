@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mesh.cli.printable import printable
+from mesh.cli.printable import json_line, printable
 
 _FILE_WIDTH = 240
 _STATE_STYLES = {
@@ -52,33 +51,42 @@ class Output:
 
     def json_value(self, value: object) -> None:
         """Print one JSON value on one line, at once."""
-        sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(json_line(value) + "\n")
         sys.stdout.flush()
 
     def message(self, message: Message) -> None:
         """Print one protobuf message as JSON, in the names of the contract."""
         self.json_value(as_dict(message))
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
-        """Print a table, or the sentence `empty` when there are no rows."""
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str, *, whole: Collection[str] = ()
+    ) -> None:
+        """Print a table, or the sentence `empty` when there are no rows.
+
+        Values of the columns `whole` are never folded, so that they can be copied from a narrow terminal.
+        """
         made = [[cell(value) for value in row] for row in rows]
         if not made:
             self.note(empty)
             return
-        table = Table(box=None, header_style="bold", pad_edge=False)
+        table = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
         for column in columns:
-            table.add_column(column, overflow="fold")
+            table.add_column(column, overflow="fold", no_wrap=column in whole)
         for row in made:
             table.add_row(*row)
         self.out.print(table)
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, style: str = "") -> None:
         """Print one line of a result."""
-        self.out.print(Text(printable(text)), soft_wrap=True)
+        self.out.print(Text(printable(text), style=style), soft_wrap=True)
 
     def note(self, text: str, style: str = "dim") -> None:
         """Print one line that is not a result."""
-        self.err.print(Text(printable(text), style=style), soft_wrap=True)
+        self.aside(Text(printable(text), style=style))
+
+    def aside(self, text: Text) -> None:
+        """Print text that is not a result: folded between words on a terminal, not folded elsewhere."""
+        self.err.print(text, soft_wrap=not self.err.is_terminal)
 
 
 def cell(value: object) -> Text:

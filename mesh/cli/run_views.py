@@ -15,6 +15,8 @@ from protos.gen.nexus.agent.v1 import agent_pb2
 _ARGUMENTS_WIDTH = 100
 _SUMMARY_WIDTH = 160
 _MICRO = 1_000_000
+# What an answer says itself in its last line: told once is enough.
+_IN_THE_ANSWER = frozenset({"OFFLINE_MODEL"})
 
 
 class RunView(Protocol):
@@ -43,6 +45,7 @@ class Transcript:
         self._output = output
         self._live = output.out.is_terminal
         self._streamed = ""
+        self._inside_line = False
         self._usage = agent_pb2.RunUsage()
         self._model = ""
 
@@ -62,8 +65,7 @@ class Transcript:
             case "usage_reported":
                 self._add(event.usage_reported)
             case "warning":
-                self._end_line()
-                self._output.note(f"! {event.warning.message}", "yellow")
+                self._warn(event.warning)
             case "run_finished":
                 self._finish(event.run_finished.answer)
                 self._footer(event.run_id)
@@ -79,9 +81,15 @@ class Transcript:
 
     def _append(self, text: str) -> None:
         self._streamed += text
-        if self._live:
+        if self._live and text:
             sys.stdout.write(printable(text))
             sys.stdout.flush()
+            self._inside_line = not text.endswith("\n")
+
+    def _warn(self, warning: agent_pb2.Warning) -> None:
+        if warning.code not in _IN_THE_ANSWER:
+            self._end_line()
+            self._output.note(f"! {warning.message}", "yellow")
 
     def _finish(self, answer: str) -> None:
         if self._live and self._streamed.strip() == answer.strip():
@@ -97,15 +105,17 @@ class Transcript:
             self._output.line(self._streamed)
 
     def _end_line(self) -> None:
-        if self._live and self._streamed and not self._streamed.endswith("\n"):
+        """Begin a new line on the terminal when what was streamed last did not end one."""
+        if self._inside_line:
             sys.stdout.write("\n")
             sys.stdout.flush()
+            self._inside_line = False
 
     def _tool_started(self, call: agent_pb2.ToolCallStarted) -> None:
         self._end_line()
         arguments = one_line(call.arguments_json, _ARGUMENTS_WIDTH)
         card = Text.assemble(("\u25b8 ", "cyan"), (printable(call.tool), "bold"), (f" {arguments}", "dim"))
-        self._output.err.print(card, soft_wrap=True)
+        self._output.aside(card)
 
     def _tool_finished(self, call: agent_pb2.ToolCallFinished) -> None:
         mark, style = ("\u2713", "green") if call.ok else ("\u2717", "red")
@@ -113,7 +123,7 @@ class Transcript:
         summary = one_line(call.summary, _SUMMARY_WIDTH)
         tool, took = (printable(call.tool), "bold"), (f"  {duration_ms:.0f} ms", "dim")
         card = Text.assemble((f"  {mark} ", style), tool, f" {summary}", took)
-        self._output.err.print(card, soft_wrap=True)
+        self._output.aside(card)
 
     def _add(self, usage: agent_pb2.UsageReported) -> None:
         self._model = usage.model

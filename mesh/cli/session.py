@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -23,7 +24,7 @@ _OPTIONS = [
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", 60_000),
 ]
-_LOOPBACK = ("127.", "localhost:", "[::1]:")
+_LOOPBACK = re.compile(r"(?:127(?:\.\d{1,3}){3}|localhost|\[::1\]):\d+")
 _HTTPS = "https://"
 UNARY_TIMEOUT_S = 30.0
 Metadata = tuple[tuple[str, str], ...]
@@ -59,7 +60,7 @@ class Session:
             try:
                 yield Link(channel, link_metadata)
             except grpc.aio.AioRpcError as error:
-                raise traced(error_from_call(error, service), self.trace_id) from error
+                raise traced(self._explained(error_from_call(error, service), service), self.trace_id) from error
 
     def _address(self, service: str) -> str:
         if self.settings.address:
@@ -73,6 +74,15 @@ class Session:
                 "--data or NEXUS_DATA.",
             )
         return entry.address
+
+    def _explained(self, error: NexusError, service: str) -> NexusError:
+        """Add what only this side knows: which key was sent, and where to."""
+        if isinstance(error, Unauthenticated):
+            source = "NEXUS_API_KEY" if self.settings.api_key is not None else str(self.settings.layout.owner_key)
+            error.message = f"{error.message} It was read from {source}."
+        elif error.reason == "UNIMPLEMENTED":
+            error.message = f"{self._address(service)} does not serve this part of the {service} service."
+        return error
 
     def _metadata(self) -> Metadata:
         # W3C trace context: version, trace id, our span's id, sampled. Source: https://www.w3.org/TR/trace-context/.
@@ -119,7 +129,7 @@ def _checked(key: str, source: str) -> str:
 def _open(address: str) -> grpc.aio.Channel:
     if address.startswith(_HTTPS):
         return grpc.aio.secure_channel(address.removeprefix(_HTTPS), grpc.ssl_channel_credentials(), options=_OPTIONS)
-    if not address.startswith(("unix:", *_LOOPBACK)):
+    if not address.startswith("unix:") and not _LOOPBACK.fullmatch(address):
         raise InvalidInput(
             "ADDRESS_INSECURE",
             f"{address} is on another machine and not https: the key would travel in clear. Use https://host:port.",

@@ -17,6 +17,11 @@ def enum_word(kind: EnumDescriptor, value: int) -> str:
     return known.name.removeprefix(prefix).replace("_", " ").lower()
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an `s` in the plural: `1 event`, `2 events`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def when(message: Timestamp, zone: tzinfo | None = None) -> str:
     """Return a time for people in `zone`, by default that of this machine; empty for one that is not set."""
     if not message.seconds and not message.nanos:
@@ -27,3 +32,11 @@ def when(message: Timestamp, zone: tzinfo | None = None) -> str:
 def moment(message: Timestamp, zone: tzinfo | None = None) -> datetime:
     """Return a time in `zone`, by default that of this machine."""
     return datetime.fromtimestamp(message.ToNanoseconds() / 1e9, tz=zone).astimezone(zone)
+
+
+def key_remedy(provider_name: str) -> str:
+    """Return what to do for a provider whose key is not there."""
+    return (
+        f"Set the variable that config/providers.yaml names as the api_key_env of {provider_name}, then "
+        "`nexus down` and `nexus up`: the router gets its environment at its start."
+    )

@@ -28,6 +28,9 @@ def running_mesh(layout: DataLayout) -> MeshState | None:
     """Return the state of the mesh that runs on the data directory, or None when none does.
 
     The lock decides, not the file: a killed supervisor leaves its file behind.
+
+    Raises:
+        PreconditionFailed: reason DATA_DIR_UNUSABLE.
     """
     return read_state(layout.state) if data_lock.holder(layout.lock) is not None else None
 
@@ -45,6 +48,7 @@ def stop_mesh(layout: DataLayout, timeout_s: float, *, at_once: bool = False) ->
 
     Raises:
         DeadlineExceeded: reason MESH_STILL_RUNNING.
+        PreconditionFailed: reason DATA_DIR_UNUSABLE.
     """
     pid = data_lock.holder(layout.lock)
     if pid is None:

@@ -88,9 +88,14 @@ def load_settings(data: Path | None = None, port_base: int | None = None) -> Sup
     try:
         return SupervisorSettings(**{name: value for name, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
-        wrong = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+        wrong = [(_variable(fault["loc"]), fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
         raise InvalidInput(
             "SETTINGS_INVALID",
             "; ".join(f"{name}: {what}" for name, what in wrong) + ".",
             violations=[FieldViolation(name, what) for name, what in wrong],
         ) from error
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """Return the environment variable of a setting, which is also what its option is called after."""
+    return "NEXUS_" + "_".join(map(str, location)).upper()

@@ -41,7 +41,7 @@ WHOLE = numbered(
     STARTED,
     {"tool_call_started": TOOL["tool_call_started"]},
     {"tool_call_finished": TOOL["tool_call_finished"]},
-    {"warning": agent_pb2.Warning(code="OFFLINE_MODEL", message="This is a demonstration.")},
+    {"warning": agent_pb2.Warning(code="OUTPUT_LIMIT", message="The answer was cut.")},
     "It is ",
     "42.",
     {"usage_reported": agent_pb2.UsageReported(model="a/b", input_tokens=5, output_tokens=3, cost_micro_usd=7)},
@@ -97,7 +97,7 @@ def test_the_answer_is_on_standard_output_and_all_else_on_standard_error(mesh, a
     mesh.answers["StreamQuery"] = started(WHOLE)
     result = ask("What is 6*7?", "--model", "a/b", "--conversation", "c-1")
     assert (result.exit_code, result.stdout) == (0, "It is 42.\n")
-    for shown in ("calculator", "6*7 = 42", "This is a demonstration.", "a/b", "5 + 3 tokens", "$0.000007", "run-1"):
+    for shown in ("calculator", "6*7 = 42", "The answer was cut.", "a/b", "5 + 3 tokens", "$0.000007", "run-1"):
         assert shown in result.stderr
     query = mesh.requests("StreamQuery")[0].query
     assert (query.question, query.model, query.conversation_id) == ("What is 6*7?", "a/b", "c-1")

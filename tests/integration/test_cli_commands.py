@@ -126,7 +126,7 @@ def test_conversations_are_listed_shown_and_deleted(mesh, nexus):
         "DeleteConversation": lambda _: conversation_pb2.DeleteConversationResponse(),
     }
     assert "Whales" in nexus("conversations", "list").stdout
-    assert nexus("conversations", "show", "c-1").stdout == "They sing.\n"
+    assert nexus("conversations", "show", "c-1").stdout == "Whales  [c-1]\n\nassistant, \nThey sing.\n"
     assert printed(nexus("conversations", "delete", "c-1", "--json")) == {"deleted": "c-1"}
     assert mesh.requests("DeleteConversation")[0].conversation_id == "c-1"
 
@@ -138,6 +138,7 @@ def test_providers_are_listed_with_why_the_newest_configuration_is_not_in_force(
     )
     shown = nexus("providers", "list")
     assert "not configured" in shown.stdout
+    assert "acme has no key." in shown.stderr
     assert "line 3: no such type" in shown.stderr
 
 
@@ -214,14 +215,16 @@ def test_a_calendar_that_cannot_be_sent_is_refused(mesh, nexus, tmp_path, conten
 
 def test_a_calendar_is_shown_in_the_zone_that_was_asked_for(mesh, nexus):
     event = dashboard_pb2.CalendarEvent(title="Inspection", calendar="work")
+    made_up = dashboard_pb2.CalendarEvent(title="Dentist", calendar="Demonstration", demo=True)
     event.start_time.FromJsonString("2026-11-21T10:00:00Z")
     event.end_time.FromJsonString("2026-11-21T11:00:00Z")
     source = dashboard_pb2.SourceStatus(adapter="icalendar_url", error="It does not answer.")
     mesh.answers["GetContext"] = lambda _: dashboard_pb2.GetContextResponse(
-        context=dashboard_pb2.Context(calendar_events=[event], sources=[source])
+        context=dashboard_pb2.Context(calendar_events=[event, made_up], sources=[source])
     )
     shown = nexus("calendar", "show", "--time-zone", "Asia/Tokyo", "--days", "2")
     assert "Sat 2026-11-21 19:00" in shown.stdout
+    assert shown.stdout.splitlines()[-1].split("  ")[-1] == "demonstration"
     assert "It does not answer." in shown.stderr
     request = mesh.requests("GetContext")[0]
     assert request.end_time.seconds - request.start_time.seconds == 2 * 86400
@@ -261,7 +264,31 @@ def test_a_wrong_key_is_told_by_the_exit_code(mesh, nexus, monkeypatch, command)
     monkeypatch.setenv("NEXUS_API_KEY", "nxk_wrong")
     error = refused(nexus(*command, "--json"), 4)
     assert error["reason"] == "KEY_UNKNOWN"
+    assert error["message"].endswith(" It was read from NEXUS_API_KEY.")
     assert len(error["trace_id"]) == 32
+
+
+def test_a_key_that_is_not_known_is_told_with_its_file(mesh, nexus):
+    mesh.layout.owner_key.write_text("nxk_old")
+    error = refused(nexus("runs", "list", "--json"), 4)
+    assert error["message"].endswith(f" It was read from {mesh.layout.owner_key}.")
+
+
+def test_an_address_that_serves_something_else_is_named(mesh, nexus, monkeypatch):
+    monkeypatch.setenv("NEXUS_ADDRESS", f"unix:{mesh.layout.run / 'tools'}.sock")
+    monkeypatch.setenv("NEXUS_API_KEY", KEY)
+    message = refused(nexus("runs", "list", "--json"), 1)["message"]
+    assert "tools.sock does not serve this part of the orchestrator service" in message
+
+
+def test_what_is_wrong_with_a_field_is_told_once(mesh, nexus):
+    violation = errors.FieldViolation("ics", "line 1: BEGIN:VCALENDAR is expected here")
+    message = "This is not a usable file: line 1: BEGIN:VCALENDAR is expected here."
+    mesh.answers["ListRuns"] = errors.InvalidInput("X", message, violations=[violation])
+    assert nexus("runs", "list").stderr.startswith(f"{message}  [X, trace ")
+    other = errors.FieldViolation("name", "is too long")
+    mesh.answers["ListRuns"] = errors.InvalidInput("X", message, violations=[violation, other])
+    assert nexus("runs", "list").stderr.startswith(f"{message} (name: is too long)  [X, trace ")
 
 
 @pytest.mark.parametrize("command", LIST_COMMANDS, ids=" ".join)
@@ -312,6 +339,13 @@ def test_the_help_lists_every_command_without_importing_any():
         "calendar",
     ):
         assert name in shown
+
+
+@pytest.mark.parametrize("command", [(), ("up",), ("tools", "list")], ids=" ".join)
+def test_flags_are_shown_without_a_value(command):
+    shown = CliRunner().invoke(app, [*command, "--help"]).stdout
+    assert "--help" in shown
+    assert "<bool>" not in shown
 
 
 def test_versions_are_shown(nexus):

@@ -208,3 +208,27 @@ def test_a_process_whose_supervisor_is_gone_already_does_not_begin():
     )
     assert done.returncode == 1
     assert done.stderr.strip() == "the supervisor is gone"
+
+
+def test_a_data_directory_of_another_user_is_refused(tmp_path, monkeypatch):
+    layout = DataLayout(tmp_path / "d")
+    layout.root.mkdir(mode=0o777)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(PreconditionFailed, match="DATA_DIR_UNUSABLE.*another user"):
+        data_directory.prepare(layout)
+    assert not layout.mesh_key.exists()
+
+
+def test_a_key_that_another_user_put_there_is_refused(tmp_path, monkeypatch):
+    layout = DataLayout(tmp_path / "d")
+    layout.secrets.mkdir(parents=True)
+    layout.mesh_key.write_text("k" * 64)
+    real = Path.stat
+
+    def planted(path, **kwargs):
+        found = real(path, **kwargs)
+        return os.stat_result((*found[:4], found.st_uid + 1, *found[5:])) if path == layout.mesh_key else found
+
+    monkeypatch.setattr(Path, "stat", planted)
+    with pytest.raises(PreconditionFailed, match="DATA_DIR_UNUSABLE"):
+        data_directory.prepare(layout)

@@ -21,8 +21,12 @@ _SET_UP = "Run `python -m mesh.weights` (or `make setup`)."
 def check_data_directory(layout: DataLayout) -> list[Finding]:
     """Return how the data directory and the keys in it are."""
     name, root = "data directory", layout.root
-    if not root.exists():
+    try:
+        root.lstat()
+    except FileNotFoundError:
         return [ok(name, f"{root} is not there yet; `nexus up` makes it")]
+    except OSError as error:
+        return [fail(name, f"{root}: {error.strerror}", "Choose another with --data or NEXUS_DATA.")]
     if not root.is_dir():
         return [fail(name, f"{root} is not a directory", "Choose another with --data.")]
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):

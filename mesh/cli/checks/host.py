@@ -120,4 +120,12 @@ def _check_time_zones() -> Finding:
 
 def _existing(path: Path) -> Path:
     """Return the path or its nearest parent that exists."""
-    return next(folder for folder in (path, *path.parents) if folder.exists())
+    return next(folder for folder in (path, *path.parents) if _visible(folder))
+
+
+def _visible(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:  # it is not there, or lies in a folder that others may not enter
+        return False
+    return True

@@ -6,6 +6,7 @@ import time
 
 from mesh.cli.checks.finding import Finding, fail, ok, warn
 from mesh.cli.session import Session
+from mesh.cli.wording import key_remedy
 from mesh.supervisor.domain.mesh_state import MeshState, ProcessEntry
 from mesh.supervisor.domain.process_status import ProcessState
 from protos.gen.nexus.router.v1 import router_pb2, router_pb2_grpc
@@ -72,18 +73,30 @@ async def _check_providers(session: Session) -> list[Finding]:
     async with session.connect("router") as link:
         stub = router_pb2_grpc.RouterServiceStub(link.channel)
         reply = await stub.ListProviders(router_pb2.ListProvidersRequest(), metadata=link.metadata, timeout=_TIMEOUT_S)
+    return judge_providers(reply)
+
+
+def judge_providers(reply: router_pb2.ListProvidersResponse) -> list[Finding]:
+    """Judge the router's configuration and each provider in it."""
+    if not reply.providers:
+        return [fail("providers", reply.config_error or "none is configured", "Add one to config/providers.yaml.")]
     if reply.config_error:
         return [warn("providers", reply.config_error, "Mend the file; the configuration before it is in force.")]
-    failing = [
-        warn(
-            f"provider {p.name}",
-            f"the last call failed: {p.last_error_reason}",
-            f"Is {p.base_url} up, and the key right?",
-        )
-        for p in reply.providers
-        if p.state == router_pb2.PROVIDER_STATE_FAILING
-    ]
-    return [ok("providers", ", ".join(provider.name for provider in reply.providers) or "none"), *failing]
+    found = [judge_provider(provider) for provider in reply.providers]
+    return [ok("providers", ", ".join(p.name for p in reply.providers)), *(f for f in found if f is not None)]
+
+
+def judge_provider(provider: router_pb2.Provider) -> Finding | None:
+    """Judge one provider; None when there is nothing to say of it."""
+    name = f"provider {provider.name}"
+    match provider.state:
+        case router_pb2.PROVIDER_STATE_FAILING:
+            detail = f"the last call failed: {provider.last_error_reason}"
+            return warn(name, detail, f"Is {provider.base_url} up, and the key right?")
+        case router_pb2.PROVIDER_STATE_NOT_CONFIGURED:
+            return warn(name, "it has no key, so it is passed over", key_remedy(provider.name))
+        case _:
+            return None
 
 
 async def _check_local_model(session: Session) -> list[Finding]:

@@ -13,7 +13,7 @@ from mesh.cli.invocation import invoke
 from mesh.cli.options import DataOption, JsonOption
 from mesh.cli.output import Output
 from mesh.cli.session import UNARY_TIMEOUT_S, Session
-from mesh.cli.wording import moment
+from mesh.cli.wording import counted, moment
 from protos.gen.nexus.dashboard.v1 import dashboard_pb2, dashboard_pb2_grpc
 from shared.errors import InvalidInput
 from shared.ids import new_id
@@ -47,7 +47,7 @@ def import_file(
         if output.as_json:
             output.message(reply)
         else:
-            output.line(f"Imported {reply.event_count} events as {request.name}.")
+            output.line(f"Imported {counted(reply.event_count, 'event')} as {request.name}.")
 
     invoke(work, data, as_json=as_json)
 
@@ -74,7 +74,7 @@ def show(
             output.message(reply)
             return
         events = [_row(event, time_zone) for event in reply.context.calendar_events]
-        output.table(_COLUMNS, events, f"Nothing in the next {days} days.")
+        output.table(_COLUMNS, events, f"Nothing in the next {counted(days, 'day')}.", whole=("when", "until"))
         for source in reply.context.sources:
             if source.error:
                 output.note(f"{source.source or source.adapter}: {source.error}", "yellow")
@@ -115,5 +115,5 @@ def _row(event: dashboard_pb2.CalendarEvent, zone: ZoneInfo) -> tuple[str, ...]:
     style = "%a %Y-%m-%d" if event.all_day else "%a %Y-%m-%d %H:%M"
     # The end is exclusive: a day's event ends on the next midnight.
     until = "" if event.all_day else end.strftime("%H:%M" if start.date() == end.date() else style)
-    source = f"{event.calendar} (demonstration)" if event.demo else event.calendar
+    source = "demonstration" if event.demo else event.calendar
     return (start.strftime(style), until, event.title, event.location, source)

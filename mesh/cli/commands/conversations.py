@@ -42,7 +42,7 @@ def list_conversations(
             output.message(reply)
             return
         rows = [(c.conversation_id, when(c.update_time), c.title) for c in reply.conversations]
-        output.table(_COLUMNS, rows, "No conversations yet. `nexus ask` starts one.")
+        output.table(_COLUMNS, rows, "No conversations yet. `nexus ask` starts one.", whole=("conversation",))
         if reply.next_page_token:
             output.note(f"More: --page {reply.next_page_token}")
 
@@ -61,10 +61,10 @@ def show(conversation_id: ConversationArgument, data: DataOption = None, as_json
         if output.as_json:
             output.message(reply)
             return
-        output.note(f"{reply.conversation.title}  [{reply.conversation.conversation_id}]", "bold")
+        output.line(f"{reply.conversation.title}  [{reply.conversation.conversation_id}]", "bold")
         for message in reply.messages:
             role = enum_word(conversation_pb2.MessageRole.DESCRIPTOR, message.role)
-            output.note(f"{role}, {when(message.create_time)}")
+            output.line(f"\n{role}, {when(message.create_time)}", "dim")
             output.line(message.text)
 
     invoke(work, data, as_json=as_json)

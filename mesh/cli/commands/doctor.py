@@ -42,7 +42,10 @@ async def _examine(session: Session) -> list[Finding]:
         *check_data_directory(layout),
         *check_weights(LocalModelSettings(key_file=layout.local_model_key)),
     ]
-    mesh = running_mesh(layout)
+    try:
+        mesh = running_mesh(layout)
+    except PreconditionFailed as error:
+        return [*findings, fail("mesh", error.message, "Then run `nexus doctor` again.")]
     if mesh is None:
         return [*findings, ok("mesh", "not running; start it with `nexus up`"), _check_ports(), check_namespaces()]
     findings.append(ok("mesh", f"{mesh.phase}, supervisor {mesh.supervisor_pid}"))

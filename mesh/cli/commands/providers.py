@@ -8,7 +8,7 @@ from mesh.cli.invocation import invoke
 from mesh.cli.options import DataOption, JsonOption
 from mesh.cli.output import Output
 from mesh.cli.session import UNARY_TIMEOUT_S, Session
-from mesh.cli.wording import enum_word
+from mesh.cli.wording import enum_word, key_remedy
 from protos.gen.nexus.router.v1 import router_pb2, router_pb2_grpc
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -45,6 +45,9 @@ def list_providers(data: DataOption = None, as_json: JsonOption = False) -> None
             for p in reply.providers
         ]
         output.table(_COLUMNS, rows, "No providers are configured.")
+        for provider in reply.providers:
+            if provider.state == router_pb2.PROVIDER_STATE_NOT_CONFIGURED:
+                output.note(f"{provider.name} has no key. {key_remedy(provider.name)}", "yellow")
         if reply.config_error:
             output.note(f"The newest configuration is not in force: {reply.config_error}", "yellow")
 

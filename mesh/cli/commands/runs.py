@@ -13,13 +13,13 @@ from mesh.cli.printable import one_line
 from mesh.cli.run_source_grpc import GrpcRunSource, cancel_run, past_events
 from mesh.cli.run_views import cost
 from mesh.cli.session import UNARY_TIMEOUT_S, Session
-from mesh.cli.wording import enum_word, when
+from mesh.cli.wording import counted, enum_word, when
 from protos.gen.nexus.agent.v1 import agent_pb2, agent_pb2_grpc
 from shared.ids import new_id
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 RunArgument = Annotated[str, typer.Argument(help="The run's id.", metavar="RUN_ID")]
-_COLUMNS = ("run", "status", "accepted", "model", "question")
+_COLUMNS = ("run", "status", "accepted", "question")
 _EVENT_COLUMNS = ("#", "time", "event", "content")
 _QUESTION_WIDTH = 60
 _CONTENT_WIDTH = 100
@@ -48,7 +48,8 @@ def list_runs(
         if output.as_json:
             output.message(reply)
             return
-        output.table(_COLUMNS, [_row(run) for run in reply.runs], "No runs yet. `nexus ask` makes one.")
+        empty = "No runs of this conversation." if conversation else "No runs yet. `nexus ask` makes one."
+        output.table(_COLUMNS, [_row(run) for run in reply.runs], empty, whole=("run",))
         if reply.next_page_token:
             output.note(f"More: --page {reply.next_page_token}")
 
@@ -100,7 +101,7 @@ def _status(run: agent_pb2.Run) -> str:
 
 
 def _row(run: agent_pb2.Run) -> tuple[str, ...]:
-    return (run.run_id, _status(run), when(run.create_time), run.model, one_line(run.question, _QUESTION_WIDTH))
+    return (run.run_id, _status(run), when(run.create_time), one_line(run.question, _QUESTION_WIDTH))
 
 
 def _show_run(run: agent_pb2.Run, output: Output) -> None:
@@ -113,8 +114,7 @@ def _show_run(run: agent_pb2.Run, output: Output) -> None:
         "accepted": when(run.create_time),
         "started": when(run.start_time),
         "ended": when(run.end_time),
-        "usage": f"{run.usage.input_tokens} + {run.usage.output_tokens} tokens, {run.usage.model_calls} model calls, "
-        f"{run.usage.tool_calls} tool calls {cost(run.usage)}",
+        "usage": _usage(run.usage),
         "failure": f"{run.failure.message} [{run.failure.reason}]" if run.failure.reason else "",
         "question": run.question,
     }
@@ -125,6 +125,12 @@ def _show_run(run: agent_pb2.Run, output: Output) -> None:
         output.line(f"  {one_line(call.summary, _CONTENT_WIDTH)}")
     if run.answer:
         output.line(f"\n{run.answer}")
+
+
+def _usage(usage: agent_pb2.RunUsage) -> str:
+    tokens = f"{usage.input_tokens} + {usage.output_tokens} tokens"
+    calls = (counted(usage.model_calls, "model call"), counted(usage.tool_calls, "tool call"))
+    return ", ".join(part for part in (tokens, *calls, cost(usage)) if part)
 
 
 def _event_row(event: agent_pb2.RunEvent) -> tuple[str, ...]:

@@ -37,6 +37,12 @@ def status(data: DataOption = None, as_json: JsonOption = False) -> None:
     finish(work, as_json=as_json)
 
 
+def _shown_path(data_dir: str) -> str:
+    """Return the path from here when it lies below, else the whole one."""
+    near = os.path.relpath(data_dir)
+    return data_dir if near.startswith(os.pardir) else near
+
+
 def _show(mesh: MeshState, output: Output) -> None:
     memory = {entry.name: memory_of(entry.pid) for entry in mesh.services}
     supervisor = memory_of(mesh.supervisor_pid, family=False)
@@ -58,5 +64,5 @@ def _show(mesh: MeshState, output: Output) -> None:
     output.note(
         f"{mesh.phase} · supervisor {mesh.supervisor_pid} with {mebibytes(supervisor.rss_bytes)} · "
         f"{mebibytes(total.pss_bytes)} in all, shared pages counted once · "
-        f"{os.path.relpath(mesh.data_dir)}"
+        f"{_shown_path(mesh.data_dir)}"
     )

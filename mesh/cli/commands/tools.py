@@ -49,13 +49,13 @@ def list_tools(data: DataOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def enable(name: NameArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Enable a tool for the organisation, at once."""
+    """Enable a tool for the organisation. Takes effect within a second."""
     _set_state(name, data, enabled=True, as_json=as_json)
 
 
 @app.command()
 def disable(name: NameArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Disable a tool for the organisation, at once: it is neither offered to models nor run."""
+    """Disable a tool for the organisation: it is not run any more, and within a second not offered to models."""
     _set_state(name, data, enabled=False, as_json=as_json)
 
 

@@ -15,6 +15,7 @@ from shared.errors import PreconditionFailed
 
 _KEY_BYTES = 32
 _SOCKET_DIR_PREFIX = "nexus-"
+_ON_NEW_FILE_SYSTEMS = "lost+found"
 
 
 def prepare(layout: DataLayout) -> None:
@@ -24,8 +25,10 @@ def prepare(layout: DataLayout) -> None:
         PreconditionFailed: reason DATA_DIR_UNUSABLE, when that is not possible.
     """
     try:
+        _require_for_nexus_alone(layout)
         for folder in layout.folders:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _require_own(folder)
             folder.chmod(0o700)
         for key in (layout.mesh_key, layout.local_model_key):
             _make_key(key)
@@ -56,9 +59,34 @@ def socket_directory(layout: DataLayout, stale: str) -> Generator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def _require_for_nexus_alone(layout: DataLayout) -> None:
+    """Refuse a directory that holds other things, a home directory say: it would be closed to everybody else."""
+    if not layout.root.is_dir() or layout.mesh_key.exists():
+        return
+    expected = {folder.name for folder in layout.folders[1:]} | {_ON_NEW_FILE_SYSTEMS}
+    foreign = sorted(entry.name for entry in layout.root.iterdir() if entry.name not in expected)
+    if foreign:
+        raise PreconditionFailed(
+            "DATA_DIR_UNUSABLE",
+            f"{layout.root} is no data directory: it holds {foreign[0]}. Choose an empty or a new directory with "
+            "--data or NEXUS_DATA.",
+        )
+
+
+def _require_own(path: Path) -> None:
+    """Refuse what another user made: they could read or exchange the keys. Only root gets here with such a path."""
+    if path.stat().st_uid != os.geteuid():
+        raise PreconditionFailed(
+            "DATA_DIR_UNUSABLE",
+            f"{path} belongs to another user, who could read the mesh's keys. Choose a data directory of your own with "
+            "--data or NEXUS_DATA, or change its owner.",
+        )
+
+
 def _make_key(path: Path) -> None:
     # Written under another name first, so that a key file is never seen half written.
     if path.exists():
+        _require_own(path)
         path.chmod(0o600)
         return
     fresh = path.with_suffix(".new")

@@ -42,11 +42,21 @@ def holding(path: Path) -> Generator[None]:
 
 
 def holder(path: Path) -> int | None:
-    """Return the process id of the lock's holder, or None when it is free."""
+    """Return the process id of the lock's holder, or None when it is free.
+
+    Raises:
+        PreconditionFailed: reason DATA_DIR_UNUSABLE, when that cannot be found out, in another user's directory say.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise PreconditionFailed(
+            "DATA_DIR_UNUSABLE",
+            f"The data directory cannot be used: {path}: {error.strerror}. "
+            "Choose another with --data or NEXUS_DATA, or act as the user who owns it.",
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

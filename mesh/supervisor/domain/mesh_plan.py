@@ -14,6 +14,7 @@ from mesh.supervisor.domain.services import (
     LOCAL_MODEL,
     LOCAL_MODEL_PACKAGE,
     LOCAL_MODEL_PREFIX,
+    ORCHESTRATOR,
     ROUTER,
     SERVICES,
     ServiceDefinition,
@@ -79,6 +80,7 @@ def _service(service: ServiceDefinition, inputs: PlanInputs) -> ProcessSpec:
         address=f"unix:{socket}",
         tcp_address=tcp,
         metrics_address=f"{LOOPBACK}:{metrics_port}",
+        stops_first=service.name == ORCHESTRATOR,
         sockets=(socket,),
     )
 

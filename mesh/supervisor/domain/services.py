@@ -33,6 +33,7 @@ SERVICES: tuple[ServiceDefinition, ...] = (
 )
 """In the order of their ports: 50054, 50055, ..."""
 
+ORCHESTRATOR = "orchestrator"
 ROUTER = "router"
 LOCAL_MODEL = "local-model"
 LOCAL_MODEL_PACKAGE = "mesh.local_model"

@@ -73,15 +73,21 @@ class RunMesh:
             observers.on_change(self._state(stop))
 
         async with asyncio.TaskGroup() as tasks:
-            watchers = [tasks.create_task(self._watcher(spec, note).run(stop)) for spec in self._specs.values()]
+            later = stop.later()
+            watchers = {
+                spec.name: tasks.create_task(self._watcher(spec, note).run(stop if spec.stops_first else later))
+                for spec in self._specs.values()
+            }
+            first = [watchers[spec.name] for spec in self._specs.values() if spec.stops_first]
+            beside = [tasks.create_task(_stop_behind(stop, first, later))]
             failure = await self._until_ready(stop, changed)
-            beside = [tasks.create_task(self._trim_logs())]
+            beside.append(tasks.create_task(self._trim_logs()))
             if failure is not None:
                 stop.requested.set()
             elif not stop.requested.is_set():
                 beside.append(tasks.create_task(observers.on_ready(self._state(stop))))
             beside.append(tasks.create_task(self._publish_changes(stop, changed)))
-            await asyncio.wait(watchers)
+            await asyncio.wait(watchers.values())
             for task in beside:
                 task.cancel()
         if failure is not None:
@@ -137,7 +143,7 @@ class RunMesh:
         names = ", ".join(f"{s.name} ({s.state})" for s in late)
         return await self._failure(
             "SERVICE_NOT_READY",
-            f"Not ready after {self._timings.start_timeout_s:.0f} s: {names}.",
+            f"Not ready after {self._timings.start_timeout_s:g} s: {names}.",
             self._specs[late[0].name],
         )
 
@@ -157,6 +163,14 @@ class RunMesh:
             socket_dir=self._identity.socket_dir,
             services=tuple(entry_of(spec, self._statuses[name]) for name, spec in self._specs.items()),
         )
+
+
+async def _stop_behind(stop: StopSignal, first: Sequence[asyncio.Task[None]], later: StopSignal) -> None:
+    """Once `stop` is requested and those who stop first have ended, request `later`."""
+    await stop.requested.wait()
+    if first:
+        await asyncio.wait(first)
+    later.requested.set()
 
 
 async def _first(changed: asyncio.Event, asked: asyncio.Task[bool]) -> None:

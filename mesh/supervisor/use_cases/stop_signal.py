@@ -12,6 +12,12 @@ class StopSignal:
         self.requested = asyncio.Event()
         self.at_once = asyncio.Event()
 
+    def later(self) -> StopSignal:
+        """Return a signal of its own that shares `at_once`: for those who are asked to stop behind others."""
+        behind = StopSignal()
+        behind.at_once = self.at_once
+        return behind
+
     def request(self) -> None:
         """Ask to stop; asked a second time, everything is killed at once."""
         if self.requested.is_set():

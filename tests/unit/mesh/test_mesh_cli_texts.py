@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 
 from mesh.cli.checks.finding import Level, fail, ok, warn, worst
 from mesh.cli.checks.host import judge_clock, judge_disk, judge_memory, judge_namespaces, judge_python, judge_system
-from mesh.cli.checks.running_mesh import judge_isolation
+from mesh.cli.checks.running_mesh import judge_isolation, judge_providers
 from mesh.cli.config_paths import assign, look_up, settable_paths
 from mesh.cli.exit_codes import ExitCode
 from mesh.cli.failures import exit_code_of
+from mesh.cli.mesh_views import StartView
+from mesh.cli.output import Output
 from mesh.cli.printable import one_line, printable
 from mesh.cli.question import LONGEST_BYTES, checked
-from mesh.cli.wording import enum_word, when
+from mesh.cli.wording import counted, enum_word, when
+from mesh.supervisor.domain.mesh_state import MeshPhase, MeshState
 from protos.gen.nexus.router.v1 import router_pb2
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2
 from protos.gen.nexus.settings.v1 import settings_pb2
@@ -215,3 +218,31 @@ def test_a_layer_that_is_not_enforced_is_a_warning_by_name():
 def test_the_worst_finding_counts():
     assert worst([ok("a", "."), fail("b", ".", "."), warn("c", ".", ".")]) is Level.FAIL
     assert worst([]) is Level.OK
+
+
+def test_a_number_has_its_noun_in_the_right_form():
+    assert [counted(n, "event") for n in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
+
+
+def test_a_provider_without_its_key_is_a_warning_that_says_what_to_do():
+    providers = [
+        router_pb2.Provider(name="acme", state=router_pb2.PROVIDER_STATE_NOT_CONFIGURED),
+        router_pb2.Provider(name="local", state=router_pb2.PROVIDER_STATE_AVAILABLE),
+    ]
+    found = judge_providers(router_pb2.ListProvidersResponse(providers=providers))
+    assert [(f.check, f.level) for f in found] == [("providers", Level.OK), ("provider acme", Level.WARN)]
+    assert "api_key_env of acme" in found[1].remedy
+
+
+def test_no_provider_at_all_is_a_failure():
+    found = judge_providers(router_pb2.ListProvidersResponse(config_error="providers.yaml cannot be read"))
+    assert [(f.level, f.detail) for f in found] == [(Level.FAIL, "providers.yaml cannot be read")]
+
+
+def test_that_the_mesh_stops_is_told_once(capsys):
+    view = StartView(Output(as_json=False))
+    mesh = MeshState(phase=MeshPhase.READY, supervisor_pid=1, started_at=NOW, data_dir="/d", services=())
+    view.ready(mesh)
+    for _ in range(2):
+        view.update(mesh.model_copy(update={"phase": MeshPhase.STOPPING}))
+    assert capsys.readouterr().err == "Stopping ...\n"
