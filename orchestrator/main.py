@@ -31,6 +31,7 @@ from orchestrator.ports.run_signal import RunSignal
 from orchestrator.ports.run_store import RunStore
 from orchestrator.ports.tool_catalog import ToolCatalog
 from orchestrator.ports.tool_runner import ToolRunner
+from orchestrator.ports.tool_strategy import ToolStrategy
 from orchestrator.servicer.alias import AliasServicer
 from orchestrator.servicer.conversations import ConversationServicer, ConversationUseCases
 from orchestrator.servicer.query import Querying
@@ -57,14 +58,28 @@ from orchestrator.use_cases.start_run import StartRun
 from orchestrator.use_cases.stream_chat import StreamChat
 from orchestrator.use_cases.take_turn import TakeTurn
 from orchestrator.use_cases.validate_answer import ValidateAnswer
+from orchestrator.use_cases.warm_up import WarmUp
 from orchestrator.use_cases.watch_run import WatchRun
 from protos.gen.agent import agent_pb2 as alias_pb2
 from protos.gen.agent import agent_pb2_grpc as alias_pb2_grpc
 from protos.gen.nexus.agent.v1 import agent_pb2, agent_pb2_grpc, conversation_pb2, conversation_pb2_grpc
+from shared.auth.context import acting_as
+from shared.auth.principal import SERVICE_ORG, Principal
+from shared.errors import UpstreamDown
 from shared.server import Dependencies, Registration, Service
 from shared.storage import Database
+from shared.telemetry.logging import get_logger
+
+log = get_logger(__name__)
 
 MIGRATIONS = "orchestrator.adapters.migrations"
+OWN = Principal(
+    SERVICE_ORG,
+    "service:orchestrator",
+    frozenset({"service"}),
+    frozenset({"models.read", "models.use", "tools.read"}),
+)
+"""The orchestrator when it acts for nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +116,28 @@ def build(settings: Settings, deps: Dependencies) -> Service:
         signal=signal,
     )
     peers = peers_of(settings, deps)
-    runner = runner_of(settings, deps, state, peers)
+    strategy = SimilarityToolStrategy(peers.embedder, peers.models, FilePromptBook())
+    runner = runner_of(settings, deps, state, peers, strategy)
 
     async def start() -> None:
         await database.open()
         await graph.open()
         unfinished = await runner.recover()
-        await graph.forget_all_but([run.run_id for run in unfinished])
+        try:
+            await graph.forget_all_but([run.run_id for run in unfinished])
+        except UpstreamDown as error:
+            # Old checkpoints only take room; a full disk must not keep the service away.
+            log.warning("checkpoints_not_forgotten", reason=error.reason)
+
+    async def warm_up() -> None:
+        with acting_as(OWN):
+            await WarmUp(peers.catalog, peers.tools, strategy).keep_trying()
+
+    async def halt() -> None:
+        await runner.stop()
+        signal.close()
 
     async def stop() -> None:
-        await runner.stop()
         await graph.close()
         await database.close()
 
@@ -118,8 +145,9 @@ def build(settings: Settings, deps: Dependencies) -> Service:
         name="orchestrator",
         registrations=registrations_of(deps, state, peers, runner),
         start=start,
+        halt=halt,
         stop=stop,
-        background=[runner.sweep],
+        background=[runner.sweep, warm_up],
     )
 
 
@@ -138,12 +166,11 @@ def peers_of(settings: Settings, deps: Dependencies) -> Peers:
     )
 
 
-def nodes_of(peers: Peers) -> AgentNodes:
+def nodes_of(peers: Peers, strategy: ToolStrategy) -> AgentNodes:
     """Return the nodes of the graph."""
     prompts = FilePromptBook()
     chat = StreamChat(peers.models)
     compose = ComposePrompt(prompts)
-    strategy = SimilarityToolStrategy(peers.embedder, peers.models, prompts)
     prepare = PrepareRun(peers.catalog)
     return AgentNodes(
         prepare=prepare,
@@ -159,9 +186,11 @@ def nodes_of(peers: Peers) -> AgentNodes:
     )
 
 
-def runner_of(settings: Settings, deps: Dependencies, state: State, peers: Peers) -> InProcessRunner:
+def runner_of(
+    settings: Settings, deps: Dependencies, state: State, peers: Peers, strategy: ToolStrategy
+) -> InProcessRunner:
     """Return what works on runs."""
-    drive = DriveRun(state.runs, state.conversations, peers.config, state.graph, nodes_of(peers), deps.clock)
+    drive = DriveRun(state.runs, state.conversations, peers.config, state.graph, nodes_of(peers, strategy), deps.clock)
     limits = RunnerLimits(settings.concurrent_runs, settings.waiting_runs, settings.recovery_sweep_s)
     return InProcessRunner(state.runs, drive, EndRun(state.runs, state.graph, deps.clock), limits)
 

@@ -23,7 +23,7 @@ from orchestrator.domain.chat import (
     ModelInfo,
 )
 from orchestrator.domain.conversation import Conversation, Message, NewConversation, Speaker, title_of
-from orchestrator.domain.events import Ending, NewEvent, RunEvent, RunFinished, RunStarted, final_status
+from orchestrator.domain.events import Ending, NewEvent, RunEvent, RunStarted, final_status
 from orchestrator.domain.graph_routes import after_model, after_validate
 from orchestrator.domain.pages import MOST_LISTED_CHARS, MOST_MESSAGES_CHARS, Page, PageMark, PageRequest, token_of
 from orchestrator.domain.run import Limits, NewRun, Run, RunTicket
@@ -175,8 +175,7 @@ class FakeStore:
         if stored.attempt != run.attempt:
             raise fenced(run.run_id)
         stored = self._write(stored, [*new, NewEvent(now, ending)])  # type: ignore[arg-type]
-        failure = None if isinstance(ending, RunFinished) else getattr(ending, "failure", None)
-        ended = end(stored, final_status(ending), ending.answer, failure, now)
+        ended = end(stored, ending, now)
         self.runs[run.run_id] = ended
         if ended.answer:
             said = self.said[ended.conversation_id]
@@ -368,7 +367,7 @@ class FakePeers:
     tools_error: NexusError | None = None
     settings_error: NexusError | None = None
 
-    async def models(self) -> tuple[ModelInfo, ...]:
+    async def models(self, *, anew: bool = False) -> tuple[ModelInfo, ...]:
         if self.router_error:
             raise self.router_error
         return self.known_models

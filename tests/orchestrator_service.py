@@ -18,10 +18,12 @@ from orchestrator_fakes import (
 
 from orchestrator.adapters.agent_graph_langgraph import LangGraphAgentGraph
 from orchestrator.adapters.conversation_store_sqlite import SqliteConversationStore
+from orchestrator.adapters.prompt_book_files import FilePromptBook
 from orchestrator.adapters.run_runner_inprocess import InProcessRunner
 from orchestrator.adapters.run_signal_inprocess import InProcessRunSignal
 from orchestrator.adapters.run_store_notifying import NotifyingRunStore
 from orchestrator.adapters.run_store_sqlite import SqliteRunStore
+from orchestrator.adapters.tool_strategy_similarity import SimilarityToolStrategy
 from orchestrator.main import Peers, State, registrations_of, runner_of
 from orchestrator.settings import Settings
 from shared.clock import SystemClock
@@ -62,7 +64,8 @@ class FakeWorld:
     def _wired(self, state: State, files: list[Any]) -> Service:
         peers = Peers(self.models, self.peers, self.embedder, self.peers, self.tools, self.peers)
         deps = Dependencies(SystemClock(), new_id, _no_channel)
-        runner = runner_of(self.settings, deps, state, peers)
+        strategy = SimilarityToolStrategy(self.embedder, self.models, FilePromptBook())
+        runner = runner_of(self.settings, deps, state, peers, strategy)
         self.runner = runner
 
         async def start() -> None:
@@ -70,8 +73,11 @@ class FakeWorld:
                 await file.open()
             await runner.recover()
 
-        async def stop() -> None:
+        async def halt() -> None:
             await runner.stop()
+            state.signal.close()
+
+        async def stop() -> None:
             for file in files:
                 await file.close()
 
@@ -79,6 +85,7 @@ class FakeWorld:
             name="orchestrator",
             registrations=registrations_of(deps, state, peers, runner),
             start=start,
+            halt=halt,
             stop=stop,
             background=[runner.sweep],
         )

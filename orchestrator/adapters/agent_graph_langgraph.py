@@ -6,7 +6,8 @@ file contains can make the process run code.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -77,14 +78,12 @@ class LangGraphAgentGraph:
         """
         # The library would report runs to a server on the internet if the environment told it to.
         langsmith.configure(enabled=False)
-        try:
+        with _translated():
             self._connection = await aiosqlite.connect(self._path)
             saver = AsyncSqliteSaver(self._connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
             await saver.setup()
             # Survives a killed process; a power cut may lose the newest checkpoints, whose steps are done again.
             await self._connection.execute("PRAGMA synchronous=NORMAL")
-        except aiosqlite.Error as error:
-            raise UpstreamDown("STORAGE_UNAVAILABLE", "The checkpoints cannot be used; the log says why.") from error
         self._saver = saver
         self._graph = _compiled(saver)
 
@@ -103,35 +102,47 @@ class LangGraphAgentGraph:
         begin: AgentState | None = initial_state()
         if resume and await self.state_of(run_id) is not None:
             begin = None
-        try:
+        with _translated():
             state: Any = await graph.ainvoke(begin, config, context=_Work(steps), durability="sync")
-        except aiosqlite.Error as error:
-            raise UpstreamDown("STORAGE_UNAVAILABLE", "The checkpoints cannot be used; the log says why.") from error
         return cast("AgentState", state)
 
     async def state_of(self, run_id: str) -> AgentState | None:
         """See `AgentGraph.state_of`."""
         graph, _ = self._opened()
-        snapshot = await graph.aget_state(_thread(run_id))
+        with _translated():
+            snapshot = await graph.aget_state(_thread(run_id))
         return cast("AgentState", snapshot.values) if snapshot.values else None
 
     async def forget(self, run_ids: Collection[str]) -> None:
         """See `AgentGraph.forget`."""
         _, saver = self._opened()
-        for run_id in run_ids:
-            await saver.adelete_thread(run_id)
+        with _translated():
+            for run_id in run_ids:
+                await saver.adelete_thread(run_id)
 
     async def forget_all_but(self, run_ids: Collection[str]) -> None:
         """See `AgentGraph.forget_all_but`."""
         _, saver = self._opened()
-        async with saver.conn.execute("SELECT DISTINCT thread_id FROM checkpoints") as found:
-            known = [str(row[0]) async for row in found]
+        with _translated():
+            async with saver.conn.execute("SELECT DISTINCT thread_id FROM checkpoints") as found:
+                known = [str(row[0]) async for row in found]
         await self.forget([thread for thread in known if thread not in run_ids])
 
     def _opened(self) -> tuple[Graph, AsyncSqliteSaver]:
         if self._graph is None or self._saver is None:
             raise UpstreamDown("STORAGE_CLOSED", "The checkpoints are not open.")
         return self._graph, self._saver
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    """Turn the driver's errors into UpstreamDown, a full disk told apart."""
+    try:
+        yield
+    except aiosqlite.Error as error:
+        if "disk is full" in str(error):
+            raise UpstreamDown("STORAGE_FULL", "The disk of the checkpoints is full. Free some space.") from error
+        raise UpstreamDown("STORAGE_UNAVAILABLE", "The checkpoints cannot be used; the log says why.") from error
 
 
 def _thread(run_id: str) -> RunnableConfig:

@@ -18,8 +18,9 @@ class GrpcModelCatalog:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = router_pb2_grpc.RouterServiceStub(channel)
 
-    async def models(self) -> tuple[ModelInfo, ...]:
-        """See `ModelCatalog.models`."""
+    async def models(self, *, anew: bool = False) -> tuple[ModelInfo, ...]:
+        """See `ModelCatalog.models`. Always read anew."""
+        del anew
         async with translated_errors("router"):
             response = await self._stub.ListModels(pb.ListModelsRequest(), timeout=TIMEOUT_S)
         return tuple(

@@ -14,6 +14,6 @@ class RememberedModelCatalog:
     def __init__(self, catalog: ModelCatalog, clock: Clock) -> None:
         self._value = Remembered(catalog.models, clock)
 
-    async def models(self) -> tuple[ModelInfo, ...]:
+    async def models(self, *, anew: bool = False) -> tuple[ModelInfo, ...]:
         """See `ModelCatalog.models`."""
-        return await self._value.get()
+        return await self._value.get(anew=anew)

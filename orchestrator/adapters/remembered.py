@@ -33,19 +33,20 @@ class Remembered(Generic[T]):
         self._kept: OrderedDict[Owner, tuple[float, T]] = OrderedDict()
         self._locks: WeakValueDictionary[Owner, asyncio.Lock] = WeakValueDictionary()
 
-    async def get(self) -> T:
-        """Return the value for the principal at work.
+    async def get(self, *, anew: bool = False) -> T:
+        """Return the value for the principal at work; with `anew` none that was read before the call.
 
         Raises:
             UpstreamDown: when the other service does not answer and nothing is remembered.
         """
         principal = current_principal()
         owner = (principal.org_id, principal.user_id)
-        kept = self._kept_within(owner, FRESH_S)
+        fresh_s = 0.0 if anew else FRESH_S
+        kept = self._kept_within(owner, fresh_s)
         if kept is not None:
             return kept[0]
         async with self._locks.setdefault(owner, asyncio.Lock()):
-            kept = self._kept_within(owner, FRESH_S)
+            kept = self._kept_within(owner, fresh_s)
             return kept[0] if kept is not None else await self._read_anew(owner)
 
     def _kept_within(self, owner: Owner, age_s: float) -> tuple[T] | None:

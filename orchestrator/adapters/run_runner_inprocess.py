@@ -12,7 +12,7 @@ from orchestrator.domain.errors import LogUnwritable, internal_failure
 from orchestrator.domain.run import Failure, Run, RunTicket
 from orchestrator.ports.run_store import RunStore
 from shared.auth.context import acting_as
-from shared.errors import NexusError, PreconditionFailed, QuotaExceeded
+from shared.errors import NexusError, PreconditionFailed, QuotaExceeded, UpstreamDown
 from shared.telemetry.logging import get_logger
 
 Drive = Callable[[str, str], Awaitable[None]]
@@ -77,7 +77,7 @@ class InProcessRunner:
                 log.warning("run_sweep_failed", reason=error.reason)
 
     async def stop(self) -> None:
-        """Stop all work. Runs that have not ended stay so and are taken up at the next start."""
+        """Stop all work. Runs that have not ended stay so and are taken up at the next start. Idempotent."""
         self._stopping = True
         workers = list(self._workers.values())
         for worker in workers:
@@ -87,7 +87,11 @@ class InProcessRunner:
 
     def check_room(self) -> None:
         """See `RunRunner.check_room`."""
-        if self._stopping or len(self._entries) >= self._limits.waiting + self._limits.concurrent:
+        if self._stopping:
+            raise UpstreamDown(
+                "STOPPING", "The orchestrator is being stopped. Ask again in a moment.", retry_after_s=2.0
+            )
+        if len(self._entries) >= self._limits.waiting + self._limits.concurrent:
             raise QuotaExceeded(
                 "TOO_MANY_RUNS",
                 f"{len(self._entries)} runs are waiting already. Try again in a moment.",

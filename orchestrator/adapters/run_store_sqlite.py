@@ -29,7 +29,6 @@ from orchestrator.domain.events import (
     NewEvent,
     Payload,
     RunEvent,
-    RunFailed,
     RunStarted,
     ToolCallFinished,
     UsageReported,
@@ -162,14 +161,7 @@ class SqliteRunStore:
                 raise fenced(run.run_id)
             payloads: list[tuple[datetime, Payload]] = [(event.created_at, event.payload) for event in new]
             payloads.append((now, ending))
-            failure = ending.failure if isinstance(ending, RunFailed) else None
-            ended = end(
-                grown(stored, [payload for _, payload in payloads]),
-                final_status(ending),
-                ending.answer,
-                failure,
-                now,
-            )
+            ended = end(grown(stored, [payload for _, payload in payloads]), ending, now)
             await _write_events(connection, run.org_id, run.run_id, stored.last_sequence + 1, payloads)
             await _save(connection, ended, {})
             await add_answer(connection, ended, now)

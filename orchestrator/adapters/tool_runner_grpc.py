@@ -14,6 +14,9 @@ from protos.gen.nexus.tools.v1 import tools_pb2 as pb
 from protos.gen.nexus.tools.v1 import tools_pb2_grpc
 from shared.client import translated_errors
 
+MARGIN_S = 2.5
+"""What the executor has over the tool's own time, to say how a tool that took too long ended."""
+
 
 class GrpcToolRunner:
     """`ToolRunner` over one channel."""
@@ -35,7 +38,7 @@ class GrpcToolRunner:
         )
         await connected(self._channel, request.timeout_s)
         async with translated_errors("tools"):
-            response = await self._stub.ExecuteTool(proto, timeout=request.timeout_s)
+            response = await self._stub.ExecuteTool(proto, timeout=request.timeout_s + MARGIN_S)
         result = response.result
         ok = result.status == pb.TOOL_STATUS_OK
         return ToolOutcome(

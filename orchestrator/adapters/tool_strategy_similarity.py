@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from zoneinfo import available_timezones
 
 from orchestrator.adapters.tool_vectors import ToolVectors
 from orchestrator.domain.chat import ChatCompleted, ChatMessage, ChatRequest, ChatRole, ChatStarted, ChatText
 from orchestrator.domain.events import UsageReported
-from orchestrator.domain.extract_code import without_code
+from orchestrator.domain.extract_code import forbids_running, other_language_wanted, without_code
 from orchestrator.domain.json_arguments import json_object_in
-from orchestrator.domain.known_arguments import FoundArguments, Setting, known_arguments
-from orchestrator.domain.prompts import FillArguments
+from orchestrator.domain.known_arguments import EXECUTE_CODE, FoundArguments, Setting, known_arguments, why_none
+from orchestrator.domain.least_schema import least_schema
+from orchestrator.domain.prompts import FillArguments, OnlyPython
 from orchestrator.domain.split_clauses import split_clauses
 from orchestrator.domain.tool_choice import ChoiceRules, choose, likeness_of
 from orchestrator.domain.tools import Tool
@@ -36,7 +38,8 @@ class SimilarityToolStrategy:
 
     1. A clear sign decides by itself: a program that shall be run, arithmetic that is all there is to the clause.
     2. Else the embedding model says which tool's texts the clause is most like, and texts that need no tool compete.
-    3. Arguments come from the clause by rule where a rule exists, else from the model under the tool's schema.
+    3. Arguments come from the clause by rule where a rule exists, else from the model under the tool's schema. The
+       small model that ships writes none for a tool with rules: the plan says why instead.
 
     A question of several clauses is planned clause by clause.
     """
@@ -55,49 +58,57 @@ class SimilarityToolStrategy:
         self._rules = rules or ChoiceRules()
         self._zones = frozenset(available_timezones())
 
+    async def warm(self, tools: tuple[Tool, ...]) -> None:
+        """See `ToolStrategy.warm`."""
+        await self._vectors.of(tools)
+
     async def plan(self, request: PlanRequest) -> Plan:
         """See `ToolStrategy.plan`."""
         setting = Setting(request.now, self._zones)
-        code = self._certain(request, request.question, setting, only="execute_code")
-        if code is not None:
-            return Plan((code,))
-        calls: list[PlannedCall] = []
-        usage: list[UsageReported] = []
-        for clause in split_clauses(without_code(request.question)):
-            call, cost = await self._plan_clause(request, clause, setting)
-            usage.extend(cost)
-            if call is not None and call not in calls:
-                calls.append(call)
-        return Plan(tuple(calls[:MOST_CALLS]), tuple(usage))
-
-    def _certain(self, request: PlanRequest, clause: str, setting: Setting, *, only: str = "") -> PlannedCall | None:
-        for tool in request.tools:
-            if only and tool.name != only:
-                continue
-            found = known_arguments(tool.name, clause, setting)
-            if found is not None and found.certain:
-                return PlannedCall(tool.name, found.arguments_json)
-        return None
+        offered = {tool.name for tool in request.tools}
+        code = known_arguments(EXECUTE_CODE, request.question, setting) if EXECUTE_CODE in offered else None
+        if code is not None and code.certain:
+            return Plan(_calls(EXECUTE_CODE, code))
+        other = other_language_wanted(request.question) if EXECUTE_CODE in offered else ""
+        if other:
+            return Plan(declined=(OnlyPython(other),))
+        if code is not None and forbids_running(request.question):
+            others = tuple(tool for tool in request.tools if tool.name != EXECUTE_CODE)
+            request, code = replace(request, tools=others), None
+        plans = [
+            await self._plan_clause(request, clause, setting, {EXECUTE_CODE: code} if code else {})
+            for clause in split_clauses(without_code(request.question))
+        ]
+        return Plan(
+            tuple(dict.fromkeys(call for plan in plans for call in plan.calls))[:MOST_CALLS],
+            tuple(dict.fromkeys(reason for plan in plans for reason in plan.declined)),
+            tuple(usage for plan in plans for usage in plan.usage),
+        )
 
     async def _plan_clause(
-        self, request: PlanRequest, clause: str, setting: Setting
-    ) -> tuple[PlannedCall | None, list[UsageReported]]:
+        self, request: PlanRequest, clause: str, setting: Setting, given: Mapping[str, FoundArguments]
+    ) -> Plan:
+        """Plan for one clause; `given` are arguments that stand elsewhere in the question."""
         if not clause.strip():
-            return None, []
-        certain = self._certain(request, clause, setting)
-        if certain is not None:
-            return certain, []
+            return Plan()
         found = {
-            tool.name: arguments
-            for tool in request.tools
-            if (arguments := known_arguments(tool.name, clause, setting)) is not None
+            **given,
+            **{
+                tool.name: arguments
+                for tool in request.tools
+                if (arguments := known_arguments(tool.name, clause, setting)) is not None
+            },
         }
+        for name, arguments in found.items():
+            if arguments.certain:
+                return Plan(_calls(name, arguments))
         tool = await self._chosen(request, clause, found)
         if tool is None:
-            return None, []
+            return Plan()
         if tool.name in found:
-            return PlannedCall(tool.name, found[tool.name].arguments_json), []
-        return await self._filled(request, clause, tool)
+            return Plan(_calls(tool.name, found[tool.name]))
+        reason = why_none(tool.name, clause, setting) if request.demonstration else None
+        return Plan(declined=(reason,)) if reason else await self._filled(request, clause, tool)
 
     async def _chosen(self, request: PlanRequest, clause: str, found: Mapping[str, FoundArguments]) -> Tool | None:
         try:
@@ -112,15 +123,16 @@ class SimilarityToolStrategy:
         name = choose(likeness, evidence, self._rules)
         return next((tool for tool in request.tools if tool.name == name), None)
 
-    async def _filled(
-        self, request: PlanRequest, clause: str, tool: Tool
-    ) -> tuple[PlannedCall | None, list[UsageReported]]:
-        """Return the call with arguments that the model wrote under the tool's schema, or none when it wrote none."""
+    async def _filled(self, request: PlanRequest, clause: str, tool: Tool) -> Plan:
+        """Plan the call with arguments that the model writes under the tool's schema, or none when it writes none."""
+        schema = least_schema(tool.input_json_schema) if request.demonstration else tool.input_json_schema
+        if schema is None:
+            return Plan((PlannedCall(tool.name, "{}"),))
         prompt = FillArguments(tool.name, tool.description.strip(), request.now.strftime("%A, %Y-%m-%d"), clause)
         chat = ChatRequest(
             model=request.model,
             messages=(ChatMessage(ChatRole.USER, self._prompts.render(prompt)),),
-            response_json_schema=tool.input_json_schema,
+            response_json_schema=schema,
             temperature=0.0,
             max_output_tokens=MOST_ARGUMENT_TOKENS,
             request_id=request.request_id,
@@ -137,4 +149,8 @@ class SimilarityToolStrategy:
                 elif isinstance(event, ChatCompleted):
                     usage.append(UsageReported(model, event.input_tokens, event.output_tokens, event.cost_micro_usd))
         arguments = json_object_in("".join(parts)) if parts else None
-        return (PlannedCall(tool.name, arguments) if arguments else None), usage
+        return Plan((PlannedCall(tool.name, arguments),) if arguments else (), usage=tuple(usage))
+
+
+def _calls(tool: str, arguments: FoundArguments) -> tuple[PlannedCall, ...]:
+    return tuple(PlannedCall(tool, call) for call in arguments.calls)

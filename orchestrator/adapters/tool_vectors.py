@@ -1,8 +1,7 @@
-"""The vectors that questions are compared with, made once for each set of tools."""
+"""The vectors that questions are compared with, made once for each tool."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from orchestrator.domain.tools import Tool
 from orchestrator.ports.embedder import Embedder, Vector
 
 NO_TOOL_FILE = "tool_choice/no_tool_examples.v1.txt"
-MOST_SETS = 16
+MOST_GROUPS = 512
+"""Tools whose vectors are kept: 20 KB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,40 +24,36 @@ class ReferenceVectors:
 
 
 class ToolVectors:
-    """Makes and remembers reference vectors; organisations with the same tools share them."""
+    """Makes and remembers the vectors of each tool; organisations with the same tools share them."""
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self._none_texts = no_tool_examples()
-        self._kept: OrderedDict[str, ReferenceVectors] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, ...], Sequence[Vector]] = OrderedDict()
 
     async def of(self, tools: Sequence[Tool]) -> ReferenceVectors:
-        """Return the vectors for these tools.
+        """Return the vectors for these tools; those that were never made are made now, in one call.
 
         Raises:
             NexusError: with the router's reason.
         """
-        key = _key(tools)
-        kept = self._kept.get(key)
-        if kept is None:
-            kept = await self._made(tools)
-            self._kept[key] = kept
-            if len(self._kept) > MOST_SETS:
-                self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(key)
-        return kept
+        wanted = {tool.name: texts_of(tool) for tool in tools}
+        missing = [texts for texts in {*wanted.values(), self._none_texts} if texts not in self._kept]
+        made = await self._made(missing) if missing else {}
+        vectors = {texts: made.get(texts) or self._kept[texts] for texts in (*wanted.values(), self._none_texts)}
+        self._keep(vectors)
+        return ReferenceVectors({name: vectors[texts] for name, texts in wanted.items()}, vectors[self._none_texts])
 
-    async def _made(self, tools: Sequence[Tool]) -> ReferenceVectors:
-        texts = [text for tool in tools for text in texts_of(tool)]
-        vectors = await self._embedder.embed([*texts, *self._none_texts])
-        by_tool: dict[str, Sequence[Vector]] = {}
-        start = 0
-        for tool in tools:
-            end = start + len(texts_of(tool))
-            by_tool[tool.name] = vectors[start:end]
-            start = end
-        return ReferenceVectors(by_tool, vectors[start:])
+    async def _made(self, groups: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Sequence[Vector]]:
+        vectors = iter(await self._embedder.embed([text for texts in groups for text in texts]))
+        return {texts: [next(vectors) for _ in texts] for texts in groups}
+
+    def _keep(self, vectors: Mapping[tuple[str, ...], Sequence[Vector]]) -> None:
+        for texts, group in vectors.items():
+            self._kept[texts] = group
+            self._kept.move_to_end(texts)
+        while len(self._kept) > max(MOST_GROUPS, len(vectors)):
+            self._kept.popitem(last=False)
 
 
 def texts_of(tool: Tool) -> tuple[str, ...]:
@@ -70,12 +66,3 @@ def no_tool_examples() -> tuple[str, ...]:
     file = resources.files("orchestrator.adapters") / NO_TOOL_FILE
     lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))
-
-
-def _key(tools: Sequence[Tool]) -> str:
-    digest = hashlib.sha256()
-    for tool in tools:
-        for text in (tool.name, *texts_of(tool)):
-            digest.update(text.encode())
-            digest.update(b"\0")
-    return digest.hexdigest()

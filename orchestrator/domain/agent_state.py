@@ -43,7 +43,8 @@ class AgentState(TypedDict, total=False):
         expected_model: `provider/model` that is expected to answer, for people.
         strategy: `native`, or `guided` for a model without tool calling.
         context_length: tokens that the model can see; 0 when unknown.
-        demonstration: whether the model that answered ships with Nexus.
+        demonstration: whether the model that answers ships with Nexus.
+        asked: whether any model was asked so far.
         warned: codes of the warnings given so far.
         turns: the model calls so far.
         steps: how many model calls were made.
@@ -58,6 +59,7 @@ class AgentState(TypedDict, total=False):
     strategy: str
     context_length: int
     demonstration: bool
+    asked: bool
     warned: list[str]
     turns: list[TurnData]
     steps: int
@@ -75,6 +77,7 @@ def initial_state() -> AgentState:
         strategy="native",
         context_length=0,
         demonstration=False,
+        asked=False,
         warned=[],
         turns=[],
         steps=0,

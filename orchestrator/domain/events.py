@@ -81,9 +81,10 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """Terminal: the run has an answer."""
+    """Terminal: the run has an answer. `model` was chosen for the run, whether or not it was asked."""
 
     answer: str
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

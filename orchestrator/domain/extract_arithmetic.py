@@ -18,46 +18,32 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from orchestrator.domain.number_words import digits_for_words
+from orchestrator.domain.worded_arithmetic import signs_for_words
+
 MOST_CHARS = 2000
 MOST_TOKENS = 400
 MOST_DEPTH = 40
 
 _SIGNS = str.maketrans(
-    {"\u00d7": "*", "\u00f7": "/", "\u00b7": "*", "\u2212": "-", "\u2013": "-", "²": "^2", "³": "^3", "π": " pi "}
+    {
+        "\u00d7": "*",
+        "\u00f7": "/",
+        "\u00b7": "*",
+        "\u2212": "-",
+        "\u2013": "-",
+        "²": "^2",
+        "³": "^3",
+        "π": " pi ",
+        "√": " sqrt ",
+    }
 )
-_NUMBER = r"-?\d+(?:\.\d+)?"
 # Dates, times, telephone numbers, versions and addresses are no arithmetic, though they look like it.
 _NOT_ARITHMETIC = re.compile(
     r"\b\d{4}-\d{1,2}-\d{1,2}\b|\b\d{1,2}/\d{1,2}/\d{2,4}\b|\b\d{1,2}:\d{2}(?::\d{2})?\b|\b\d+(?:\.\d+){2,}\b"
     r"|\b\d{3}-\d{3}-\d{4}\b|\b24/7\b|\b9/11\b|\+\d{6,}|https?://\S+|\S+@\S+"
 )
 _THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?![\d,])")
-_REWRITES = tuple(
-    (re.compile(pattern, re.IGNORECASE), sign)
-    for pattern, sign in (
-        (rf"\b(?:the\s+)?sum\s+of\s+({_NUMBER})\s+and\s+({_NUMBER})", r"\1 + \2"),
-        (rf"\b(?:the\s+)?product\s+of\s+({_NUMBER})\s+and\s+({_NUMBER})", r"\1 * \2"),
-        (rf"\b(?:the\s+)?difference\s+(?:of|between)\s+({_NUMBER})\s+and\s+({_NUMBER})", r"\1 - \2"),
-        (rf"\badd\s+({_NUMBER})\s+(?:and|to)\s+({_NUMBER})(?:\s+together)?", r"\1 + \2"),
-        (rf"\bsubtract\s+({_NUMBER})\s+from\s+({_NUMBER})", r"\2 - \1"),
-        (rf"\bmultiply\s+({_NUMBER})\s+(?:by|with|and)\s+({_NUMBER})", r"\1 * \2"),
-        (rf"\bdivide\s+({_NUMBER})\s+by\s+({_NUMBER})", r"\1 / \2"),
-        (r"\b(?:the\s+)?square\s+root\s+of\b", " sqrt "),
-        (r"\b(?:the\s+)?cube\s+root\s+of\b", " cbrt "),
-        (r"\b(?:the\s+)?factorial\s+of\s+(\d+)", r"\1!"),
-        (r"(?<=\d)\s+factorial\b", "!"),
-        (r"\b(?:raised\s+)?to\s+the\s+power\s+(?:of\s+)?", "^"),
-        (r"\bmultiplied\s+by\b|(?<=[\d)])\s*times\b", "*"),
-        (r"\bdivided\s+by\b|(?<=[\d)])\s*over\s+(?=[\d(])", "/"),
-        (r"\bplus\b", "+"),
-        (r"\bminus\b", "-"),
-        (r"(?<=[\d)])\s*squared\b", "^2"),
-        (r"(?<=[\d)])\s*cubed\b", "^3"),
-        (r"\s*(?:%|\bper\s?cent)\s+of\b", " %of "),
-        (r"(?<=\d)\s*per\s?cent\b", "%"),
-        (r"(?<=[\d)])\s*x\s*(?=[\d(])", "*"),
-    )
-)
 _TOKEN = re.compile(r"%of\b|\d+\.?\d*(?:e[+-]?\d+\b)?|\.\d+|[a-z_][a-z_0-9]*|\*\*|[-+*/^!%()]|[^\s\w]", re.IGNORECASE)
 _FUNCTIONS = frozenset(
     {"sqrt", "cbrt", "sin", "cos", "tan", "asin", "acos", "atan", "exp", "log", "ln", "log2", "log10", "abs"}
@@ -69,10 +55,11 @@ _FILLERS = frozenset(
         "what", "is", "are", "s", "whats", "the", "a", "result", "value", "answer", "of", "to", "please", "can",
         "could", "would", "you", "me", "tell", "give", "calculate", "compute", "evaluate", "work", "out", "how",
         "much", "many", "does", "do", "equal", "equals", "find", "and", "then", "solve", "for", "i", "need", "know",
-        "hello", "hi", "hey", "thanks", "quick", "quickly", "math", "maths", "question", "it", "exactly",
+        "hello", "hi", "hey", "thanks", "quick", "quickly", "math", "maths", "question", "it", "exactly", "tip",
+        "was", "ist", "wie", "viel", "bitte", "cuanto", "cu\u00e1nto", "es", "combien", "fait", "font", "quanto",
     }
 )  # fmt: skip
-_PUNCTUATION = frozenset("?.,;:=!'\"`$€£\u2019")
+_PUNCTUATION = frozenset("?.,;:=!'\"`$€£\u2019\u00bf\u00a1*_#")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +81,7 @@ def extract_arithmetic(text: str) -> Arithmetic | None:
         return None
     plain = _NOT_ARITHMETIC.sub(" § ", text.translate(_SIGNS))
     plain = _THOUSANDS.sub(lambda match: match.group().replace(",", ""), plain)
-    for pattern, sign in _REWRITES:
-        plain = pattern.sub(sign, plain)
-    tokens = _TOKEN.findall(plain)
+    tokens = _TOKEN.findall(signs_for_words(digits_for_words(plain)))
     if len(tokens) > MOST_TOKENS:
         return None
     best: tuple[int, int, str] | None = None
@@ -114,7 +99,17 @@ def extract_arithmetic(text: str) -> Arithmetic | None:
         return None
     rest = tokens[: best[0]] + tokens[best[1] :]
     alone = all(token.lower() in _FILLERS or token in _PUNCTUATION for token in rest)
-    return Arithmetic(best[2], alone)
+    return Arithmetic(_bare(best[2]), alone)
+
+
+def _bare(expression: str) -> str:
+    """Return the expression without parentheses around the whole of it."""
+    depth = 0
+    for at, character in enumerate(expression):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return _bare(expression[1:-1]) if at and at == len(expression) - 1 and expression[0] == "(" else expression
+    return expression
 
 
 class _NoParse(Exception):

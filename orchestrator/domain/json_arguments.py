@@ -6,7 +6,8 @@ import json
 import re
 from typing import Any, cast
 
-_FENCE = re.compile(r"```[\w-]*\s*\n?(.*?)```", re.DOTALL)
+# No part of it can be read in two ways: text from a model must not decide how long this takes.
+_FENCE = re.compile(r"```[\w-]*+(.*?)```", re.DOTALL)
 _MOST_CHARS = 1024 * 1024
 
 

@@ -1,8 +1,9 @@
-"""Arguments of the tools that ship with Nexus, taken from the question without a model."""
+"""Arguments of the tools that ship with Nexus, taken from the question without a model, or why there are none."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,13 +12,17 @@ from typing import Final
 from orchestrator.domain.extract_algebra import extract_algebra
 from orchestrator.domain.extract_arithmetic import extract_arithmetic
 from orchestrator.domain.extract_code import extract_code
-from orchestrator.domain.extract_when import extract_day
-from orchestrator.domain.extract_zone import extract_zone
+from orchestrator.domain.extract_when import extract_when
+from orchestrator.domain.extract_zone import extract_zones
+from orchestrator.domain.prompts import CannotCalculate, CannotWriteCode, PlaceUnknown, Prompt
 
 CALCULATOR: Final = "calculator"
 EXECUTE_CODE: Final = "execute_code"
 CALENDAR: Final = "get_user_context"
 TIME: Final = "get_current_time"
+# Nothing else can be meant by these words.
+_ASKS_TIME = re.compile(r"\bwhat\s+time\s+is\s+it\b|\bwhat(?:['\u2019]s|\s+is)\s+the\s+time\b(?!\s+of)", re.IGNORECASE)
+_MOST_ASKING_CHARS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +35,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class FoundArguments:
-    """Arguments as one JSON object.
+    """Arguments of one call or, where a question names several things, of several.
 
     Attributes:
-        arguments_json: the arguments.
+        calls: one JSON object a call, at least one.
         evident: whether finding them speaks for the tool.
         certain: whether it decides for the tool by itself.
     """
 
-    arguments_json: str
+    calls: tuple[str, ...]
     evident: bool = False
     certain: bool = False
 
@@ -49,32 +54,45 @@ def known_arguments(tool: str, question: str, setting: Setting) -> FoundArgument
     return find(question, setting) if find else None
 
 
+def why_none(tool: str, question: str, setting: Setting) -> Prompt | None:
+    """Return what to say when a tool is meant whose arguments the question does not hold; None for an unknown tool."""
+    if tool == EXECUTE_CODE:
+        return CannotWriteCode()
+    if tool == CALCULATOR:
+        return CannotCalculate()
+    if tool == TIME:
+        return PlaceUnknown(extract_zones(question, setting.zones).unknown)
+    return None
+
+
 def _calculator(question: str, _: Setting) -> FoundArguments | None:
     algebra = extract_algebra(question)
     if algebra is not None:
-        return FoundArguments(_json({"expression": algebra}), evident=True, certain=True)
+        return FoundArguments((_json({"expression": algebra}),), evident=True, certain=True)
     found = extract_arithmetic(question)
     if found is None:
         return None
-    return FoundArguments(_json({"expression": found.expression}), evident=True, certain=found.alone)
+    return FoundArguments((_json({"expression": found.expression}),), evident=True, certain=found.alone)
 
 
 def _code(question: str, _: Setting) -> FoundArguments | None:
     found = extract_code(question)
     if found is None:
         return None
-    return FoundArguments(_json({"code": found.code}), evident=found.wanted, certain=found.wanted)
+    return FoundArguments((_json({"code": found.code}),), evident=found.wanted, certain=found.wanted)
 
 
 def _calendar(question: str, setting: Setting) -> FoundArguments:
     # Without a day the tool covers the coming week, which is what a question without one means.
-    day = extract_day(question, setting.now.date())
-    return FoundArguments(_json({"day": day} if day else {}))
+    return FoundArguments((_json(extract_when(question, setting.now.date())),))
 
 
-def _time(question: str, setting: Setting) -> FoundArguments:
-    zone = extract_zone(question, setting.zones)
-    return FoundArguments(_json({"time_zone": zone} if zone else {}))
+def _time(question: str, setting: Setting) -> FoundArguments | None:
+    found = extract_zones(question, setting.zones)
+    if found.unknown and not found.zones:
+        return None
+    calls = tuple(_json({"time_zone": zone}) for zone in found.zones) or (_json({}),)
+    return FoundArguments(calls, certain=_ASKS_TIME.search(question[:_MOST_ASKING_CHARS]) is not None)
 
 
 def _json(arguments: dict[str, str]) -> str:

@@ -18,6 +18,9 @@ MOST_LISTED_CHARS = 2_000
 MOST_MESSAGES_CHARS = 1_500_000
 """Most text of the messages that are read at once; the oldest are left out first."""
 
+_LATEST_US = 2**63 - 1
+"""The latest moment that a store can compare with."""
+
 
 @dataclass(frozen=True, slots=True)
 class PageMark:
@@ -61,10 +64,17 @@ def _mark(token: str) -> PageMark:
     try:
         text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
         created, _, row_id = text.partition(".")
-        return PageMark(int(created), row_id)
+        mark = PageMark(int(created), row_id)
     except (binascii.Error, ValueError) as error:
-        raise InvalidInput(
-            "PAGE_TOKEN_INVALID",
-            "The page token is not one that this service gave. Start again without a token.",
-            violations=[FieldViolation("page_token", "is not a token of this list")],
-        ) from error
+        raise _foreign() from error
+    if abs(mark.created_us) > _LATEST_US:
+        raise _foreign()
+    return mark
+
+
+def _foreign() -> InvalidInput:
+    return InvalidInput(
+        "PAGE_TOKEN_INVALID",
+        "The page token is not one that this service gave. Start again without a token.",
+        violations=[FieldViolation("page_token", "is not a token of this list")],
+    )

@@ -76,15 +76,60 @@ class AnswerFromFailedTool(Prompt):
 
 
 @dataclass(frozen=True, slots=True)
+class CannotWriteCode(Prompt):
+    """States that the offline model writes no programs, and what helps."""
+
+    template: ClassVar[str] = "cannot_write_code.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyPython(Prompt):
+    """States that a program in another language than Python cannot be run."""
+
+    template: ClassVar[str] = "only_python.v1"
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class CannotCalculate(Prompt):
+    """States that no calculation could be read from the question, and what helps."""
+
+    template: ClassVar[str] = "cannot_calculate.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceUnknown(Prompt):
+    """States that the time zone of a place is not known, and what helps."""
+
+    template: ClassVar[str] = "place_unknown.v1"
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class OfflineNote(Prompt):
-    """The line at the end of an answer of the offline demonstration model."""
+    """The line at the end of an answer that the offline demonstration model wrote."""
 
     template: ClassVar[str] = "offline_note.v1"
 
 
 @dataclass(frozen=True, slots=True)
+class OfflineToolsNote(Prompt):
+    """The line at the end of an answer that the tools alone gave, because there is only the demonstration model."""
+
+    template: ClassVar[str] = "offline_tools_note.v1"
+
+
+@dataclass(frozen=True, slots=True)
 class OfflineWarning(Prompt):
-    """The warning that goes with an answer of the offline demonstration model."""
+    """The warning that goes with an answer that the offline demonstration model wrote."""
 
     template: ClassVar[str] = "offline_warning.v1"
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineToolsWarning(Prompt):
+    """The warning that goes with an answer without a word of the offline demonstration model `model`."""
+
+    template: ClassVar[str] = "offline_tools_warning.v1"
     model: str

@@ -111,7 +111,8 @@ class RunTicket:
 class Run:
     """A run as it is stored.
 
-    `requested_model` is what the caller chose (empty for the router's chain), `model` what answered last.
+    `requested_model` is what the caller chose (empty for the router's chain), `model` what answered
+    last or, when rules and tools gave the answer alone, what was chosen to.
     `attempt` counts starts, `crashes` the starts that ended without a word. `timeout_s` counts from `started_at`.
     """
 

@@ -6,8 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from orchestrator.domain.events import Payload, ToolCallFinished, UsageReported, usage_of
-from orchestrator.domain.run import Failure, NewRun, Run, RunStatus, ToolCallSummary
+from orchestrator.domain.events import (
+    Ending,
+    Payload,
+    RunFailed,
+    RunFinished,
+    ToolCallFinished,
+    UsageReported,
+    final_status,
+    usage_of,
+)
+from orchestrator.domain.run import NewRun, Run, RunStatus, ToolCallSummary
 from shared.errors import PreconditionFailed
 
 _NEXT: Mapping[RunStatus, frozenset[RunStatus]] = {
@@ -70,14 +79,17 @@ def begin_attempt(run: Run, now: datetime, *, released: bool) -> Run:
     return replace(run, attempt=run.attempt + 1, crashes=run.crashes + (0 if released else 1))
 
 
-def end(run: Run, status: RunStatus, answer: str, failure: Failure | None, now: datetime) -> Run:
-    """Return the run as it is when it has ended with `status`.
+def end(run: Run, ending: Ending, now: datetime) -> Run:
+    """Return the run as it is when it has ended. Its model is the one that answered, or else the one that was chosen.
 
     Raises:
         PreconditionFailed: RUN_TRANSITION_INVALID when the run has ended before, or cannot end so.
     """
+    status = final_status(ending)
     check_transition(run.status, status)
-    return replace(run, status=status, answer=answer, failure=failure, ended_at=now)
+    failure = ending.failure if isinstance(ending, RunFailed) else None
+    model = run.model or (ending.model if isinstance(ending, RunFinished) else "")
+    return replace(run, status=status, answer=ending.answer, failure=failure, model=model, ended_at=now)
 
 
 def grown(run: Run, payloads: Sequence[Payload]) -> Run:

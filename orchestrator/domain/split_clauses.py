@@ -9,8 +9,9 @@ _ASKING = (
     r"(?:what|when|where|which|who|how|can\s+you|could\s+you|am\s+i|do\s+i|is\s+there|please|tell|show|give\s+me|run|"
     r"execute|calculate|compute|also)\b"
 )
-# A comma alone parts no questions: "If a shirt costs 40, what do I pay?" is one.
-_BREAK = re.compile(rf"(?<=[?!;])\s+|(?<=\.)\s+(?=[A-Z])|\n+|,?\s+and\s+(?={_ASKING})", re.IGNORECASE)
+# A comma alone parts no questions: "If a shirt costs 40, what do I pay?" is one. Blanks are only looked at from their
+# first one on, so that a text of nothing but blanks takes no longer than another.
+_BREAK = re.compile(rf"(?<=[?!;])\s+|(?<=\.)\s+(?=[A-Z])|\n+|(?:,|(?<!\s))\s++and\s++(?={_ASKING})", re.IGNORECASE)
 
 
 def split_clauses(text: str) -> list[str]:

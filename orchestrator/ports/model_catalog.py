@@ -10,8 +10,8 @@ from orchestrator.domain.chat import ModelInfo
 class ModelCatalog(Protocol):
     """Lists the configured models."""
 
-    async def models(self) -> tuple[ModelInfo, ...]:
-        """Return the models, the router's chat chain first, in its order. At most a second old.
+    async def models(self, *, anew: bool = False) -> tuple[ModelInfo, ...]:
+        """Return the models, the router's chat chain first, in its order. At most a second old; not at all if `anew`.
 
         Raises:
             UpstreamDown: when the router does not answer.

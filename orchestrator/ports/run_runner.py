@@ -11,10 +11,11 @@ class RunRunner(Protocol):
     """Works on runs: one at a time in each conversation, in the order of submission."""
 
     def check_room(self) -> None:
-        """Refuse when too much is waiting already.
+        """Refuse when too much is waiting already, or when the process is being stopped.
 
         Raises:
             QuotaExceeded: TOO_MANY_RUNS.
+            UpstreamDown: STOPPING when no run is begun any more.
         """
         ...
 

@@ -10,7 +10,11 @@ from orchestrator.domain.tools import ToolOutcome
 
 @dataclass(frozen=True, slots=True)
 class ToolRequest:
-    """A tool call: `request_id` is `run:step:tool_call`, so that the executor makes it once; `timeout_s` bounds it."""
+    """A tool call: the executor makes it once for each `request_id`, `run:step:tool_call`; `timeout_s` bounds the tool.
+
+    The call as a whole may take a few seconds more: for a service that is being restarted, and for its word on a tool
+    that took too long.
+    """
 
     tool: str
     arguments_json: str

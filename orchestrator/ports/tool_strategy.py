@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from orchestrator.domain.events import UsageReported
+from orchestrator.domain.prompts import Prompt
 from orchestrator.domain.tools import Tool
 
 
@@ -21,6 +22,8 @@ class PlanRequest:
         model: `provider/model` that may fill in arguments; empty for the router's chain.
         timeout_s: longest time the planning may take.
         request_id: names the planning, for tracing.
+        demonstration: whether that model is the small one that ships: it is not trusted with the arguments of a tool
+            that has rules of its own.
     """
 
     question: str
@@ -29,6 +32,7 @@ class PlanRequest:
     model: str
     timeout_s: float
     request_id: str
+    demonstration: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,29 @@ class PlannedCall:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The calls that a question needs, none for small talk, and the model calls that the planning cost."""
+    """What a question needs.
+
+    Attributes:
+        calls: the calls to make, none for small talk.
+        declined: why a tool that the question needs is not called, for people; each once.
+        usage: the model calls that the planning cost.
+    """
 
     calls: tuple[PlannedCall, ...] = ()
+    declined: tuple[Prompt, ...] = ()
     usage: tuple[UsageReported, ...] = ()
 
 
 class ToolStrategy(Protocol):
     """Plans tool calls. Abstains when in doubt: a wrong tool is worse than none."""
+
+    async def warm(self, tools: tuple[Tool, ...]) -> None:
+        """Make ready what planning with these tools needs, so that the first question is not slow. Idempotent.
+
+        Raises:
+            NexusError: with the router's reason when it cannot be made ready now.
+        """
+        ...
 
     async def plan(self, request: PlanRequest) -> Plan:
         """Return the calls to make.

@@ -14,7 +14,8 @@ from orchestrator.ports.tool_runner import ToolRequest, ToolRunner
 from orchestrator.use_cases.run_work import RunWork
 from shared.errors import NexusError
 
-GRACE_S = 2.0
+MOST_AROUND_S = 15.0
+"""What a call may take besides the tool's own time."""
 DEFAULT_TIMEOUT_S = 30.0
 
 
@@ -69,9 +70,10 @@ class CallTools:
                 error_reason="ARGUMENTS_NOT_JSON",
             )
         else:
-            timeout_s = min((tool_timeout_s or DEFAULT_TIMEOUT_S) + GRACE_S, work.remaining_s())
+            left_s = work.remaining_s()
+            timeout_s = min(tool_timeout_s or DEFAULT_TIMEOUT_S, left_s)
             request = ToolRequest(call["tool"], arguments, request_id, timeout_s, work.config.time_zone)
-            outcome = await self._outcome(request)
+            outcome = await self._outcome(request, min(timeout_s + MOST_AROUND_S, left_s))
         took_ms = round((work.clock.monotonic() - began_s) * 1000)
         work.events.note(
             ToolCallFinished(
@@ -92,15 +94,15 @@ class CallTools:
             summary=outcome.summary,
         )
 
-    async def _outcome(self, request: ToolRequest) -> ToolOutcome:
+    async def _outcome(self, request: ToolRequest, limit_s: float) -> ToolOutcome:
         try:
-            async with asyncio.timeout(request.timeout_s):
+            async with asyncio.timeout(limit_s):
                 return await self._runner.run(request)
         except TimeoutError:
             return ToolOutcome(
                 ok=False,
                 output_json="",
-                summary=f"{request.tool} did not answer within {request.timeout_s:.0f} seconds.",
+                summary=f"{request.tool} did not answer within {limit_s:.0f} seconds.",
                 error_reason="TOOL_TIMEOUT",
             )
         except NexusError as error:

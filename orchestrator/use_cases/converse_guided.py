@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.domain.agent_state import AgentState, CallData, TurnData
 from orchestrator.domain.chat import ChatRequest, FinishReason
 from orchestrator.domain.prompts import AnswerFromFailedTool, AnswerFromTool, SystemPlain
@@ -16,7 +18,7 @@ from orchestrator.use_cases.take_turn import Turn
 
 
 class ConverseGuided:
-    """First turn: tool calls, if the question needs any, or else the model's own words. Second turn: the results.
+    """First turn: tool calls or why there are none, else the model's own words. Second turn: the results.
 
     A small model states results wrongly, so it is not asked to.
     """
@@ -42,12 +44,17 @@ class ConverseGuided:
             return await self._state_results(state, turns[-1], speech)
         if not turns and state.get("retries", 0) == 0:
             plan = await self._plan(work, state)
+            asked = bool(plan.usage)
+            if plan.declined:
+                await speech.say(PARAGRAPH.join(self._prompts.render(reason) for reason in plan.declined))
             if plan.calls:
                 calls = [
                     CallData(id=f"call_0_{place}", tool=call.tool, arguments=call.arguments_json)
                     for place, call in enumerate(plan.calls)
                 ]
-                return self._turn(state, FinishReason.TOOL_CALLS, calls)
+                return self._turn(state, FinishReason.TOOL_CALLS, asked=asked, calls=calls)
+            if plan.declined:
+                return self._turn(state, FinishReason.STOP, asked=asked)
         return await self._talk(work, state, speech)
 
     async def _plan(self, work: RunWork, state: AgentState) -> Plan:
@@ -61,6 +68,7 @@ class ConverseGuided:
             model=state.get("model", ""),
             timeout_s=work.remaining_s(),
             request_id=f"{work.run.run_id}:plan",
+            demonstration=state.get("demonstration", False),
         )
         plan = await self._strategy.plan(request)
         for usage in plan.usage:
@@ -77,7 +85,7 @@ class ConverseGuided:
             for result in turn["results"]
         ]
         await speech.say(PARAGRAPH.join(stated))
-        return self._turn(state, FinishReason.STOP, [])
+        return self._turn(state, FinishReason.STOP, asked=False)
 
     async def _talk(self, work: RunWork, state: AgentState, speech: SpeakTurn) -> Turn:
         prompt = self._compose(work, state, self._prompts.render(SystemPlain(work.today())))
@@ -91,5 +99,6 @@ class ConverseGuided:
         return Turn(streamed.completed.finish_reason, streamed.started.model, streamed.started.demonstration)
 
     @staticmethod
-    def _turn(state: AgentState, reason: FinishReason, calls: list[CallData]) -> Turn:
-        return Turn(reason, state.get("expected_model", ""), state.get("demonstration", False), calls)
+    def _turn(state: AgentState, reason: FinishReason, *, asked: bool, calls: Sequence[CallData] = ()) -> Turn:
+        model, demonstration = state.get("expected_model", ""), state.get("demonstration", False)
+        return Turn(reason, model, demonstration, asked, calls)

@@ -96,7 +96,7 @@ class DriveRun:
             if error.reason.startswith(("STORAGE_", "RUN_")):
                 raise
             return RunFailed(Failure(error.reason or FailureReason.INTERNAL, error.message), events.text)
-        return RunFinished(state.get("answer", ""))
+        return RunFinished(state.get("answer", ""), state.get("expected_model", ""))
 
     async def _drive(self, run: Run, events: RecordEvents, past: Sequence[Payload], left_s: float) -> AgentState:
         resume = run.attempt > 1

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from orchestrator.domain.agent_state import AgentState
-from orchestrator.domain.prompts import OfflineNote
+from orchestrator.domain.prompts import OfflineNote, OfflineToolsNote
 from orchestrator.ports.prompt_book import PromptBook
 from orchestrator.use_cases.run_work import RunWork
 from orchestrator.use_cases.speak_turn import SpeakTurn
 
 
 class Respond:
-    """The last node: an answer of the offline demonstration model says so in its last line."""
+    """The last node: an answer says in its last line that there is only the offline demonstration model."""
 
     def __init__(self, prompts: PromptBook) -> None:
         self._prompts = prompts
@@ -24,5 +24,5 @@ class Respond:
         if not state.get("demonstration", False):
             return AgentState()
         speech = SpeakTurn(work.events, state.get("answer", ""))
-        await speech.say(self._prompts.render(OfflineNote()))
+        await speech.say(self._prompts.render(OfflineNote() if state.get("asked", False) else OfflineToolsNote()))
         return AgentState(answer=speech.answer)

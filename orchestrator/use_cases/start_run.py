@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.domain.agent_config import RequestedLimits, limits_within
+from orchestrator.domain.chat import ModelInfo
 from orchestrator.domain.run import NewRun, Run
 from orchestrator.ports.agent_config import AgentConfigSource
 from orchestrator.ports.model_catalog import ModelCatalog
@@ -63,7 +65,7 @@ class StartRun:
             NotFound: CONVERSATION_NOT_FOUND.
             AlreadyExists: REQUEST_ID_REUSED.
             QuotaExceeded: TOO_MANY_RUNS.
-            UpstreamDown: when storage or settings cannot be used.
+            UpstreamDown: when storage or settings cannot be used, or STOPPING.
         """
         if not question.text.strip():
             raise InvalidInput(
@@ -96,13 +98,20 @@ class StartRun:
     async def _check_model(self, name: str) -> None:
         try:
             models = await self._catalog.models()
+            if not _is_chat_model(models, name):
+                # It may have been added this very second.
+                models = await self._catalog.models(anew=True)
         except UpstreamDown:
             # The run is durable: whether the model exists is found out when the router is back.
             return
-        if not any(model.chat and model.name == name for model in models):
+        if not _is_chat_model(models, name):
             raise InvalidInput(
                 "MODEL_UNKNOWN",
                 unknown_model_message(models, name),
                 metadata={"model": name[:200]},
                 violations=[FieldViolation("model", "is not a configured chat model")],
             )
+
+
+def _is_chat_model(models: Sequence[ModelInfo], name: str) -> bool:
+    return any(model.chat and model.name == name for model in models)

@@ -9,7 +9,7 @@ from typing import Protocol
 from orchestrator.domain.agent_state import AgentState, CallData, TurnData
 from orchestrator.domain.chat import FinishReason
 from orchestrator.domain.errors import limit_steps
-from orchestrator.domain.prompts import OfflineWarning
+from orchestrator.domain.prompts import OfflineToolsWarning, OfflineWarning
 from orchestrator.ports.prompt_book import PromptBook
 from orchestrator.use_cases.prepare_run import NATIVE, PrepareRun
 from orchestrator.use_cases.run_work import RunWork
@@ -22,11 +22,15 @@ OFFLINE = "OFFLINE_MODEL"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """How a turn ended; its text was streamed already. `demonstration` is about the model `model` that took it."""
+    """How a turn ended; its text was streamed already.
+
+    `demonstration` is about the model `model`, which took the turn, or would have had it been `asked`.
+    """
 
     finish_reason: FinishReason
     model: str
     demonstration: bool
+    asked: bool = True
     calls: Sequence[CallData] = field(default_factory=list[CallData])
 
 
@@ -62,12 +66,14 @@ class TakeTurn:
         chosen, turn = await self._take(work, state, speech)
         warned = state.get("warned", [])
         if turn.demonstration:
-            warned = work.warn_once(OFFLINE, self._prompts.render(OfflineWarning(turn.model)), warned)
+            kind = OfflineWarning if turn.asked else OfflineToolsWarning
+            warned = work.warn_once(OFFLINE, self._prompts.render(kind(turn.model)), warned)
         changes = AgentState(
             turns=[*state.get("turns", []), TurnData(text=speech.text, calls=list(turn.calls), results=[])],
             steps=steps + 1,
             finish_reason=turn.finish_reason.value,
             demonstration=turn.demonstration,
+            asked=state.get("asked", False) or turn.asked,
             warned=warned,
             answer=speech.answer,
         )

@@ -24,7 +24,7 @@ class WatchRun:
 
         Raises:
             NotFound: RUN_NOT_FOUND, also when the run is deleted meanwhile.
-            UpstreamDown: when the storage cannot be used.
+            UpstreamDown: when the storage cannot be used, or STOPPING when the process is being stopped.
         """
         with self._signal.subscribed(run_id) as grown:
             seen = after_sequence

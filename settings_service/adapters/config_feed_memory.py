@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 
 from settings_service.domain.config import Config
 
@@ -22,17 +23,19 @@ class MemoryConfigFeed:
                 mailbox.get_nowait()
             mailbox.put_nowait(config)
 
-    def subscribe(self, org_id: str) -> AsyncIterator[Config]:
-        """Return the configurations published from now on, until the reader stops."""
+    @contextmanager
+    def subscribed(self, org_id: str) -> Generator[AsyncIterator[Config]]:
+        """Give the configurations published from now on, for the duration of the block."""
         mailbox: asyncio.Queue[Config] = asyncio.Queue(1)
         self._mailboxes[org_id].add(mailbox)
-        return self._read(org_id, mailbox)
-
-    async def _read(self, org_id: str, mailbox: asyncio.Queue[Config]) -> AsyncIterator[Config]:
         try:
-            while True:
-                yield await mailbox.get()
+            yield _read(mailbox)
         finally:
             self._mailboxes[org_id].discard(mailbox)
             if not self._mailboxes[org_id]:
                 del self._mailboxes[org_id]
+
+
+async def _read(mailbox: asyncio.Queue[Config]) -> AsyncIterator[Config]:
+    while True:
+        yield await mailbox.get()

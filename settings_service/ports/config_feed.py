@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from settings_service.domain.config import Config
@@ -15,6 +16,6 @@ class ConfigFeed(Protocol):
         """Tell the watchers of `org_id`. Never waits: a slow watcher gets the newest one only."""
         ...
 
-    def subscribe(self, org_id: str) -> AsyncIterator[Config]:
-        """Return the configurations published from now on, until the reader stops."""
+    def subscribed(self, org_id: str) -> AbstractContextManager[AsyncIterator[Config]]:
+        """Give the configurations published from now on, for the duration of the block; nothing is kept after it."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,8 +58,9 @@ class SettingsServicer(settings_pb2_grpc.SettingsServiceServicer):
         self, request: settings_pb2.WatchConfigRequest, context: Any
     ) -> AsyncIterator[settings_pb2.WatchConfigResponse]:
         """Stream the configuration."""
-        async for config in self._use_cases.watch_config.run(current_principal()):
-            yield settings_pb2.WatchConfigResponse(config=config_to_proto(config))
+        async with aclosing(self._use_cases.watch_config.run(current_principal())) as configs:
+            async for config in configs:
+                yield settings_pb2.WatchConfigResponse(config=config_to_proto(config))
 
     async def ListProviders(
         self, request: settings_pb2.ListProvidersRequest, context: Any

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from settings_service.domain.config import Config
 from settings_service.ports.config_feed import ConfigFeed
@@ -17,12 +17,12 @@ class WatchConfig:
         self._store = store
         self._feed = feed
 
-    async def run(self, principal: Principal) -> AsyncIterator[Config]:
+    async def run(self, principal: Principal) -> AsyncGenerator[Config]:
         """Yield the configuration as it is, then after each change. Versions only go up; some may be skipped."""
-        changes = self._feed.subscribe(principal.org_id)
-        newest = await self._store.read(principal.org_id)
-        yield newest
-        async for config in changes:
-            if config.version > newest.version:
-                newest = config
-                yield config
+        with self._feed.subscribed(principal.org_id) as changes:
+            newest = await self._store.read(principal.org_id)
+            yield newest
+            async for config in changes:
+                if config.version > newest.version:
+                    newest = config
+                    yield config

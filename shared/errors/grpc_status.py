@@ -6,6 +6,7 @@ where they fit, BadRequest and RetryInfo. Source: https://google.aip.dev/193.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -38,6 +39,11 @@ _BARE_REASONS = {
     grpc.StatusCode.UNIMPLEMENTED: "UNIMPLEMENTED",
 }
 DETAILS_KEY = "grpc-status-details-bin"
+# A client drops a status whose headers are larger than 8 KiB, its reason with it. What a caller sent may stand in an
+# error, so each part has its cap; the message travels twice, once in percent-encoding.
+_MESSAGE_BYTES = 1200
+_VALUE_BYTES = 256
+_VIOLATIONS_BYTES = 800
 
 
 def code_of(error: taxonomy.NexusError) -> grpc.StatusCode:
@@ -47,27 +53,22 @@ def code_of(error: taxonomy.NexusError) -> grpc.StatusCode:
 
 def status_details(error: taxonomy.NexusError, service: str) -> bytes:
     """Return the serialised google.rpc.Status of `error`, raised by `service`, for the trailing metadata."""
-    details = [
-        _packed(error_details_pb2.ErrorInfo(reason=error.reason, domain=f"{service}.nexus", metadata=error.metadata))
-    ]
+    metadata = {key: _clipped(value, _VALUE_BYTES) for key, value in error.metadata.items()}
+    details = [_packed(error_details_pb2.ErrorInfo(reason=error.reason, domain=f"{service}.nexus", metadata=metadata))]
     if error.violations:
-        details.append(
-            _packed(
-                error_details_pb2.BadRequest(
-                    field_violations=[
-                        error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
-                        for v in error.violations
-                    ]
-                )
-            )
-        )
+        details.append(_packed(_bad_request(error.violations)))
     if error.retry_after_s is not None:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(round(error.retry_after_s * 1e9))
         details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     number: Any = code_of(error).value[0]
-    status = status_pb2.Status(code=number, message=error.message, details=details)
+    status = status_pb2.Status(code=number, message=message_of(error), details=details)
     return status.SerializeToString()
+
+
+def message_of(error: taxonomy.NexusError) -> str:
+    """Return the message of `error` as a status can carry it, cut where it is too long."""
+    return _clipped(error.message, _MESSAGE_BYTES)
 
 
 def error_from_call(error: grpc.RpcError, peer: str) -> taxonomy.NexusError:
@@ -101,6 +102,24 @@ def error_from_call(error: grpc.RpcError, peer: str) -> taxonomy.NexusError:
         violations=violations,
         retry_after_s=retry_after_s,
     )
+
+
+def _bad_request(violations: Sequence[taxonomy.FieldViolation]) -> error_details_pb2.BadRequest:
+    """Return the first of `violations`, as many as a status can carry."""
+    found = error_details_pb2.BadRequest()
+    for violation in violations:
+        found.field_violations.add(
+            field=_clipped(violation.field, _VALUE_BYTES), description=_clipped(violation.description, _VALUE_BYTES)
+        )
+        if found.ByteSize() > _VIOLATIONS_BYTES:
+            break
+    return found
+
+
+def _clipped(text: str, most_bytes: int) -> str:
+    """Return `text` in at most `most_bytes` bytes of UTF-8, with an ellipsis when it was cut."""
+    raw = text.encode("utf-8", "replace")
+    return raw.decode() if len(raw) <= most_bytes else raw[: most_bytes - 3].decode("utf-8", "ignore") + "\u2026"
 
 
 def _packed(

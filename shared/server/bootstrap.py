@@ -15,7 +15,6 @@ import grpc
 import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import start_http_server
 from pydantic import ValidationError
 
 from shared.auth.authenticator import Authenticator, SettingsKeyDirectory
@@ -30,6 +29,7 @@ from shared.server.guard import Guard
 from shared.server.service import Dependencies, Service
 from shared.settings import ServiceSettings
 from shared.telemetry.logging import configure_logging, get_logger
+from shared.telemetry.metrics_server import start_metrics_server
 from shared.telemetry.tracing import configure_tracing
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -104,7 +104,7 @@ async def _serve(build: Build[S], settings: S) -> None:
 async def serve_until(
     service: Service, authenticator: Authenticator, settings: ServiceSettings, stopping: asyncio.Event
 ) -> None:
-    """Serve `service` on the addresses of `settings` until `stopping` is set, then drain the calls in flight.
+    """Serve `service` on the addresses of `settings` until `stopping` is set, then halt its work and drain the calls.
 
     Raises:
         PreconditionFailed: when an address cannot be bound.
@@ -120,7 +120,7 @@ async def serve_until(
     for address in settings.listen:
         _bind(server, address)
     if settings.metrics_port:
-        start_http_server(settings.metrics_port, addr="127.0.0.1")
+        start_metrics_server(settings.metrics_port)
     await server.start()
     for address in settings.listen:
         _restrict(address)
@@ -131,6 +131,7 @@ async def serve_until(
         await stopping.wait()
     finally:
         await healthy.enter_graceful_shutdown()
+        await service.halt()
         await server.stop(settings.drain_s)
 
 

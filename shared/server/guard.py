@@ -1,7 +1,7 @@
 """The guard around every RPC, unary and streaming alike: who, may they, is the request well-formed, how did it end.
 
 It is the one place that maps errors to statuses, and the one place outside the supervisor that catches everything.
-Health and reflection are not guarded: they carry nothing of a tenant.
+Health and reflection are not guarded: they carry nothing of a tenant. How many may ask for them is bounded (`lobby`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from shared.errors import (
     InvalidInput,
     NexusError,
 )
-from shared.errors.grpc_status import DETAILS_KEY, code_of, status_details
+from shared.errors.grpc_status import DETAILS_KEY, code_of, message_of, status_details
+from shared.server.callers import Callers
+from shared.server.lobby import Lobby
 from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import RPC_ERRORS, RPC_IN_FLIGHT, RPC_SECONDS
 
@@ -39,6 +41,8 @@ _log = get_logger(__name__)
 _tracer = trace.get_tracer("nexus.rpc")
 MAX_UNARY_S = 3700.0
 """Longest time that a unary call may take when its caller gave no deadline."""
+_REQUEST_S = 60.0
+_FULLY_CHECKED_BYTES = 16 * 1024
 
 
 @dataclass(slots=True)
@@ -64,6 +68,8 @@ class Guard(grpc.aio.ServerInterceptor):
         self._permissions = permissions
         self._authenticator = authenticator
         self._wrapped: dict[str, Any] = {}
+        self._lobby = Lobby()
+        self._callers = Callers()
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Return the guarded handler of the called RPC."""
@@ -72,35 +78,37 @@ class Guard(grpc.aio.ServerInterceptor):
         if known is not None:
             return known
         handler = await continuation(handler_call_details)
-        if handler is None or method not in self._permissions:
-            return handler
-        wrapped = self._wrap(method, handler)
+        if handler is None:
+            return None
+        wrapped = self._wrap(method, handler) if method in self._permissions else self._lobby.wrap(handler)
         self._wrapped[method] = wrapped
         return wrapped
 
     def _wrap(self, method: str, handler: Any) -> Any:
         decode = handler.request_deserializer
 
-        async def unary(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        async def unary(_: object, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             async with self._guarded(method, context):
-                request = _decoded(decode, raw)
+                request = _decoded(decode, await _read(context))
                 async with asyncio.timeout(MAX_UNARY_S):
                     return await handler.unary_unary(request, context)
 
-        async def stream(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        async def stream(_: object, context: grpc.aio.ServicerContext[Any, Any]) -> None:
             async with self._guarded(method, context):
-                request = _decoded(decode, raw)
+                request = _decoded(decode, await _read(context))
                 # Written here and closed here: a call cancelled in the middle must end in this task, not whenever
                 # the garbage collector comes by.
                 async with aclosing(handler.unary_stream(request, context)) as responses:
                     async for response in responses:
                         await context.write(response)
 
-        # Requests are decoded inside the guard, so that bytes that are no message get the taxonomy's error.
+        # Requests are read and decoded inside the guard: nobody's message is taken into memory before it is known who
+        # sends it, and bytes that are no message get the taxonomy's error. For that they are registered as streams of
+        # requests, which on the wire are the same.
         if handler.response_streaming:
-            streaming: Any = grpc.unary_stream_rpc_method_handler
+            streaming: Any = grpc.stream_stream_rpc_method_handler
             return streaming(stream, None, handler.response_serializer)
-        single: Any = grpc.unary_unary_rpc_method_handler
+        single: Any = grpc.stream_unary_rpc_method_handler
         return single(unary, None, handler.response_serializer)
 
     @asynccontextmanager
@@ -113,8 +121,10 @@ class Guard(grpc.aio.ServerInterceptor):
             method[1:], context=extract(metadata), kind=trace.SpanKind.SERVER, record_exception=False
         ) as span:
             try:
-                outcome.principal = await self._admitted(method, metadata)
-                with acting_as(outcome.principal):
+                # Noted before it is known whether they may: the log names who tried.
+                outcome.principal = await self._authenticator.authenticate(metadata.get("authorization"))
+                self._require_permission(method, outcome.principal)
+                with self._callers.counted(outcome.principal), acting_as(outcome.principal):
                     yield
             except asyncio.CancelledError:
                 outcome.code, outcome.reason = grpc.StatusCode.CANCELLED.name, "CALLER_LEFT"
@@ -127,9 +137,8 @@ class Guard(grpc.aio.ServerInterceptor):
                 self._record(method, outcome, time.perf_counter() - started)
                 span.set_attribute("rpc.grpc.status_code", outcome.code)
 
-    async def _admitted(self, method: str, metadata: Mapping[str, str]) -> Principal:
-        """Return the caller, who holds the RPC's permission."""
-        principal = await self._authenticator.authenticate(metadata.get("authorization"))
+    def _require_permission(self, method: str, principal: Principal) -> None:
+        """Refuse a caller who does not hold the RPC's permission."""
         permission = self._permissions[method]
         if not principal.may(permission):
             raise Forbidden(
@@ -137,7 +146,6 @@ class Guard(grpc.aio.ServerInterceptor):
                 f"This needs the permission {permission}, which your roles do not give.",
                 metadata={"permission": permission},
             )
-        return principal
 
     def _mapped(self, error: Exception, method: str) -> NexusError:
         if isinstance(error, NexusError):
@@ -156,7 +164,7 @@ class Guard(grpc.aio.ServerInterceptor):
         span.set_status(trace.StatusCode.ERROR, error.reason)
         await context.abort(
             code_of(error),
-            error.message,
+            message_of(error),
             trailing_metadata=((DETAILS_KEY, status_details(error, self._service)),),
         )
 
@@ -176,6 +184,16 @@ class Guard(grpc.aio.ServerInterceptor):
         )
 
 
+async def _read(context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+    """Return the bytes of the call's one request."""
+    # A call without a deadline must not hold its place for ever by never sending its request.
+    async with asyncio.timeout(_REQUEST_S):
+        raw: Any = await context.read()
+    if not isinstance(raw, bytes):
+        raise InvalidInput("REQUEST_MALFORMED", "The call ended before it sent a request.")
+    return raw
+
+
 def _decoded(decode: Any, raw: bytes) -> Any:
     """Return the request in `raw`, well-formed and valid by its contract's constraints."""
     try:
@@ -185,7 +203,9 @@ def _decoded(decode: Any, raw: bytes) -> Any:
             "REQUEST_MALFORMED", "The request is no message of this method, or a text in it is not UTF-8."
         ) from error
     try:
-        protovalidate.validate(request)
+        # A large request may break a rule a million times: then the first time must do, since to find them all would
+        # keep everybody else waiting for minutes.
+        protovalidate.validate(request, fail_fast=len(raw) > _FULLY_CHECKED_BYTES)
     except protovalidate.ValidationError as error:
         violations = [FieldViolation(_path(v.proto.field), v.proto.message) for v in error.violations]
         text = "; ".join(f"{v.field} {v.description}" for v in violations)

@@ -47,6 +47,8 @@ class Service:
         name: short name; the domain of its errors is `<name>.nexus`.
         registrations: the RPC families that it serves.
         start: opens what it needs (databases, files) before the first call is taken.
+        halt: gives up work of its own as soon as the end is asked for, before the calls in flight are drained: its
+            peers may be asked to end at the same moment. Calls are still taken while it runs.
         stop: closes it, after the last call and the background work have ended.
         background: work that runs beside the calls until it is cancelled; if one ends with an error, so does the
             process.
@@ -56,6 +58,7 @@ class Service:
     name: str
     registrations: Sequence[Registration]
     start: Callable[[], Awaitable[None]] = _nothing
+    halt: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = field(default=())
     keys: KeyDirectory | None = None

@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiosqlite
+import grpc
 import pytest
-from orchestrator_fakes import asks, hangs, says
+from orchestrator_fakes import NATIVE, asks, hangs, says
 from orchestrator_service import FakeWorld
 
+from orchestrator.domain.chat import ChatStarted, ChatText
 from protos.gen.nexus.agent.v1 import agent_pb2 as pb
 from protos.gen.nexus.agent.v1 import agent_pb2_grpc
+from shared.errors import UpstreamDown
 from shared.testing.harness import serving
 
 MORTAL = Path(__file__).parents[1] / "orchestrator_mortal.py"
@@ -108,6 +111,39 @@ async def test_an_orderly_stop_is_no_crash_and_the_run_goes_on(tmp_path) -> None
     async with serving(world.service_on(tmp_path)) as served:
         events = await watched(served, run_id)
     assert events[-1].run_finished.answer == text_of(events) == "Done."
+
+
+async def test_peers_that_stop_at_the_same_time_fail_no_run(tmp_path) -> None:
+    """Work is given up before calls are drained: a model that goes away in that time must not count as a failure."""
+    world = FakeWorld()
+    begun, gone = asyncio.Event(), asyncio.Event()
+
+    async def until_peers_go(_):
+        yield ChatStarted(NATIVE.name, demonstration=False)
+        yield ChatText("Once")
+        begun.set()
+        await gone.wait()
+        raise UpstreamDown("UNREACHABLE", "The router service does not answer.")
+
+    world.models.answers = [until_peers_go]
+    service = world.service_on(tmp_path)
+    async with serving(service) as served:
+        stub = agent_pb2_grpc.AgentServiceStub(served.channel)
+        query = pb.StreamQueryRequest(query=pb.QueryAgentRequest(question="Hi"))
+        call = stub.StreamQuery(query, timeout=20)
+        run_id = (await anext(aiter(call))).event.run_id
+        await begun.wait()
+        await service.halt()
+        gone.set()
+        with pytest.raises(grpc.aio.AioRpcError) as told:
+            async for _ in call:
+                pass
+    assert told.value.code() == grpc.StatusCode.UNAVAILABLE
+    world.models.answers = [says("Done.")]
+    async with serving(world.service_on(tmp_path)) as served:
+        events = await watched(served, run_id)
+    assert events[-1].run_finished.answer == text_of(events) == "Done."
+    assert max(event.step_started.attempt for event in events) == 2
 
 
 async def test_ended_runs_leave_no_checkpoints(tmp_path) -> None:

@@ -214,7 +214,7 @@ def test_a_data_directory_of_another_user_is_refused(tmp_path, monkeypatch):
     layout = DataLayout(tmp_path / "d")
     layout.root.mkdir(mode=0o777)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-    with pytest.raises(PreconditionFailed, match="DATA_DIR_UNUSABLE.*another user"):
+    with pytest.raises(PreconditionFailed, match=r"DATA_DIR_UNUSABLE.*another user"):
         data_directory.prepare(layout)
     assert not layout.mesh_key.exists()
 

@@ -53,11 +53,11 @@ def _malformed(why: str) -> Exception:
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise _malformed(f"the key {twice[:64]!r} stands in them twice")
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _malformed(f"the key {key[:64]!r} stands in them twice")
+        found[key] = value
     return found
 
 

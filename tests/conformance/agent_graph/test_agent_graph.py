@@ -155,3 +155,19 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path) -> None:
     with pytest.raises(UpstreamDown, match="STORAGE_UNAVAILABLE"):
         await graph.open()
     await graph.close()
+
+
+async def test_a_full_disk_is_told_apart_and_the_run_goes_on_once_there_is_room(tmp_path) -> None:
+    graph = LangGraphAgentGraph(tmp_path / "c.sqlite")
+    await graph.open()
+    connection = graph._connection
+    assert connection
+    await connection.execute("PRAGMA max_page_count = 1")
+    try:
+        with pytest.raises(UpstreamDown, match="STORAGE_FULL"):
+            await graph.drive("run-1", Steps(), most_nodes=32, resume=False)
+        await connection.execute("PRAGMA max_page_count = 100000")
+        state = await graph.drive("run-1", Steps(), most_nodes=32, resume=True)
+        assert state["answer"] == "p/m"
+    finally:
+        await graph.close()

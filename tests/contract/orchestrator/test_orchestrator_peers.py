@@ -94,6 +94,7 @@ class Tools(tools_pb2_grpc.ToolServiceServicer):
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
+        self.left_s: list[float] = []
 
     async def ListTools(self, request, context):
         first = not request.page_token
@@ -104,6 +105,7 @@ class Tools(tools_pb2_grpc.ToolServiceServicer):
 
     async def ExecuteTool(self, request, context):
         self.requests.append(request)
+        self.left_s.append(context.time_remaining())
         good = request.name == "good"
         result = tools_pb2.ToolResult(
             status=tools_pb2.TOOL_STATUS_OK if good else tools_pb2.TOOL_STATUS_ERROR,
@@ -235,6 +237,8 @@ async def test_a_tool_is_called_with_its_key_and_its_result_is_data(address, cha
         runner = GrpcToolRunner(channel)
         good = await runner.run(ToolRequest("good", '{"x":1}', "run:1:c", 2.5, "Europe/Berlin"))
         bad = await runner.run(ToolRequest("bad", "{}", "run:1:d", 2.5, ""))
+    # The executor must have the time to say that a tool took too long.
+    assert [2.0 < left_s - 2.5 <= 3.0 for left_s in tools.left_s] == [True, True]
     assert good == ToolOutcome(ok=True, output_json='{"a":1}', summary="s", duration_ms=12)
     assert bad == ToolOutcome(ok=False, output_json="", summary="s", error_reason="BROKEN", duration_ms=12)
     sent = tools.requests[0]

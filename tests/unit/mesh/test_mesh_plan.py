@@ -103,3 +103,7 @@ def test_free_ports_are_spread_over_all_purposes():
 @pytest.mark.parametrize(("root", "fits"), [("/data", True), ("/" + "d" * 90, False), ("/" + "ü" * 45, False)])
 def test_sockets_fit_up_to_the_kernels_limit_in_bytes(root, fits):
     assert DataLayout(Path(root)).sockets_fit is fits
+
+
+def test_the_orchestrator_stops_before_what_it_works_with():
+    assert [name for name, spec in plan().items() if spec.stops_first] == ["orchestrator"]

@@ -14,7 +14,17 @@ from orchestrator_fakes import new_run
 from orchestrator.domain.agent_config import AgentConfig, RequestedLimits, limits_within
 from orchestrator.domain.chat import ChatMessage, ChatRole, ChatToolCallPart
 from orchestrator.domain.conversation import TITLE_CHARS, title_of
-from orchestrator.domain.events import AnswerReset, TokenDelta, ToolCallFinished, UsageReported, streamed_text, usage_of
+from orchestrator.domain.events import (
+    AnswerReset,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+    TokenDelta,
+    ToolCallFinished,
+    UsageReported,
+    streamed_text,
+    usage_of,
+)
 from orchestrator.domain.json_arguments import json_object_in
 from orchestrator.domain.pages import PageMark, page_request, token_of
 from orchestrator.domain.prompt_budget import budget_of, fit_history, tokens_of_message, trimmed
@@ -26,7 +36,6 @@ from shared.errors import InvalidInput, PreconditionFailed
 from shared.testing.fakes import FakeClock
 
 NOW = FakeClock().now()
-FINAL = [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED]
 
 
 def test_final_statuses_have_no_way_out_and_the_others_do() -> None:
@@ -50,18 +59,24 @@ def test_a_run_goes_from_waiting_over_work_to_its_end() -> None:
     assert (working.status, working.attempt, working.crashes, working.started_at) == (RunStatus.RUNNING, 1, 0, NOW)
     again = begin_attempt(working, NOW + timedelta(seconds=9), released=False)
     assert (again.attempt, again.crashes, again.started_at) == (2, 1, NOW)
-    done = end(again, RunStatus.FAILED, "half", Failure("TIMEOUT", "Slow."), NOW)
+    done = end(again, RunFailed(Failure("TIMEOUT", "Slow."), "half"), NOW)
     assert (done.status, done.answer, done.ended_at) == (RunStatus.FAILED, "half", NOW)
-    for status in FINAL:
+    for ending in (RunFinished(""), RunFailed(Failure("X", "x")), RunCancelled("user-1")):
         with pytest.raises(PreconditionFailed):
-            end(done, status, "", None, NOW)
+            end(done, ending, NOW)
     with pytest.raises(PreconditionFailed):
         begin_attempt(done, NOW, released=True)
 
 
 def test_a_waiting_run_cannot_be_completed() -> None:
     with pytest.raises(PreconditionFailed):
-        end(accepted(new_run(), "c"), RunStatus.COMPLETED, "x", None, NOW)
+        end(accepted(new_run(), "c"), RunFinished("x"), NOW)
+
+
+@pytest.mark.parametrize(("answered", "model"), [("a/b", "a/b"), ("", "c/d")])
+def test_a_run_keeps_the_model_that_answered_or_else_the_one_that_was_chosen(answered, model) -> None:
+    working = begin_attempt(replace(accepted(new_run(), "c"), model=answered), NOW, released=False)
+    assert end(working, RunFinished("x", "c/d"), NOW).model == model
 
 
 def test_usage_is_the_sum_of_the_events() -> None:
@@ -192,7 +207,7 @@ def test_page_tokens_come_back(created_us, row_id) -> None:
     assert page_request(0, token_of(mark)).after == mark
 
 
-@pytest.mark.parametrize("token", ["!", "abc", "YWJj", "\u00e9", "A" * 255])
+@pytest.mark.parametrize("token", ["!", "abc", "YWJj", "\u00e9", "A" * 255, "OTk5OTk5OTk5OTk5OTk5OTk5OTk5LngK"])
 def test_foreign_page_tokens_are_refused(token) -> None:
     with pytest.raises(InvalidInput, match="PAGE_TOKEN_INVALID"):
         page_request(10, token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import time
 from datetime import date
 from zoneinfo import available_timezones
 
@@ -13,9 +14,16 @@ from hypothesis import strategies as st
 
 from orchestrator.domain.extract_algebra import extract_algebra
 from orchestrator.domain.extract_arithmetic import Arithmetic, extract_arithmetic
-from orchestrator.domain.extract_code import FoundCode, extract_code, without_code
-from orchestrator.domain.extract_when import extract_day
-from orchestrator.domain.extract_zone import extract_zone
+from orchestrator.domain.extract_code import (
+    FoundCode,
+    extract_code,
+    forbids_running,
+    other_language_wanted,
+    without_code,
+)
+from orchestrator.domain.extract_when import extract_when
+from orchestrator.domain.extract_zone import FoundZones, extract_zones
+from orchestrator.domain.number_words import digits_for_words
 from orchestrator.domain.split_clauses import split_clauses
 
 ZONES = available_timezones()
@@ -150,9 +158,10 @@ def test_no_text_breaks_the_extractors(text) -> None:
     assert extract_algebra(text) is None or extract_algebra(text) in text
     code = extract_code(text)
     assert code is None or code.code.strip()
-    extract_day(text, TODAY)
-    zone = extract_zone(text, ZONES)
-    assert zone is None or zone in ZONES or zone == "UTC"
+    extract_when(text, TODAY)
+    found_zones = extract_zones(text, ZONES)
+    assert set(found_zones.zones) <= {*ZONES, "UTC"}
+    forbids_running(text)
     assert split_clauses(text)
 
 
@@ -227,45 +236,257 @@ def test_fenced_code_comes_out_as_it_was(code) -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "day"),
+    ("question", "code"),
     [
-        ("what is on today?", "today"),
-        ("plans for tonight", "today"),
-        ("and tomorrow morning?", "tomorrow"),
-        ("the day after tomorrow", "2026-11-22"),
-        ("what did I do yesterday?", "yesterday"),
-        ("my week", "this_week"),
-        ("next week please", "next_week"),
-        ("anything on the weekend?", "this_weekend"),
-        ("am I free on Friday?", "friday"),
-        ("what happens on Mondays", "monday"),
-        ("on 2026-12-24?", "2026-12-24"),
-        ("on 2026-13-45?", None),
-        ("when is my dentist appointment?", None),
-        ("todayish", None),
+        # As a person types it in a shell: the fence behind the words.
+        ("Run this: ```python\nprint(1+1)\n```", "print(1+1)"),
+        ("Run this: ```\nprint(1+1)\n``` please", "print(1+1)"),
+        ("Run this: ```python\nprint(1+1)\n```, thanks", "print(1+1)"),
+        # As a shell hands it over in single quotes.
+        (r"Run this: ```python\nprint(1+1)\n```", "print(1+1)"),
+        (r"run ```python\nfor i in (1, 2):\n    print('a\nb')\n```", "for i in (1, 2):\n    print('a\\nb')"),
+        # Line ends of Windows and of old Macs.
+        ("Run this:\r\n```python\r\nx = 1\r\nprint(x)\r\n```\r\n", "x = 1\nprint(x)"),
+        ("Run this:\r```python\rx = 1\rprint(x)\r```", "x = 1\nprint(x)"),
+        # In a list: the code loses the fence's indentation and nothing more.
+        ("run\n- this:\n    ```python\n    if 1:\n        print(1)\n    ```\n", "if 1:\n    print(1)"),
+        ("run\n  ```\nprint(1)\n ```", "print(1)"),
+        # Closed on the last line of code.
+        ("run ```python\nx = 1\nprint(x)```", "x = 1\nprint(x)"),
+        ("run ```python\nx = 1\nprint(x)``` \nplease", "x = 1\nprint(x)"),
+        # Code on the line of the opening fence.
+        ("run ```x = 1\nprint(x)```", "x = 1\nprint(x)"),
+        ("run ```python x = 1\nprint(x)\n```", "x = 1\nprint(x)"),
+        # Not closed at all.
+        ("run ```python\nprint(1)", "print(1)"),
+        # Several blocks, each in its own way; what is no Python is left out.
+        ("run ```py\na = 1```\nand then\n```\nprint(a)\n```", "a = 1\nprint(a)"),
+        ("run `````python\nprint('```')\n`````", "print('```')"),
+        ("run\n```bash\nls\n```\nno:\n```python3\nprint(3)\n```", "print(3)"),
+        ("run\n```python\nprint('```')\n```", "print('```')"),
+        ('run\n```python title="a.py"\nprint(1)\n```', "print(1)"),
+        # Without any mark.
+        ("print(1)", "print(1)"),
+        ("`print(1)`", "print(1)"),
+        ("run print(sum(range(10)))", "print(sum(range(10)))"),
+        ("Can you please run this python code: import math; print(math.pi)", "import math; print(math.pi)"),
+        ("execute the following program:\nfor i in range(3):\n    print(i)", "for i in range(3):\n    print(i)"),
     ],
 )
-def test_days_are_found(question, day) -> None:
-    assert extract_day(question, TODAY) == day
+def test_code_is_run_exactly_as_it_was_typed(question, code) -> None:
+    assert extract_code(question) == FoundCode(code, wanted=True)
+    assert "print(" not in without_code(question) or question.startswith(("print", "run print", "Can you", "execute"))
 
 
 @pytest.mark.parametrize(
-    ("question", "zone"),
+    "question",
     [
-        ("What time is it in Tokyo?", "Asia/Tokyo"),
-        ("time in New York City right now", "America/New_York"),
-        ("what's the time in Los Angeles?", "America/Los_Angeles"),
-        ("the time in Germany", "Europe/Berlin"),
-        ("time for Europe/Berlin", "Europe/Berlin"),
-        ("what is the time in UTC?", "UTC"),
-        ("In Paris, what time is it?", "Europe/Paris"),
-        ("what time is it?", None),
-        ("time in Nowhere Town", None),
-        ("Europe/Atlantis time", None),
+        "run away",
+        "run my import business",
+        "run print (the document) now",
+        "``````",
+        "run\n````md\n```py\nx\n```\n````",
     ],
 )
-def test_zones_are_found(question, zone) -> None:
-    assert extract_zone(question, ZONES) == zone
+def test_what_is_no_python_is_no_code(question) -> None:
+    assert extract_code(question) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [
+        ("Run this:\n```bash\nls\n```", "bash"),
+        ("run\n```bash\nls\n```\n```python\nprint(1)\n```", ""),
+        ("explain this:\n```bash\nls\n```", ""),
+        ("run this", ""),
+    ],
+)
+def test_a_program_in_another_language_is_recognised(question, language) -> None:
+    assert other_language_wanted(question) == language
+
+
+@pytest.mark.parametrize(
+    ("question", "forbidden"),
+    [
+        (f"Never run this!\n{FENCED}", True),
+        (f"explain it\n{FENCED}", True),
+        (f"what is it?\n{FENCED}", False),
+        ('run ```\nprint("don\'t run")\n```', False),
+    ],
+)
+def test_only_the_words_around_code_forbid_it(question, forbidden) -> None:
+    assert forbids_running(question) is forbidden
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["```" * 300_000, "``` x\n" * 150_000, "```\n" + "x```y" * 200_000, "```\n" + " " * 999_999 + "```", "`" * 999_999],
+    ids=["fences", "openings", "inner", "blanks", "run"],
+)
+def test_a_megabyte_of_fences_is_read_in_time(text) -> None:
+    began_s = time.perf_counter()
+    extract_code(text)
+    without_code(text)
+    assert time.perf_counter() - began_s < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("twelve times twelve", "12 times 12"),
+        ("Two hundred and five", "205"),
+        ("five and six", "5 and 6"),
+        ("twenty-one", "21"),
+        ("twenty and one", "20 and 1"),
+        ("five six", "5 6"),
+        ("one hundred twenty three thousand four hundred and fifty-six", "123456"),
+        ("two hundred thousand", "200000"),
+        ("1.5 million", "1500000"),
+        ("nobody is someone", "nobody is someone"),
+        ("zero", "0"),
+    ],
+)
+def test_numbers_in_words_become_digits(text, digits) -> None:
+    assert digits_for_words(text) == digits
+
+
+@given(st.integers(0, 999_999_999))
+def test_any_number_in_words_is_read(number) -> None:
+    assert digits_for_words(in_words(number)) == str(number)
+
+
+def in_words(number: int) -> str:
+    """Write a number below a billion in words, so that the reader is checked against a writer."""
+    small = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+    small = [*small.split(), "seventeen", "eighteen", "nineteen"]
+    tens = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+    for scale, word in ((1_000_000, "million"), (1000, "thousand"), (100, "hundred")):
+        if number >= scale:
+            rest = number % scale
+            joint = " and " if scale == 100 else " "
+            return f"{in_words(number // scale)} {word}" + (joint + in_words(rest) if rest else "")
+    if number < 20:
+        return small[number]
+    return tens[number // 10 - 2] + (f"-{small[number % 10]}" if number % 10 else "")
+
+
+@pytest.mark.parametrize(
+    ("question", "expression"),
+    [
+        ("what's twelve times twelve", "12*12"),
+        ("seven plus five", "7 + 5"),
+        ("20 percent off 80 dollars", "80 - 20% of 80"),
+        ("how much is an 18% tip on $45.50?", "18% of 45.50"),
+        ("a tip of 20% on a bill of $45.50", "20% of 45.50"),
+        ("average of 4, 8 and 15", "(4 + 8 + 15)/3"),
+        ("what is the sum of 1, 2, 3 and 4?", "1 + 2 + 3 + 4"),
+        ("the product of 3, 4 and 5", "3*4*5"),
+        ("If a shirt costs 40 and is 25% off, what do I pay?", "40 - 25% of 40"),
+        ("If I split a bill of 86.40 between 4 people, how much does each pay?", "86.40/4"),
+        ("split 90 dollars between 6 friends, how much each?", "90/6"),
+        ("what percent of 80 is 20?", "20/80*100"),
+        ("what percentage is 20 of 80?", "20/80*100"),
+        ("increase 50 by 10%", "50 + 10% of 50"),
+        ("reduce 200 by 15 percent", "200 - 15% of 200"),
+        ("half of 36", "1/2*36"),
+        ("half of half of 100", "1/2*1/2*100"),
+        ("a third of 27", "1/3*27"),
+        ("half of the people", None),
+        ("\u221a16 + 2", "sqrt(16) + 2"),
+        ("Was ist 12 mal 12?", "12*12"),
+        ("\u00bfcu\u00e1nto es 12 por 12?", "12*12"),
+        ("one of two people", None),
+        ("the two to three ratio", None),
+        ("twenty questions", None),
+    ],
+)
+def test_arithmetic_in_words_is_found(question, expression) -> None:
+    found = extract_arithmetic(question)
+    assert (found.expression if found else None) == expression
+
+
+@pytest.mark.parametrize(
+    ("question", "when"),
+    [
+        ("what is on today?", {"day": "today"}),
+        ("plans for tonight", {"day": "today"}),
+        ("and tomorrow morning?", {"day": "tomorrow"}),
+        ("the day after tomorrow", {"day": "2026-11-22"}),
+        ("what did I do yesterday?", {"day": "yesterday"}),
+        ("my week", {"day": "this_week"}),
+        ("next week please", {"day": "next_week"}),
+        ("anything on the weekend?", {"day": "this_weekend"}),
+        ("am I free on Friday?", {"day": "friday"}),
+        ("what happens on Mondays", {"day": "monday"}),
+        ("next Friday", {"day": "2026-11-27"}),
+        ("next Monday", {"day": "monday"}),
+        ("last Monday", {"day": "2026-11-16"}),
+        ("last Friday", {"day": "2026-11-13"}),
+        ("on 2026-12-24?", {"day": "2026-12-24"}),
+        ("on 2026-13-45?", {}),
+        ("on the 24th of December", {"day": "2026-12-24"}),
+        ("Dec 24", {"day": "2026-12-24"}),
+        ("on March 3rd, 2027", {"day": "2027-03-03"}),
+        ("on March 3", {"day": "2027-03-03"}),
+        ("on 31 November", {}),
+        ("the 5th", {"day": "2026-12-05"}),
+        ("the 20th", {"day": "2026-11-20"}),
+        ("in three days", {"day": "2026-11-23"}),
+        ("in a week", {"day": "2026-11-27"}),
+        ("in two weeks", {"day": "2026-12-04"}),
+        ("the next 3 days", {"start": "2026-11-20", "end": "2026-11-22"}),
+        ("last week", {"start": "2026-11-09", "end": "2026-11-15"}),
+        ("this month", {"start": "2026-11-20", "end": "2026-11-30"}),
+        ("next month", {"start": "2026-12-01", "end": "2026-12-31"}),
+        ("when is my dentist appointment?", {}),
+        ("may I see my calendar?", {}),
+        ("todayish", {}),
+    ],
+)
+def test_days_are_found(question, when) -> None:
+    assert extract_when(question, TODAY) == when
+
+
+@pytest.mark.parametrize(
+    ("question", "zones"),
+    [
+        ("What time is it in Tokyo?", ["Asia/Tokyo"]),
+        ("what time is it in tokyo", ["Asia/Tokyo"]),
+        ("current time in S\u00e3o Paulo", ["America/Sao_Paulo"]),
+        ("time in Berlin and in New York", ["Europe/Berlin", "America/New_York"]),
+        ("time in berlin, tokyo and new york", ["Europe/Berlin", "Asia/Tokyo", "America/New_York"]),
+        ("time in Kyoto or Osaka", ["Asia/Tokyo"]),
+        ("time in New York City right now", ["America/New_York"]),
+        ("what's the time in Los Angeles?", ["America/Los_Angeles"]),
+        ("tokyo time", ["Asia/Tokyo"]),
+        ("what's London time now?", ["Europe/London"]),
+        ("What time is it in St. Petersburg?", ["Europe/Moscow"]),
+        ("the time in Germany", ["Europe/Berlin"]),
+        ("time for Europe/Berlin", ["Europe/Berlin"]),
+        ("what is the time in UTC?", ["UTC"]),
+        ("time PST", ["America/Los_Angeles"]),
+        ("In Paris, what time is it?", ["Europe/Paris"]),
+        ("Wie sp\u00e4t ist es in Berlin?", ["Europe/Berlin"]),
+        ("what time is it?", []),
+        ("what time is it in the morning?", []),
+        ("what is the date in two weeks?", []),
+    ],
+)
+def test_zones_are_found(question, zones) -> None:
+    assert extract_zones(question, ZONES) == FoundZones(tuple(zones))
+
+
+@pytest.mark.parametrize(
+    ("question", "place"),
+    [
+        ("time in Nowhere Town", "Nowhere Town"),
+        ("what time is it in springfield?", "springfield"),
+        ("what day is it in Australia right now?", "Australia"),
+        ("Europe/Atlantis time", "Europe/Atlantis"),
+    ],
+)
+def test_a_place_that_is_not_known_is_named(question, place) -> None:
+    assert extract_zones(question, ZONES) == FoundZones(unknown=place)
 
 
 @pytest.mark.parametrize(

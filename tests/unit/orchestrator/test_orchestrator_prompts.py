@@ -32,6 +32,25 @@ SNAPSHOTS = {
     ),
     prompts.AnswerFromTool("2+2 = 4"): "2+2 = 4",
     prompts.AnswerFromFailedTool("t", "It is off."): "The tool t could not do this: It is off.",
+    prompts.CannotWriteCode(): (
+        "The offline model cannot write programs. Give the Python code in a fenced block (```python ... ```) to have "
+        "it run, or add a provider in config/providers.yaml."
+    ),
+    prompts.OnlyPython("bash"): "Only Python programs can be run here, and this one is bash.",
+    prompts.CannotCalculate(): (
+        "I cannot read a calculation from this question, and the offline model is not to be trusted with one. Write it "
+        "with numbers and signs, such as 15% of 80 or 3*(4 + 5), or add a provider in config/providers.yaml."
+    ),
+    prompts.PlaceUnknown("Atlantis"): (
+        "I do not know the time zone of Atlantis. Name a larger city, or a time zone such as Europe/Berlin."
+    ),
+    prompts.OfflineToolsNote(): (
+        "(Offline demonstration: this comes from rules and tools, no model was asked; add a provider for more.)"
+    ),
+    prompts.OfflineToolsWarning("local/chat"): (
+        "This answer comes from rules and tools: the small offline demonstration model local/chat was not asked. Add a "
+        "provider in config/providers.yaml for more."
+    ),
     prompts.OfflineNote(): "(Answered by the small offline demonstration model; add a provider for real answers.)",
     prompts.OfflineWarning("local/chat"): (
         "Answered by the small offline demonstration model local/chat; add a provider in config/providers.yaml "

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from orchestrator_fakes import NATIVE, FakeRunner, FakeStore, asks, new_run, says
+from orchestrator_fakes import NATIVE, FakePeers, FakeRunner, FakeStore, asks, new_run, says
 from orchestrator_service import FakeWorld
 
+from orchestrator.adapters.model_catalog_remembered import RememberedModelCatalog
 from orchestrator.adapters.remembered import Remembered
 from orchestrator.adapters.run_runner_inprocess import InProcessRunner, RunnerLimits
 from orchestrator.adapters.run_signal_inprocess import InProcessRunSignal
@@ -16,7 +17,7 @@ from orchestrator.domain.run import Failure, Run, RunStatus
 from orchestrator.use_cases.start_run import Question, StartRun
 from shared.auth.context import acting_as, current_principal
 from shared.clock import SystemClock
-from shared.errors import QuotaExceeded, UpstreamDown
+from shared.errors import InvalidInput, QuotaExceeded, UpstreamDown
 from shared.ids import new_id
 from shared.testing.fakes import FakeClock, SequenceIds
 from shared.testing.harness import principal
@@ -141,6 +142,25 @@ async def test_only_so_many_runs_work_and_wait() -> None:
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 
 
+async def test_once_it_stops_nothing_is_begun_and_watchers_are_told() -> None:
+    world = FakeWorld()
+    service = world.service()
+    assert world.runner
+    await service.start()
+    await service.halt()
+    await service.halt()
+    with pytest.raises(UpstreamDown, match="STOPPING"):
+        world.runner.check_room()
+    signal = InProcessRunSignal()
+    with signal.subscribed("run-1") as ear:
+        waiting = asyncio.create_task(ear.wait(60))
+        await asyncio.sleep(0)
+        signal.close()
+        await asyncio.wait_for(waiting, 1)
+        with pytest.raises(UpstreamDown, match="STOPPING"):
+            await ear.wait(60)
+
+
 async def test_a_refused_question_is_not_stored() -> None:
     runner = FakeRunner(full=QuotaExceeded("TOO_MANY_RUNS", "Full."))
     world = FakeWorld(runner=None)
@@ -213,3 +233,15 @@ async def test_a_signal_that_comes_before_the_wait_is_not_lost_and_costs_nothing
             await other.wait(60)
             await ear.wait(0.001)
     assert signal._ears == {}
+
+
+async def test_a_model_that_was_added_this_very_second_is_known() -> None:
+    peers, clock = FakePeers(known_models=()), FakeClock()
+    catalog = RememberedModelCatalog(peers, clock)
+    start = StartRun(FakeStore(), FakeRunner(), FakePeers(), catalog, clock, SequenceIds())
+    with acting_as(principal()):
+        assert await catalog.models() == ()
+        with pytest.raises(InvalidInput, match="MODEL_UNKNOWN"):
+            await start(principal(), Question("Hi", model=NATIVE.name))
+        peers.known_models = (NATIVE,)
+        assert (await start(principal(), Question("Hi", model=NATIVE.name))).requested_model == NATIVE.name

@@ -26,7 +26,16 @@ from orchestrator.domain.agent_state import AgentState, CallData, ResultData, Tu
 from orchestrator.domain.chat import ChatRole
 from orchestrator.domain.conversation import Message, Speaker
 from orchestrator.domain.errors import RunFailure
-from orchestrator.domain.events import ToolCallFinished, ToolCallStarted
+from orchestrator.domain.events import ToolCallFinished, ToolCallStarted, Warned
+from orchestrator.domain.prompts import (
+    CannotWriteCode,
+    OfflineNote,
+    OfflineToolsNote,
+    OfflineToolsWarning,
+    OfflineWarning,
+    PlaceUnknown,
+    Prompt,
+)
 from orchestrator.domain.run import Limits
 from orchestrator.domain.tools import ToolOutcome
 from orchestrator.ports.tool_strategy import Plan, PlannedCall
@@ -36,6 +45,7 @@ from orchestrator.use_cases.converse_guided import ConverseGuided
 from orchestrator.use_cases.converse_natively import ConverseNatively
 from orchestrator.use_cases.prepare_run import PrepareRun
 from orchestrator.use_cases.record_events import RecordEvents
+from orchestrator.use_cases.respond import Respond
 from orchestrator.use_cases.run_work import RunWork
 from orchestrator.use_cases.speak_turn import SpeakTurn
 from orchestrator.use_cases.stream_chat import StreamChat
@@ -69,13 +79,17 @@ async def work(store):
 class FakeStrategy:
     """`ToolStrategy` with one plan."""
 
-    def __init__(self, *calls: PlannedCall) -> None:
+    def __init__(self, *calls: PlannedCall, declined: tuple[Prompt, ...] = ()) -> None:
         self.calls = calls
+        self.declined = declined
         self.asked = 0
+
+    async def warm(self, tools) -> None:
+        raise AssertionError(tools)
 
     async def plan(self, request) -> Plan:
         self.asked += 1
-        return Plan(self.calls)
+        return Plan(self.calls, self.declined)
 
 
 def take_turn(models: FakeModels, peers: FakePeers | None = None, strategy: FakeStrategy | None = None) -> TakeTurn:
@@ -235,6 +249,54 @@ async def test_a_guided_run_plans_once_and_states_results_by_template(work) -> N
     assert strategy.asked == 1
 
 
+async def finished_by(take: TakeTurn, work: RunWork, state: AgentState) -> AgentState:
+    """Take turns until there is an answer, all tools saying `done`, and respond."""
+    for _ in range(3):
+        state = {**state, **await take(work, state)}
+        calls = state["turns"][-1]["calls"]
+        if not calls:
+            break
+        state["turns"][-1]["results"] = [
+            ResultData(id=call["id"], tool=call["tool"], ok=True, output="{}", summary="done") for call in calls
+        ]
+    return {**state, **await Respond(PROMPTS)(work, state)}
+
+
+OFFLINE_STATE: AgentState = {
+    **initial_state(), "strategy": "guided", "expected_model": "local/small", "demonstration": True
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("strategy", "answer"),
+    [
+        (FakeStrategy(PlannedCall("calculator", "{}")), "done"),
+        (FakeStrategy(declined=(PlaceUnknown("Atlantis"),)), PROMPTS.render(PlaceUnknown("Atlantis"))),
+        (
+            FakeStrategy(PlannedCall("calculator", "{}"), declined=(CannotWriteCode(),)),
+            PROMPTS.render(CannotWriteCode()) + "\n\ndone",
+        ),
+    ],
+)
+async def test_an_answer_without_a_word_of_the_model_says_so_and_names_it(store, work, strategy, answer) -> None:
+    models = FakeModels(says("never asked"))
+    state = await finished_by(take_turn(models, FakePeers(known_models=(OFFLINE,)), strategy), work, OFFLINE_STATE)
+    await work.events.flush()
+    assert models.requests == []
+    assert state["answer"] == f"{answer}\n\n{PROMPTS.render(OfflineToolsNote())}" == work.events.text
+    warnings = [event.payload for event in store.log["run-1"] if isinstance(event.payload, Warned)]
+    assert warnings == [Warned("OFFLINE_MODEL", PROMPTS.render(OfflineToolsWarning("local/small")))]
+
+
+async def test_an_answer_of_the_demonstration_model_says_so_and_names_it(store, work) -> None:
+    take = take_turn(FakeModels(says("Hello.", model=OFFLINE)), FakePeers(known_models=(OFFLINE,)))
+    state = await finished_by(take, work, OFFLINE_STATE)
+    await work.events.flush()
+    assert state["answer"] == f"Hello.\n\n{PROMPTS.render(OfflineNote())}"
+    warnings = [event.payload for event in store.log["run-1"] if isinstance(event.payload, Warned)]
+    assert warnings == [Warned("OFFLINE_MODEL", PROMPTS.render(OfflineWarning("local/small")))]
+
+
 async def test_results_keep_the_order_of_the_calls_and_events_that_of_the_ends(store, work) -> None:
     tools = FakeToolRunner()
     first_ended = asyncio.Event()
@@ -292,7 +354,7 @@ async def test_a_call_carries_its_key_its_deadline_and_the_zone(work) -> None:
     work.config = AgentConfig(time_zone="Europe/Berlin")
     await CallTools(FakePeers(), tools)(work, calling(("a", CALCULATOR.name, "{}"), ("b", "other", "{}")))
     keyed = [(r.request_id, r.timeout_s, r.time_zone) for r in tools.requests]
-    assert keyed == [("run-1:1:a", 7.0, "Europe/Berlin"), ("run-1:1:b", 32.0, "Europe/Berlin")]
+    assert keyed == [("run-1:1:a", 5.0, "Europe/Berlin"), ("run-1:1:b", 30.0, "Europe/Berlin")]
 
 
 async def test_a_call_that_an_earlier_attempt_finished_is_not_made_again(work) -> None:

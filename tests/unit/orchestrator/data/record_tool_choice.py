@@ -1,7 +1,8 @@
 """Records the vectors that the tests of the choice of tools compare, with the embedding model that ships with Nexus.
 
-Run it by hand when `tool_choice_cases.json` or the examples change: `python record_tool_choice.py embed.gguf`. Each
-vector is kept as 384 signed bytes (base64) under the SHA-256 of its text, scaled to its greatest value.
+Run it by hand when `tool_choice_cases.json`, `tool_choice_heldout.json` or the examples change:
+`python record_tool_choice.py embed.gguf`. Each vector is kept as 384 signed bytes (base64) under the SHA-256 of its
+text, scaled to its greatest value.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def texts() -> list[str]:
     cases = json.loads((HERE / "tool_choice_cases.json").read_text())
     found = [text for tool in cases["tools"] for text in (tool["description"], *tool["examples"])]
     found += no_tool_examples()
-    for questions in cases["questions"].values():
+    held_out = json.loads((HERE / "tool_choice_heldout.json").read_text())
+    for questions in (*cases["questions"].values(), *held_out.values()):
         for question in questions:
             found += split_clauses(without_code(question))
     return sorted({text for text in found if text.strip()})

@@ -440,7 +440,9 @@ class Run(_message.Message):
     answer: _builtins.str
     """The answer; partial for a cancelled or failed run."""
     model: _builtins.str
-    """The model that answered, `provider/model`."""
+    """The model that answered, `provider/model`; the one that was chosen when rules and tools gave the answer without
+    asking it (then `usage.model_calls` is 0).
+    """
     last_sequence: _builtins.int
     """Sequence of the newest event."""
     @_builtins.property
