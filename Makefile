@@ -22,7 +22,7 @@ help: ## List the targets
 .venv/.synced: pyproject.toml uv.lock
 	@test -x $(BIN)/uv || { $(PYTHON) -c "$$CHECK_PYTHON" && $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet "uv==$$(sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/\1/p;q}' uv.lock)"; }
 	@echo "Installing the locked dependencies ..."
-	@$(BIN)/uv sync --frozen --quiet
+	@$(BIN)/uv sync --frozen --quiet --system-certs
 	@touch $@
 
 setup: .venv/.synced ## Install everything: locked dependencies, model weights
