@@ -50,7 +50,7 @@ async def test_a_process_that_dies_behind_any_node_loses_nothing_and_repeats_no_
     world.graph.die_after = node
     await world.store.accept(new_run())
     await world.service().start()
-    while world.graph.die_after:
+    while not world.store.released:
         await asyncio.sleep(0.001)
     await world.runner.stop()
     world.store.released.clear()
