@@ -9,10 +9,14 @@ from pathlib import Path
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 import pytest
+from hypothesis import settings
 from pytest_socket import disable_socket, enable_socket
 
 TESTS = Path(__file__).parent
 NO_SOCKETS = ("architecture", "unit")
+# No time limit an example: the machine may be busy. CI tries the same examples each time; a laptop explores.
+settings.register_profile("nexus", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.load_profile("nexus")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
