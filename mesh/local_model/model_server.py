@@ -18,7 +18,11 @@ _library = cast("Any", xllamacpp)
 # MiniLM reads 512 tokens of a text; its server must take a whole text as one batch.
 _EMBED_TEXT_TOKENS = 512
 _EMBED_PARALLEL = 4
-_DRY_MULTIPLIER = 0.8
+# Sampling at which the small model that ships talks most sensibly; by default it rambles, and without "DRY" it says the
+# same again and again until its limit.
+_TEMPERATURE = 0.2
+_TOP_P = 0.9
+_DRY_MULTIPLIER = 0.4
 
 
 class ModelServer(Protocol):
@@ -42,8 +46,8 @@ def start_chat(settings: LocalModelSettings, key: str) -> ModelServer:
     params.n_parallel = settings.parallel_chats
     params.use_jinja = True
     if settings.chat_weights is None:
-        # The small model that ships would say the same again and again until its limit. Only what is repeated word for
-        # word is held back ("DRY"), so that other texts stay as they are.
+        params.sampling.temp = _TEMPERATURE
+        params.sampling.top_p = _TOP_P
         params.sampling.dry_multiplier = _DRY_MULTIPLIER
     return _start(params, settings.chat_file, "NEXUS_LOCAL_MODEL_CHAT_WEIGHTS")
 

@@ -54,7 +54,7 @@ class ModelSpec:
         tool_calling: Whether it calls tools natively.
         json_schema: Whether its answers can be bound to a JSON Schema.
         context_length: Tokens of context; 0 when unknown.
-        max_output_tokens: Most tokens that it generates when the caller sets no limit; 0 for its own default.
+        max_output_tokens: Most tokens that it may generate, whatever the caller asks; 0 for no limit of ours.
         dimensions: Length of its embeddings; 0 when unknown.
         prices: What it costs.
         demonstration: Whether it ships with Nexus as a demonstration.
@@ -76,6 +76,10 @@ class ModelSpec:
     def full_name(self) -> str:
         """`provider/model`."""
         return f"{self.provider.name}/{self.name}"
+
+    def output_limit(self, asked: int | None) -> int:
+        """Returns the smaller of what the caller asks and what the model may generate; 0 when neither says."""
+        return min((limit for limit in (asked, self.max_output_tokens) if limit), default=0)
 
     def check_fits(self, request: ChatRequest) -> None:
         """Checks that the model can do what `request` asks for.

@@ -26,7 +26,7 @@ def messages_body(spec: ModelSpec, request: ChatRequest) -> bytes:
     system = "\n\n".join(message.text for message in request.messages if message.role is Role.SYSTEM)
     body: dict[str, Any] = {
         "model": spec.name,
-        "max_tokens": request.max_output_tokens or spec.max_output_tokens or _DEFAULT_MAX_TOKENS,
+        "max_tokens": spec.output_limit(request.max_output_tokens) or _DEFAULT_MAX_TOKENS,
         "messages": _turns(request.messages),
         "stream": True,
     }

@@ -27,7 +27,7 @@ def chat_body(spec: ModelSpec, request: ChatRequest) -> bytes:
         }
     if request.temperature is not None:
         body["temperature"] = request.temperature
-    limit = request.max_output_tokens or spec.max_output_tokens
+    limit = spec.output_limit(request.max_output_tokens)
     if limit:
         body[spec.provider.max_tokens_parameter] = limit
     if request.stop:
