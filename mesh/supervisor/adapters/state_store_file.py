@@ -17,10 +17,16 @@ class StateFile:
         self._writing = asyncio.Lock()
 
     async def save(self, state: MeshState) -> None:
-        """Replace the file by `state`. On a full disk the old one stays: that must not take the mesh down."""
+        """Replace the file by `state`. On a full disk the old one stays: that must not take the mesh down.
+
+        Cancelled, it still ends with its write: a thread that goes on would put the file back behind its removal.
+        """
         async with self._writing:
-            with suppress(OSError):
-                await asyncio.to_thread(self._write, state.model_dump_json(indent=2))
+            writing = asyncio.create_task(asyncio.to_thread(self._write, state.model_dump_json(indent=2)))
+            try:
+                await asyncio.shield(writing)
+            finally:
+                await asyncio.wait({writing})
 
     def remove(self) -> None:
         """Remove the file. Idempotent."""
@@ -28,8 +34,9 @@ class StateFile:
 
     def _write(self, text: str) -> None:
         fresh = self._path.with_suffix(".json.new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(self._path)
+        with suppress(OSError):
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(self._path)
 
 
 def read_state(path: Path) -> MeshState | None:
