@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,14 +14,9 @@ from shared.auth.principal import Principal
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 DEFAULT_DEADLINE_S = 30.0
-# gRPC repeats a call only when it was refused before any server saw it (a peer that restarts); a call that may have
-# been served is never repeated here, since only its caller knows whether that is safe.
-_SERVICE_CONFIG = json.dumps({"methodConfig": [{"name": [{}], "waitForReady": False}]})
-
 OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.initial_reconnect_backoff_ms", 100),
     # In spite of its name the longest time that one attempt to connect may take.
     ("grpc.min_reconnect_backoff_ms", 5000),
@@ -77,7 +71,9 @@ class _OutgoingStream(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
 def open_channel(address: str, credential: Credential) -> grpc.aio.Channel:
     """Open a channel to `address` (`host:port` on loopback or `unix:/path`) whose calls carry `credential`.
 
-    The channel connects when it is first used and reconnects by itself, with at most a second between attempts.
+    The channel connects when it is first used and reconnects by itself, with at most a second between attempts. gRPC
+    repeats a call only when no server can have seen it; a call that may have been served is never repeated here, since
+    only its caller knows whether that is safe.
     """
     return grpc.aio.insecure_channel(
         address, options=OPTIONS, interceptors=[_OutgoingUnary(credential), _OutgoingStream(credential)]

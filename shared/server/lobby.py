@@ -5,6 +5,7 @@ Without a bound, streams that cost their opener nothing would fill the memory of
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import grpc
 
 MOST_CALLS = 64
 MOST_REQUEST_BYTES = 4096
+LONGEST_CALL_S = 60.0
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -57,7 +59,11 @@ class Lobby:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many calls without a key at once.")
         self._calls += 1
         try:
-            yield
+            # A place that is held for ever is a place taken from everybody: who watches health calls again.
+            async with asyncio.timeout(LONGEST_CALL_S):
+                yield
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "A call without a key may not take this long.")
         finally:
             self._calls -= 1
 

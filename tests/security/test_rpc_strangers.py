@@ -21,7 +21,7 @@ from shared.auth.authenticator import Authenticator
 from shared.auth.mesh_token import MeshTokens
 from shared.clock import SystemClock
 from shared.errors import FieldViolation, InvalidInput
-from shared.server import Registration, Service, callers
+from shared.server import Registration, Service, callers, lobby
 from shared.server.bootstrap import serve_until
 from shared.server.lobby import MOST_CALLS
 from shared.settings import ServiceSettings
@@ -156,6 +156,21 @@ async def test_watchers_without_a_key_are_bounded_and_the_mesh_still_gets_in(ope
         async with asyncio.timeout(5):
             while await _check(channel) != "OK":
                 await asyncio.sleep(0.02)
+
+
+async def test_a_stranger_cannot_hold_the_places_for_ever(open_port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lobby, "LONGEST_CALL_S", 0.3)
+    async with grpc.aio.insecure_channel(open_port) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        half = range(MOST_CALLS // 2)
+        watches = [stub.Watch(health_pb2.HealthCheckRequest(service=str(number))) for number in half]
+        silent = [channel.stream_unary("/grpc.health.v1.Health/Check")(never()) for _ in half]
+        assert [await _first(watch) for watch in watches] == ["OK"] * len(half)
+        async with asyncio.timeout(5):
+            while await _check(channel) != "OK":
+                await asyncio.sleep(0.02)
+        assert {(await watch.code()).name for watch in watches} == {"DEADLINE_EXCEEDED"}
+        assert {(await call.code()).name for call in silent} == {"DEADLINE_EXCEEDED"}
 
 
 async def test_a_health_question_is_short(open_port: str) -> None:
