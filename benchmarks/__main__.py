@@ -15,7 +15,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import measurements, processes
+from benchmarks import measurements, processes, router_decisions, router_ledger, router_overhead
 from benchmarks.report import Row, as_json, show
 from benchmarks.timing import Timings
 from shared.testing.running_mesh import RunningMesh, running_mesh, scripted_process
@@ -55,6 +55,7 @@ async def measure(mesh: RunningMesh, provider_url: str) -> list[Row]:
     agent = await measurements.agent_timings(mesh, provider_url, CALLS, SECTION_LIMIT_S)
     cpu = await measurements.cpu_per_request_ms(mesh, CALLS)
     sandbox = await measurements.sandbox_timings(mesh, CALLS // 2, SECTION_LIMIT_S)
+    router_us = await router_overhead.cpu_per_call_us(mesh, provider_url)
     return [
         *_memory_rows(memory),
         Row("idle CPU, whole mesh", idle_cpu, "% of a core"),
@@ -68,6 +69,16 @@ async def measure(mesh: RunningMesh, provider_url: str) -> list[Row]:
         Row("sandbox run p50", sandbox["sandbox"].p50, "ms", 60),
         Row("sandbox run p95", sandbox["sandbox"].p95, "ms"),
         Row("plain python3 -I -S -c pass, p50 (reference)", sandbox["plain"].p50, "ms"),
+        *_router_rows(router_us),
+    ]
+
+
+def _router_rows(cpu_us: dict[str, float]) -> list[Row]:
+    echo, forwarder, router = cpu_us["echo"], cpu_us["forwarder"], cpu_us["router"]
+    return [
+        *(Row(f"CPU per ChatCompletion, {name}", spent_us, "us") for name, spent_us in cpu_us.items()),
+        Row("router, times a bare gRPC echo", router / echo, "x", 2),
+        Row("router, times a bare gRPC forwarder", router / forwarder, "x"),
     ]
 
 
@@ -105,7 +116,12 @@ def measure_everything(folder: Path) -> list[Row]:
                 ready_s.append(mesh.ready_s)
                 if start == STARTS - 1:
                     rows = asyncio.run(measure(mesh, provider_url))
-    return [Row(f"mesh ready, fresh data, median of {STARTS}", statistics.median(ready_s), "s", 5), *rows]
+    return [
+        Row(f"mesh ready, fresh data, median of {STARTS}", statistics.median(ready_s), "s", 5),
+        *rows,
+        *router_decisions.measure(),
+        *asyncio.run(router_ledger.measure(folder / "ledger")),
+    ]
 
 
 def main() -> None:

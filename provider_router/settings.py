@@ -9,8 +9,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from provider_router.adapters.health_prober import ProbePolicy
 from provider_router.adapters.http.limits import HttpLimits
-from provider_router.domain.catalog import ProviderSpec, ProviderType
+from provider_router.domain.cache.cached_answer import CacheBounds
+from provider_router.domain.contracts.provider import ProviderType, Target
+from provider_router.domain.traffic.breaker import BreakerPolicy
+from provider_router.domain.traffic.station import HealthPolicy
+from provider_router.use_cases.answer_from_cache import CacheLimits
 from shared.settings import ServiceSettings
 
 
@@ -48,6 +53,42 @@ class Settings(ServiceSettings):
     connections_per_host: int = Field(
         default=64, ge=1, le=10_000, description="Connections at once to one host; more calls wait."
     )
+    breaker_failures: int = Field(default=5, ge=1, le=1000, description="Failures in a row that open a breaker.")
+    breaker_open_s: float = Field(
+        default=5, gt=0, le=3600, description="How long a breaker stays open at first; doubles with each failed trial."
+    )
+    breaker_open_cap_s: float = Field(default=120, gt=0, le=86400, description="The longest time it stays open.")
+    probe_s: float = Field(
+        default=5, ge=0, le=3600, description="Before a failing deployment is probed; each next wait doubles. 0: never."
+    )
+    shared_rate_limits: bool = Field(
+        default=True,
+        description="Whether all routers on one database share rate limits; a router alone saves the writes without.",
+    )
+    decisions_kept_days: int = Field(
+        default=90, ge=1, le=36_500, description="Days that records of decisions are kept."
+    )
+    decisions_kept: int = Field(
+        default=1_000_000, ge=1, description="Records of decisions that are kept for each organisation."
+    )
+    estimate_timeout_s: float = Field(
+        default=0.045, gt=0, le=0.05, description="For the vector of a request whose task is estimated; then features."
+    )
+    cache_embed_timeout_s: float = Field(
+        default=0.25, gt=0, le=10, description="For the vector of a request that may find an answer of its meaning."
+    )
+    cache_entries: int = Field(default=50_000, ge=1, description="Answers in the cache, of all organisations together.")
+    cache_bytes: int = Field(default=256 * 1024 * 1024, ge=1, description="Bytes of the answers in the cache.")
+    cache_entry_bytes: int = Field(default=1024 * 1024, ge=1, description="Bytes of one cached answer.")
+    cache_max_age_s: float = Field(
+        default=86_400, gt=0, le=31_536_000, description="The oldest answer that the cache gives, and keeps."
+    )
+    cache_min_similarity_ppm: int = Field(
+        default=950_000, ge=0, le=1_000_000, description="Least cosine of a semantic hit for callers who do not say."
+    )
+    cache_least_similarity_ppm: int = Field(
+        default=900_000, ge=0, le=1_000_000, description="The least that callers may ask for."
+    )
 
     @property
     def limits(self) -> HttpLimits:
@@ -60,6 +101,41 @@ class Settings(ServiceSettings):
             embed_s=self.embed_timeout_s,
             connections_per_host=self.connections_per_host,
         )
+
+    @property
+    def cache_bounds(self) -> CacheBounds:
+        """How much the cache keeps."""
+        return CacheBounds(
+            entries=self.cache_entries,
+            bytes=self.cache_bytes,
+            entry_bytes=self.cache_entry_bytes,
+            keep_s=self.cache_max_age_s,
+        )
+
+    @property
+    def cache_limits(self) -> CacheLimits:
+        """What is taken from the cache."""
+        return CacheLimits(
+            max_age_s=self.cache_max_age_s,
+            min_similarity_ppm=self.cache_min_similarity_ppm,
+            least_similarity_ppm=self.cache_least_similarity_ppm,
+            answer_chars=self.cache_entry_bytes,
+        )
+
+    @property
+    def health(self) -> HealthPolicy:
+        """When breakers open, and for how long."""
+        breaker = BreakerPolicy(
+            consecutive_failures=self.breaker_failures,
+            open_s=self.breaker_open_s,
+            open_cap_s=max(self.breaker_open_s, self.breaker_open_cap_s),
+        )
+        return HealthPolicy(breaker=breaker)
+
+    @property
+    def probes(self) -> ProbePolicy:
+        """When deployments are probed."""
+        return ProbePolicy(interval_s=self.probe_s, cap_s=max(60.0, self.probe_s))
 
 
 class _Variable(BaseSettings):
@@ -82,15 +158,15 @@ class SettingsCredentials:
         self._local_key: SecretStr | None = None
         self._variables: dict[str, SecretStr] = {}
 
-    def key_of(self, provider: ProviderSpec) -> str | None:
-        """The provider's key; empty when it needs none, None when it needs one that is not there."""
-        if provider.type is ProviderType.LOCAL:
+    def key_of(self, target: Target) -> str | None:
+        """The key of `target`; empty when it needs none, None when it needs one that is not there."""
+        if target.provider.type is ProviderType.LOCAL:
             return self._key_of_local_models()
-        if not provider.api_key_env:
+        if not target.key_env:
             return ""
-        if provider.api_key_env not in self._variables:
-            self._variables[provider.api_key_env] = _from_environment(provider.api_key_env)
-        return self._variables[provider.api_key_env].get_secret_value() or None
+        if target.key_env not in self._variables:
+            self._variables[target.key_env] = _from_environment(target.key_env)
+        return self._variables[target.key_env].get_secret_value() or None
 
     def _key_of_local_models(self) -> str | None:
         if self._local_key_file is None:

@@ -67,6 +67,12 @@ SCRIPTED_PROVIDER = """\
     models:
       - {name: scripted-chat, chat: true, tool_calling: true, context_length: 1000000}
 """
+# Each has a circuit breaker of its own, so that what one of them does wrong tells nothing about the others.
+FAULTY_MODELS = tuple(f"scripted/faulty-{number}" for number in range(10))
+SCRIPTED_PROVIDER += "".join(
+    f"      - {{name: {model.partition('/')[2]}, chat: true, tool_calling: true, context_length: 1000000}}\n"
+    for model in FAULTY_MODELS
+)
 # What hangs or loops shall not hold up the tests for as long as it may hold up people.
 OVERRIDES = {
     "NEXUS_ROUTER_FIRST_TOKEN_TIMEOUT_S": "8",

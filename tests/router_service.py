@@ -17,7 +17,7 @@ from shared.client import translated_errors
 from shared.clock import SystemClock
 from shared.ids import new_id
 from shared.server import Dependencies
-from shared.testing.harness import serving
+from shared.testing.harness import Served, serving
 
 Stub = router_pb2_grpc.RouterServiceStub
 
@@ -39,6 +39,13 @@ def providers_file(folder: Path, **providers: tuple[str, str]) -> Path:
 @asynccontextmanager
 async def router(file: Path, **settings: object) -> AsyncGenerator[Stub, None]:
     """Serves the router with short deadlines."""
+    async with served_router(file, **settings) as served:
+        yield Stub(served.channel)
+
+
+@asynccontextmanager
+async def served_router(file: Path, **settings: object) -> AsyncGenerator[Served, None]:
+    """Serves all services of the router with short deadlines."""
     chosen = {
         "connect_timeout_s": 0.5,
         "first_token_timeout_s": 0.25,
@@ -46,11 +53,14 @@ async def router(file: Path, **settings: object) -> AsyncGenerator[Stub, None]:
         "total_timeout_s": 2.0,
         "embed_timeout_s": 0.4,
         "reload_s": 0.02,
+        # Providers count what reaches them; a test of probes asks for them.
+        "probe_s": 0,
+        "data_dir": file.parent / "data",
         **settings,
     }
     service = build(Settings(providers_file=file, **chosen), Dependencies(SystemClock(), new_id, lambda _: None))
     async with serving(service) as served:
-        yield Stub(served.channel)
+        yield served
 
 
 def chat(model: str = "", text: str = "Hi", **fields: object) -> pb.ChatCompletionRequest:
@@ -72,11 +82,16 @@ async def streamed(stub: Stub, request: pb.ChatCompletionRequest) -> pb.ChatComp
         async for event in stub.StreamChatCompletion(pb.StreamChatCompletionRequest(request=request), timeout=10):
             match event.WhichOneof("event"):
                 case "started":
+                    assert not answer.model, "started twice"
                     answer.model = event.started.model
+                    answer.decision_id = event.started.decision_id
                     answer.attempts.extend(event.started.attempts)
                 case "text_delta":
                     texts.append(event.text_delta)
+                case "continued":
+                    answer.continuations.append(event.continued)
                 case "completed":
+                    assert not answer.finish_reason, "completed twice"
                     answer.finish_reason = event.completed.finish_reason
                     answer.cost_micro_usd = event.completed.cost_micro_usd
                     if event.completed.HasField("usage"):

@@ -48,6 +48,7 @@ def proto_of_request(request: ChatRequest) -> pb.ChatCompletionRequest:
         response_json_schema=request.response_json_schema,
         max_output_tokens=request.max_output_tokens,
         request_id=request.request_id[:64],
+        routing=pb.RoutingOptions(conversation_id=request.conversation_id),
     )
     if request.temperature is not None:
         proto.temperature = request.temperature

@@ -23,6 +23,7 @@ class GrpcModelCatalog:
         del anew
         async with translated_errors("router"):
             response = await self._stub.ListModels(pb.ListModelsRequest(), timeout=TIMEOUT_S)
+        chain = frozenset(response.chat_chain)
         return tuple(
             ModelInfo(
                 name=model.name,
@@ -31,6 +32,7 @@ class GrpcModelCatalog:
                 tool_calling=model.tool_calling,
                 context_length=model.context_length,
                 demonstration=model.demonstration,
+                routable=model.configured and (not chain or model.name in chain),
             )
             for model in response.models
         )

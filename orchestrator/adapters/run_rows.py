@@ -24,6 +24,7 @@ def row_of_new(new: NewRun, conversation_id: str) -> dict[str, Any]:
         "run_id": new.run_id,
         "org_id": new.principal.org_id,
         "user_id": new.principal.user_id,
+        "key_id": new.principal.key_id,
         "roles": orjson.dumps(sorted(new.principal.roles)).decode(),
         "permissions": orjson.dumps(sorted(new.principal.permissions)).decode(),
         "conversation_id": conversation_id,
@@ -77,6 +78,7 @@ def principal_of_row(row: RowMapping) -> Principal:
         row["user_id"],
         frozenset(orjson.loads(row["roles"])),
         frozenset(orjson.loads(row["permissions"])),
+        row["key_id"],
     )
 
 

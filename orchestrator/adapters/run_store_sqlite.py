@@ -52,7 +52,9 @@ _CUT = ("question", "answer")
 _LISTED = [
     func.substr(column, 1, MOST_LISTED_CHARS).label(column.name) if column.name in _CUT else column for column in runs.c
 ]
-_TICKET = [runs.c[name] for name in ("run_id", "conversation_id", "org_id", "user_id", "roles", "permissions")]
+_TICKET = [
+    runs.c[name] for name in ("run_id", "conversation_id", "org_id", "user_id", "key_id", "roles", "permissions")
+]
 
 # Statements are built once: building one costs more than running it.
 _ONE = select(runs).where(runs.c.run_id == bindparam("b_run_id"), runs.c.org_id == bindparam("b_org_id"))

@@ -36,6 +36,7 @@ runs = Table(
     Column("run_id", String(64), primary_key=True),
     Column("org_id", String(64), nullable=False),
     Column("user_id", String(128), nullable=False),
+    Column("key_id", String(64), nullable=False, server_default=""),
     Column("roles", Text, nullable=False),
     Column("permissions", Text, nullable=False),
     Column("conversation_id", String(64), nullable=False),

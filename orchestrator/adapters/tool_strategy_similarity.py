@@ -136,6 +136,7 @@ class SimilarityToolStrategy:
             temperature=0.0,
             max_output_tokens=MOST_ARGUMENT_TOKENS,
             request_id=request.request_id,
+            conversation_id=request.conversation_id,
         )
         parts: list[str] = []
         usage: list[UsageReported] = []

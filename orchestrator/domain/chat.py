@@ -56,8 +56,9 @@ class ToolOffer:
 class ChatRequest:
     """A chat to complete.
 
-    `model` is `provider/model`, or empty for the router's chain. `response_json_schema` makes the answer follow a
+    `model` is `provider/model`, or empty to let the router choose. `response_json_schema` makes the answer follow a
     schema; empty for free text. `temperature` None and `max_output_tokens` 0 mean the model's defaults.
+    `conversation_id` names the conversation in the router's budgets, and keeps it with the model that knows it.
     """
 
     model: str
@@ -67,6 +68,7 @@ class ChatRequest:
     temperature: float | None = None
     max_output_tokens: int = 0
     request_id: str = ""
+    conversation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,11 @@ ChatEvent = ChatStarted | ChatText | ChatToolCallPart | ChatCompleted
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model that is configured; `context_length` in tokens, 0 when unknown."""
+    """A model that is configured.
+
+    `context_length` is in tokens, 0 when unknown; `routable` says whether the router may choose it when no model is
+    named.
+    """
 
     name: str
     chat: bool
@@ -117,3 +123,4 @@ class ModelInfo:
     tool_calling: bool
     context_length: int
     demonstration: bool
+    routable: bool = True

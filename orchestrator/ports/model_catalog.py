@@ -11,7 +11,7 @@ class ModelCatalog(Protocol):
     """Lists the configured models."""
 
     async def models(self, *, anew: bool = False) -> tuple[ModelInfo, ...]:
-        """Return the models, the router's chat chain first, in its order. At most a second old; not at all if `anew`.
+        """Return the models, in the order in which the router lists them. At most a second old; not at all if `anew`.
 
         Raises:
             UpstreamDown: when the router does not answer.

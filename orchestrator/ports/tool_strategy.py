@@ -24,6 +24,7 @@ class PlanRequest:
         request_id: names the planning, for tracing.
         demonstration: whether that model is the small one that ships: it is not trusted with the arguments of a tool
             that has rules of its own.
+        conversation_id: the conversation that it is for.
     """
 
     question: str
@@ -33,6 +34,7 @@ class PlanRequest:
     timeout_s: float
     request_id: str
     demonstration: bool = False
+    conversation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class ConverseGuided:
             model=state.get("model", ""),
             timeout_s=work.remaining_s(),
             request_id=f"{work.run.run_id}:plan",
+            conversation_id=work.run.conversation_id,
             demonstration=state.get("demonstration", False),
         )
         plan = await self._strategy.plan(request)
@@ -94,6 +95,7 @@ class ConverseGuided:
             messages=prompt.messages,
             max_output_tokens=prompt.max_output_tokens,
             request_id=f"{work.run.run_id}:{state.get('steps', 0)}",
+            conversation_id=work.run.conversation_id,
         )
         streamed = await self._chat(work, request, speech)
         return Turn(streamed.completed.finish_reason, streamed.started.model, streamed.started.demonstration)

@@ -36,6 +36,7 @@ class ConverseNatively:
             tools=offers,
             max_output_tokens=prompt.max_output_tokens,
             request_id=f"{work.run.run_id}:{step}",
+            conversation_id=work.run.conversation_id,
         )
         streamed = await self._chat(work, request, speech)
         used = {call["id"] for turn in state.get("turns", []) for call in turn["calls"]}

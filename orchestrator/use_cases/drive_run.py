@@ -18,11 +18,12 @@ from orchestrator.use_cases.read_log import ReadLog
 from orchestrator.use_cases.record_events import RecordEvents
 from orchestrator.use_cases.run_work import RunWork
 from shared.clock import Clock
-from shared.errors import NexusError
+from shared.errors import DeadlineExceeded, NexusError
 
 MOST_CRASHES = 3
 MOST_HISTORY = 200
 NODES_PER_STEP = 3
+_LAST_SHARE = 0.1
 OTHER_NODES = 8
 RESUMED = "The orchestrator was restarted; the step that was under way is done again."
 
@@ -79,9 +80,7 @@ class DriveRun:
         await self._runs.end(run, rest, ending, self._clock.now())
 
     async def _ending(self, run: Run, events: RecordEvents, past: Sequence[Payload]) -> Ending:
-        left_s = run.limits.timeout_s
-        if run.started_at is not None:
-            left_s -= (self._clock.now() - run.started_at).total_seconds()
+        left_s = self._left_s(run)
         limit = asyncio.timeout(max(left_s, 0))
         try:
             async with limit:
@@ -95,8 +94,16 @@ class DriveRun:
         except NexusError as error:
             if error.reason.startswith(("STORAGE_", "RUN_")):
                 raise
+            # A model is given the run's time; the router ends a little sooner, so that it can say so.
+            if isinstance(error, DeadlineExceeded) and self._left_s(run) <= run.limits.timeout_s * _LAST_SHARE:
+                return RunFailed(timed_out(run.limits.timeout_s).failure, events.text)
             return RunFailed(Failure(error.reason or FailureReason.INTERNAL, error.message), events.text)
         return RunFinished(state.get("answer", ""), state.get("expected_model", ""))
+
+    def _left_s(self, run: Run) -> float:
+        """Seconds until the end of the run's time; may be negative."""
+        begun_at = run.started_at or self._clock.now()
+        return run.limits.timeout_s - (self._clock.now() - begun_at).total_seconds()
 
     async def _drive(self, run: Run, events: RecordEvents, past: Sequence[Payload], left_s: float) -> AgentState:
         resume = run.attempt > 1

@@ -30,16 +30,16 @@ class PrepareRun:
         name = work.run.requested_model or work.config.default_model
         return _chosen(name, chat_model(await self._catalog.models(), name))
 
-    async def without_tool_calling(self, state: AgentState) -> AgentState:
-        """Return what is chosen when the models that call tools have failed: the first of the chain that does not.
+    async def without_tool_calling(self, state: AgentState) -> AgentState | None:
+        """Return what is chosen when no model that calls tools answers: one that does not; None when there is none.
 
         Raises:
-            RunFailure: NO_CHAT_MODEL when there is none.
             UpstreamDown: when the router does not answer.
         """
         name = state.get("model", "")
-        models = [model for model in await self._catalog.models() if not model.tool_calling or model.name == name]
-        return {**_chosen(name, chat_model(models, name)), "strategy": GUIDED}
+        models = [model for model in await self._catalog.models() if model.chat]
+        left = [m for m in models if (m.name == name if name else m.routable and not m.tool_calling)]
+        return {**_chosen(name, left[0]), "strategy": GUIDED} if left else None
 
 
 def _chosen(name: str, info: ModelInfo) -> AgentState:
@@ -53,7 +53,10 @@ def _chosen(name: str, info: ModelInfo) -> AgentState:
 
 
 def chat_model(models: Sequence[ModelInfo], name: str) -> ModelInfo:
-    """Return the chat model with this name, or the first of the router's chain for an empty name.
+    """Return the chat model with this name; for an empty name the one that the router is expected to choose.
+
+    Since tools are offered, that is the first which calls tools, of those that the router may choose; where none does,
+    the first of them.
 
     Raises:
         RunFailure: MODEL_UNKNOWN, NO_CHAT_MODEL.
@@ -65,7 +68,8 @@ def chat_model(models: Sequence[ModelInfo], name: str) -> ModelInfo:
             "No chat model is configured. Add a provider to config/providers.yaml.",
         )
     if not name:
-        return chat[0]
+        routable = [model for model in chat if model.routable] or chat
+        return next((model for model in routable if model.tool_calling), routable[0])
     for model in chat:
         if model.name == name:
             return model

@@ -16,7 +16,8 @@ from orchestrator.use_cases.run_work import RunWork
 from orchestrator.use_cases.speak_turn import SpeakTurn
 from shared.errors import NexusError
 
-UNSUPPORTED = "UNSUPPORTED_CAPABILITY"
+# With these, a model that is not asked to call tools may still answer.
+_GUIDABLE = ("UNSUPPORTED_CAPABILITY", "ALL_MODELS_FAILED", "NO_ROUTE")
 OFFLINE = "OFFLINE_MODEL"
 
 
@@ -77,6 +78,8 @@ class TakeTurn:
             warned=warned,
             answer=speech.answer,
         )
+        if turn.asked:
+            changes["expected_model"] = turn.model
         return {**chosen, **changes}
 
     async def _take(self, work: RunWork, state: AgentState, speech: SpeakTurn) -> tuple[AgentState, Turn]:
@@ -86,12 +89,9 @@ class TakeTurn:
         try:
             return AgentState(), await self._natively(work, state, speech)
         except NexusError as error:
-            if speech.text or not _lacks_tool_calling(error):
+            chosen = None
+            if not speech.text and error.reason in _GUIDABLE:
+                chosen = await self._prepare.without_tool_calling(state)
+            if chosen is None:
                 raise
-        chosen = await self._prepare.without_tool_calling(state)
         return chosen, await self._guided(work, {**state, **chosen}, speech)
-
-
-def _lacks_tool_calling(error: NexusError) -> bool:
-    """Return whether a model was left out because it cannot call tools, be it as the last one of a chain."""
-    return error.reason == UNSUPPORTED or UNSUPPORTED in error.metadata.values()

@@ -8,9 +8,11 @@ from provider_router.adapters.anthropic.decoder import AnthropicDecoder
 from provider_router.adapters.anthropic.payload import messages_body
 from provider_router.adapters.http.chat_stream import stream_answer
 from provider_router.adapters.http.client import HttpCall, HttpClient
-from provider_router.domain.catalog import ModelSpec
-from provider_router.domain.chat import ChatRequest
-from provider_router.domain.events import ModelEvent
+from provider_router.domain.calls.call_limits import CallLimits
+from provider_router.domain.calls.chat import ChatRequest
+from provider_router.domain.calls.events import ModelEvent
+from provider_router.domain.contracts.provider import Target
+from provider_router.domain.contracts.service import Service
 
 _API_VERSION = "2023-06-01"
 
@@ -18,19 +20,15 @@ _API_VERSION = "2023-06-01"
 class AnthropicChatModel:
     """Implements `ChatModel`. `key` is sent as `x-api-key`; empty for none."""
 
-    def __init__(self, client: HttpClient, spec: ModelSpec, key: str) -> None:
+    def __init__(self, client: HttpClient, service: Service, target: Target, key: str) -> None:
         self._client = client
-        self._spec = spec
+        self._service = service
+        # The official address has no version in it; one that has is taken too.
+        self._url = f"{target.deployment.chat_url.removesuffix('/v1')}/v1/messages"
         self._headers = {"anthropic-version": _API_VERSION} | ({"x-api-key": key} if key else {})
 
-    def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
+    def stream(self, request: ChatRequest, limits: CallLimits | None = None) -> AsyncGenerator[ModelEvent, None]:
         """Answers a chat, piece by piece."""
-        provider = self._spec.provider
-        call = HttpCall(
-            provider=provider.name,
-            # The official address has no version in it; one that has is taken too.
-            url=f"{provider.chat_url.removesuffix('/v1')}/v1/messages",
-            headers=self._headers,
-            body=messages_body(self._spec, request),
-        )
-        return stream_answer(self._client, call, AnthropicDecoder(provider.name))
+        provider = self._service.provider.name
+        call = HttpCall(provider, self._url, self._headers, messages_body(self._service, request))
+        return stream_answer(self._client, call, AnthropicDecoder(provider), limits)

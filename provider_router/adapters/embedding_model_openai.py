@@ -16,36 +16,34 @@ from provider_router.adapters.http.json_fields import (
     as_object,
     parsed_object,
 )
-from provider_router.adapters.openai.decoder import usage_of
-from provider_router.domain.catalog import ModelSpec
-from provider_router.domain.embedding import Embeddings, unit_vectors
+from provider_router.adapters.openai.usage import embedding_usage_of
+from provider_router.domain.calls.embedding import Embeddings, unit_vectors
+from provider_router.domain.contracts.provider import Target
+from provider_router.domain.contracts.service import Service
 from provider_router.domain.errors import Reason
 
 
 class OpenAIEmbeddingModel:
     """Implements `EmbeddingModel`. `key` is sent as bearer token; empty for none."""
 
-    def __init__(self, client: HttpClient, spec: ModelSpec, key: str) -> None:
+    def __init__(self, client: HttpClient, service: Service, target: Target, key: str) -> None:
         self._client = client
-        self._spec = spec
+        self._service = service
+        self._url = f"{target.deployment.embed_url}/embeddings"
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
         """Returns one vector of unit length a text, in the order of the texts."""
-        provider = self._spec.provider
-        call = HttpCall(
-            provider=provider.name,
-            url=f"{provider.embed_url}/embeddings",
-            headers=self._headers,
-            body=orjson.dumps({"model": self._spec.name, "input": list(texts), "encoding_format": "float"}),
-        )
+        provider = self._service.provider.name
+        body = orjson.dumps({"model": self._service.model, "input": list(texts), "encoding_format": "float"})
+        call = HttpCall(provider, self._url, self._headers, body)
         try:
             answer = parsed_object(await self._client.whole(call))
             vectors = _in_order([as_object(item) for item in as_list(answer.get("data"))])
-            usage = usage_of(answer.get("usage"))
+            usage = embedding_usage_of(answer.get("usage"))
         except MalformedAnswerError as error:
-            raise fault(provider.name, Reason.PROVIDER_BAD_RESPONSE, detail=str(error)) from error
-        return Embeddings(unit_vectors(vectors, len(texts), self._spec.dimensions), usage)
+            raise fault(provider, Reason.PROVIDER_BAD_RESPONSE, detail=str(error)) from error
+        return Embeddings(unit_vectors(vectors, len(texts), self._service.contract.capabilities.dimensions), usage)
 
 
 def _in_order(items: Sequence[Mapping[str, Any]]) -> list[Sequence[float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from provider_router.domain.embedding import Embeddings
+from provider_router.domain.calls.embedding import Embeddings
 
 
 class EmbeddingModel(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from provider_router.domain.catalog import ModelSpec, ProviderSpec
+from provider_router.domain.contracts.provider import ProviderSpec, Target
+from provider_router.domain.contracts.service import Service
 from provider_router.ports.chat_model import ChatModel
 from provider_router.ports.embedding_model import EmbeddingModel
 
@@ -12,16 +13,16 @@ from provider_router.ports.embedding_model import EmbeddingModel
 class ModelSource(Protocol):
     """Turns configured models into ones that can be called. Opens no connection."""
 
-    def chat_model(self, spec: ModelSpec) -> ChatModel:
-        """The model of `spec` for chats.
+    def chat_model(self, service: Service, target: Target) -> ChatModel:
+        """The model of `service` for chats, called at `target`.
 
         Raises:
             PreconditionFailed: PROVIDER_NOT_CONFIGURED, when its key is not there.
         """
         ...
 
-    def embedding_model(self, spec: ModelSpec) -> EmbeddingModel:
-        """The model of `spec` for embeddings.
+    def embedding_model(self, service: Service, target: Target) -> EmbeddingModel:
+        """The model of `service` for embeddings, called at `target`.
 
         Raises:
             PreconditionFailed: PROVIDER_NOT_CONFIGURED, when its key is not there.
@@ -30,5 +31,5 @@ class ModelSource(Protocol):
         ...
 
     def is_configured(self, provider: ProviderSpec) -> bool:
-        """Whether the provider's key is there, or it needs none."""
+        """Whether a key of the provider is there, or a deployment of it needs none."""
         ...

@@ -7,12 +7,21 @@ from collections.abc import Iterable, Mapping
 from google.protobuf.duration_pb2 import Duration
 
 from protos.gen.nexus.router.v1 import router_pb2
-from provider_router.domain.answer import Answer
-from provider_router.domain.catalog import ModelSpec
-from provider_router.domain.chat import ChatRequest, FinishReason, Message, Role, Tool, ToolCall, parse_schema
-from provider_router.domain.events import Attempt, ChatEvent, Completed, Started, TextDelta, ToolCallDelta
-from provider_router.domain.provider_health import ProviderReport, ProviderState
-from provider_router.domain.usage import TokenUsage
+from provider_router.domain.calls.answer import Answer
+from provider_router.domain.calls.chat import ChatRequest, FinishReason, Message, Role, Tool, ToolCall, parse_schema
+from provider_router.domain.calls.events import (
+    Attempt,
+    CacheHit,
+    ChatEvent,
+    Completed,
+    Continued,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+)
+from provider_router.domain.calls.usage import TokenUsage
+from provider_router.domain.contracts.contract import Operation, Rates
+from provider_router.use_cases.list_models import ListedModel
 
 _ROLES: Mapping[router_pb2.Role.ValueType, Role] = {
     router_pb2.ROLE_SYSTEM: Role.SYSTEM,
@@ -25,12 +34,6 @@ _FINISH_REASONS: Mapping[FinishReason, router_pb2.FinishReason.ValueType] = {
     FinishReason.LENGTH: router_pb2.FINISH_REASON_LENGTH,
     FinishReason.TOOL_CALLS: router_pb2.FINISH_REASON_TOOL_CALLS,
     FinishReason.CONTENT_FILTER: router_pb2.FINISH_REASON_CONTENT_FILTER,
-}
-_STATES: Mapping[ProviderState, router_pb2.ProviderState.ValueType] = {
-    ProviderState.UNKNOWN: router_pb2.PROVIDER_STATE_UNKNOWN,
-    ProviderState.AVAILABLE: router_pb2.PROVIDER_STATE_AVAILABLE,
-    ProviderState.FAILING: router_pb2.PROVIDER_STATE_FAILING,
-    ProviderState.NOT_CONFIGURED: router_pb2.PROVIDER_STATE_NOT_CONFIGURED,
 }
 _NO_PARAMETERS: Mapping[str, object] = {"type": "object", "properties": {}}
 
@@ -86,6 +89,9 @@ def completion(answer: Answer) -> router_pb2.ChatCompletionResponse:
         cost_micro_usd=answer.cost_micro_usd,
         attempts=_attempts(answer.attempts),
         demonstration=answer.demonstration,
+        decision_id=answer.decision_id,
+        cache_hit=_cache_hit(answer.cache_hit),
+        continuations=[_continued(each) for each in answer.continuations],
     )
 
 
@@ -97,14 +103,36 @@ def stream_event(event: ChatEvent) -> router_pb2.StreamChatCompletionResponse:
         case ToolCallDelta(index, call_id, name, arguments_json):
             delta = router_pb2.ToolCallDelta(index=index, id=call_id, name=name, arguments_json=arguments_json)
             return router_pb2.StreamChatCompletionResponse(tool_call_delta=delta)
-        case Started(model, attempts, demonstration):
-            started = router_pb2.StreamStarted(model=model, attempts=_attempts(attempts), demonstration=demonstration)
-            return router_pb2.StreamChatCompletionResponse(started=started)
+        case Started():
+            return router_pb2.StreamChatCompletionResponse(started=_started(event))
+        case Continued():
+            return router_pb2.StreamChatCompletionResponse(continued=_continued(event))
         case Completed(finish_reason, used, cost_micro_usd):
             completed = router_pb2.StreamCompleted(
                 finish_reason=_FINISH_REASONS[finish_reason], usage=usage(used), cost_micro_usd=cost_micro_usd
             )
             return router_pb2.StreamChatCompletionResponse(completed=completed)
+
+
+def _started(event: Started) -> router_pb2.StreamStarted:
+    return router_pb2.StreamStarted(
+        model=event.model,
+        attempts=_attempts(event.attempts),
+        demonstration=event.demonstration,
+        decision_id=event.decision_id,
+        cache_hit=_cache_hit(event.cache_hit),
+    )
+
+
+def _continued(event: Continued) -> router_pb2.StreamContinued:
+    return router_pb2.StreamContinued(model=event.model, attempts=_attempts(event.attempts))
+
+
+def _cache_hit(hit: CacheHit | None) -> router_pb2.CacheHit | None:
+    if hit is None:
+        return None
+    mode = router_pb2.CACHE_MODE_SEMANTIC if hit.semantic else router_pb2.CACHE_MODE_EXACT
+    return router_pb2.CacheHit(mode=mode, age=_duration(hit.age_s), similarity_ppm=hit.similarity_ppm)
 
 
 def usage(used: TokenUsage | None) -> router_pb2.TokenUsage | None:
@@ -116,43 +144,41 @@ def usage(used: TokenUsage | None) -> router_pb2.TokenUsage | None:
         output_tokens=used.output_tokens,
         cached_input_tokens=used.cached_input_tokens,
         reasoning_tokens=used.reasoning_tokens,
+        cache_write_input_tokens=used.cache_write_input_tokens,
     )
 
 
 def _attempts(attempts: Iterable[Attempt]) -> list[router_pb2.Attempt]:
-    converted: list[router_pb2.Attempt] = []
-    for attempt in attempts:
-        duration = Duration()
-        duration.FromMicroseconds(round(attempt.duration_s * 1_000_000))
-        converted.append(router_pb2.Attempt(model=attempt.model, reason=attempt.reason, duration=duration))
-    return converted
+    return [
+        router_pb2.Attempt(
+            model=attempt.model,
+            reason=attempt.reason,
+            duration=_duration(attempt.duration_s),
+            deployment=attempt.deployment,
+        )
+        for attempt in attempts
+    ]
 
 
-def model(spec: ModelSpec) -> router_pb2.Model:
-    """A configured model."""
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromMicroseconds(round(seconds * 1_000_000))
+    return duration
+
+
+def model(listed: ListedModel) -> router_pb2.Model:
+    """A configured model, with the price of today."""
+    service, rates = listed.service, listed.price.rates if listed.price else Rates()
+    capabilities = service.contract.capabilities
     return router_pb2.Model(
-        name=spec.full_name,
-        provider=spec.provider.name,
-        chat=spec.chat,
-        embeddings=spec.embeddings,
-        tool_calling=spec.tool_calling,
-        context_length=spec.context_length,
-        input_micro_usd_per_million=spec.prices.input_micro_usd,
-        output_micro_usd_per_million=spec.prices.output_micro_usd,
-        demonstration=spec.demonstration,
+        name=service.name,
+        provider=service.provider.name,
+        chat=service.does(Operation.CHAT),
+        embeddings=service.does(Operation.EMBED),
+        tool_calling=capabilities.tool_calling,
+        context_length=capabilities.context_length,
+        input_micro_usd_per_million=rates.input,
+        output_micro_usd_per_million=rates.output,
+        demonstration=service.contract.demonstration,
+        configured=listed.configured,
     )
-
-
-def provider(report: ProviderReport) -> router_pb2.Provider:
-    """A provider and how it is."""
-    message = router_pb2.Provider(
-        name=report.provider.name,
-        type=report.provider.type.value,
-        base_url=report.provider.chat_url,
-        state=_STATES[report.state],
-        models=report.models,
-    )
-    if report.observation is not None:
-        message.last_error_reason = report.observation.reason
-        message.last_call_time.FromDatetime(report.observation.time)
-    return message

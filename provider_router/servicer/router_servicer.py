@@ -10,20 +10,25 @@ from typing import Any
 import grpc
 
 from protos.gen.nexus.router.v1 import router_pb2, router_pb2_grpc
+from provider_router.domain.calls.chat_call import ChatCall
+from provider_router.ports.answer_source import AnswerSource
 from provider_router.servicer import convert
+from provider_router.servicer.caller import current_caller
+from provider_router.servicer.convert_call import chat_call
+from provider_router.servicer.convert_provider import provider
 from provider_router.use_cases.complete_chat import CompleteChat
 from provider_router.use_cases.embed_texts import EmbedTexts
 from provider_router.use_cases.list_models import ListModels
 from provider_router.use_cases.list_providers import ListProviders
-from provider_router.use_cases.stream_chat import StreamChat
+from shared.auth.context import current_principal
 
 
 @dataclass(frozen=True, slots=True)
 class RouterUseCases:
-    """What the servicer needs."""
+    """What the servicer needs. `answers` is what `complete_chat` drains."""
 
     complete_chat: CompleteChat
-    stream_chat: StreamChat
+    answers: AnswerSource
     embed_texts: EmbedTexts
     list_models: ListModels
     list_providers: ListProviders
@@ -39,15 +44,14 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
         self, request: router_pb2.ChatCompletionRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> router_pb2.ChatCompletionResponse:
         """Completes a chat and returns the whole message."""
-        chat = convert.chat_request(request)
-        return convert.completion(await self._use_cases.complete_chat(request.model, chat))
+        return convert.completion(await self._use_cases.complete_chat(_call(request, context, streamed=False)))
 
     async def StreamChatCompletion(
         self, request: router_pb2.StreamChatCompletionRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncGenerator[router_pb2.StreamChatCompletionResponse, None]:
         """Completes a chat as a stream."""
-        chat = convert.chat_request(request.request)
-        async with aclosing(self._use_cases.stream_chat(request.request.model, chat)) as events:
+        call = _call(request.request, context, streamed=True)
+        async with aclosing(self._use_cases.answers.stream(call)) as events:
             async for event in events:
                 yield convert.stream_event(event)
 
@@ -55,7 +59,7 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
         self, request: router_pb2.EmbedRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> router_pb2.EmbedResponse:
         """Turns texts into vectors."""
-        embedded = await self._use_cases.embed_texts(request.model, list(request.inputs))
+        embedded = await self._use_cases.embed_texts(current_caller(), request.model, list(request.inputs))
         return router_pb2.EmbedResponse(
             model=embedded.model,
             embeddings=[router_pb2.Embedding(values=vector) for vector in embedded.embeddings.vectors],
@@ -66,15 +70,22 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
         self, request: router_pb2.ListModelsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> router_pb2.ListModelsResponse:
         """Lists the models that are configured."""
-        return router_pb2.ListModelsResponse(models=map(convert.model, self._use_cases.list_models()))
+        listed = self._use_cases.list_models(current_principal().org_id)
+        return router_pb2.ListModelsResponse(models=map(convert.model, listed.models), chat_chain=listed.chat_chain)
 
     async def ListProviders(
         self, request: router_pb2.ListProvidersRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> router_pb2.ListProvidersResponse:
         """Lists the providers and how they are."""
-        report = self._use_cases.list_providers()
+        report = self._use_cases.list_providers(current_principal().org_id)
         return router_pb2.ListProvidersResponse(
-            providers=map(convert.provider, report.providers),
+            providers=map(provider, report.providers),
             config_version=report.config_version,
             config_error=report.config_error,
         )
+
+
+def _call(
+    request: router_pb2.ChatCompletionRequest, context: grpc.aio.ServicerContext[Any, Any], *, streamed: bool
+) -> ChatCall:
+    return chat_call(request, current_caller(), streamed=streamed, time_left_s=context.time_remaining())

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from provider_router.domain.answer import Answer, AnswerBuilder
-from provider_router.domain.chat import ChatRequest
-from provider_router.use_cases.stream_chat import StreamChat
+from provider_router.domain.calls.answer import Answer, AnswerBuilder
+from provider_router.domain.calls.chat_call import ChatCall
+from provider_router.ports.answer_source import AnswerSource
 
 
 class CompleteChat:
     """Drains the stream: there is no second way to call a model."""
 
-    def __init__(self, stream_chat: StreamChat) -> None:
-        self._stream_chat = stream_chat
+    def __init__(self, source: AnswerSource) -> None:
+        self._source = source
 
-    async def __call__(self, model: str, request: ChatRequest) -> Answer:
-        """Answers `request`; arguments and errors are those of `StreamChat`."""
+    async def __call__(self, call: ChatCall) -> Answer:
+        """Answers `call`; errors are those of the source."""
         builder = AnswerBuilder()
-        async with aclosing(self._stream_chat(model, request)) as events:
+        async with aclosing(self._source.stream(call)) as events:
             async for event in events:
                 builder.add(event)
         return builder.answer()

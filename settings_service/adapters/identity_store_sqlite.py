@@ -43,10 +43,10 @@ class SqliteIdentityStore:
     async def find_key(self, key_hash: str) -> KeyOwner | None:
         """Return whom the key with this hash belongs to, or None for an unknown or revoked one."""
         query = (
-            select(users.c.org_id, users.c.user_id, users.c.roles)
+            select(users.c.org_id, users.c.user_id, users.c.roles, api_keys.c.key_id)
             .join(api_keys, and_(api_keys.c.org_id == users.c.org_id, api_keys.c.user_id == users.c.user_id))
             .where(api_keys.c.key_hash == key_hash, api_keys.c.revoked_at.is_(None))
         )
         async with self._database.connect() as connection:
             row = (await connection.execute(query)).first()
-        return KeyOwner(row[0], row[1], tuple(row[2].split(","))) if row else None
+        return KeyOwner(row[0], row[1], tuple(row[2].split(",")), row[3]) if row else None

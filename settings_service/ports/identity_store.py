@@ -9,11 +9,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class KeyOwner:
-    """Whom a key belongs to."""
+    """Whom a key belongs to, and the key's id."""
 
     org_id: str
     user_id: str
     roles: tuple[str, ...]
+    key_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,4 +25,5 @@ class AuthenticateKey:
         owner = await self._store.find_key(hash_key(api_key))
         if owner is None:
             raise unknown_key()
-        return Principal(owner.org_id, owner.user_id, frozenset(owner.roles), self._roles.permissions(owner.roles))
+        permissions = self._roles.permissions(owner.roles)
+        return Principal(owner.org_id, owner.user_id, frozenset(owner.roles), permissions, owner.key_id)

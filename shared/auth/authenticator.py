@@ -95,7 +95,9 @@ class SettingsKeyDirectory:
 
 def principal_from_proto(message: identity_pb2.Principal) -> Principal:
     """Return the principal that `message` names."""
-    return Principal(message.org_id, message.user_id, frozenset(message.roles), frozenset(message.permissions))
+    return Principal(
+        message.org_id, message.user_id, frozenset(message.roles), frozenset(message.permissions), message.key_id
+    )
 
 
 def principal_to_proto(principal: Principal) -> identity_pb2.Principal:
@@ -105,4 +107,5 @@ def principal_to_proto(principal: Principal) -> identity_pb2.Principal:
         user_id=principal.user_id,
         roles=sorted(principal.roles),
         permissions=sorted(principal.permissions),
+        key_id=principal.key_id,
     )

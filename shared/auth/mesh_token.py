@@ -64,6 +64,7 @@ class MeshTokens:
                 "org": principal.org_id,
                 "roles": sorted(principal.roles),
                 "perms": sorted(principal.permissions),
+                "key": principal.key_id,
                 "iat": now,
                 "exp": now + timedelta(seconds=LIFETIME_S),
             },
@@ -98,4 +99,5 @@ class MeshTokens:
             str(claims["sub"]),
             frozenset(cast("list[str]", claims.get("roles", []))),
             frozenset(cast("list[str]", claims.get("perms", []))),
+            str(claims.get("key", "")),
         )

@@ -10,13 +10,14 @@ class Principal:
     """A caller: an organisation's user, or a service of the mesh acting for itself.
 
     `permissions` are `<resource>.<verb>`, `<resource>.*` or `*`, as the roles gave them when the caller was
-    authenticated.
+    authenticated. `key_id` names the API key with which that was done, and is never the key; it is empty for services.
     """
 
     org_id: str
     user_id: str
     roles: frozenset[str]
     permissions: frozenset[str]
+    key_id: str = ""
 
     def may(self, permission: str) -> bool:
         """Return whether `permission`, `<resource>.<verb>`, is held."""

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -19,8 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from shared.errors import UpstreamDown
 from shared.storage.migrations import upgrade
-
-_BUSY_TIMEOUT_MS = 5000
+from shared.storage.sqlite_file import Synchronous, pragmas, storage_busy, storage_failure
 
 
 class Database:
@@ -29,14 +28,13 @@ class Database:
     Args:
         path: the file; its folder is made.
         migrations_package: dotted name of the package that holds the Alembic `versions` folder.
-        synchronous: FULL survives a power cut after each commit; NORMAL survives a killed process, and may lose the
-            last commits to a power cut.
+        synchronous: What a commit survives.
     """
 
-    def __init__(self, path: Path, migrations_package: str, synchronous: Literal["FULL", "NORMAL"] = "NORMAL") -> None:
+    def __init__(self, path: Path, migrations_package: str, synchronous: Synchronous = "NORMAL") -> None:
         self._path = path
         self._migrations_package = migrations_package
-        self._synchronous = synchronous
+        self._synchronous: Synchronous = synchronous
         self._engine: AsyncEngine | None = None
         self._writer = asyncio.Lock()
 
@@ -89,13 +87,8 @@ class Database:
         # The driver must not open transactions by itself: `begin` does, with IMMEDIATE.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            f"synchronous={self._synchronous}",
-            f"busy_timeout={_BUSY_TIMEOUT_MS}",
-            "foreign_keys=ON",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
+        for pragma in pragmas(self._synchronous):
+            cursor.execute(pragma)
         cursor.close()
 
 
@@ -107,8 +100,6 @@ async def _translated() -> AsyncGenerator[None, None]:
     except IntegrityError:
         raise
     except PoolTimeoutError as error:
-        raise UpstreamDown("STORAGE_BUSY", "The database has more to do than it can.", retry_after_s=1) from error
+        raise storage_busy() from error
     except DBAPIError as error:
-        if "disk is full" in str(error.orig):
-            raise UpstreamDown("STORAGE_FULL", "The disk of the database is full. Free some space.") from error
-        raise UpstreamDown("STORAGE_UNAVAILABLE", "The database cannot be used; the log says why.") from error
+        raise storage_failure(error.orig) from error

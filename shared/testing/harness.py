@@ -29,9 +29,10 @@ def principal(
     user_id: str = "user-1",
     roles: Iterable[str] = ("owner",),
     permissions: Iterable[str] = ("*",),
+    key_id: str = "",
 ) -> Principal:
     """Return a principal; by default an owner who may do everything in organisation `org-a`."""
-    return Principal(org_id, user_id, frozenset(roles), frozenset(permissions))
+    return Principal(org_id, user_id, frozenset(roles), frozenset(permissions), key_id)
 
 
 @dataclass

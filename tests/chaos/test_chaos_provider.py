@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+from mesh_fixtures import FAULTY_MODELS
+
 from protos.gen.nexus.agent.v1 import agent_pb2
 from shared.testing.agent_client import AgentClient
 from shared.testing.running_mesh import RunningMesh
@@ -22,11 +25,15 @@ FAULTS = {
 }
 
 
-async def test_each_fault_fails_its_run_with_its_reason(mesh: RunningMesh, scripted_model: str) -> None:
+@pytest.mark.usefixtures("scripted_model")
+async def test_each_fault_fails_its_run_with_its_reason(mesh: RunningMesh) -> None:
     async with AgentClient(mesh) as agent:
         async with asyncio.TaskGroup() as group:
             # Side by side: two of them last until a time limit.
-            asked = {question: group.create_task(agent.stream(question, model=scripted_model)) for question in FAULTS}
+            asked = {
+                question: group.create_task(agent.stream(question, model=model))
+                for question, model in zip(FAULTS, FAULTY_MODELS, strict=False)
+            }
         last = {question: task.result()[-1] for question, task in asked.items()}
         stored = {run.run_id: run for run in await agent.runs()}
     assert {heard.kind for heard in last.values()} == {"run_failed"}
@@ -42,7 +49,7 @@ async def test_each_fault_fails_its_run_with_its_reason(mesh: RunningMesh, scrip
 
 async def test_faults_of_one_provider_leave_the_mesh_serving(mesh: RunningMesh, scripted_model: str) -> None:
     async with AgentClient(mesh) as agent:
-        failed = await agent.query("talk garbage", model=scripted_model)
+        failed = await agent.query("talk garbage", model=FAULTY_MODELS[-1])
         worked = await agent.query("What is 12*12, and what time is it?", model=scripted_model)
     assert failed.status == agent_pb2.RUN_STATUS_FAILED
     assert worked.status == agent_pb2.RUN_STATUS_COMPLETED, worked.failure

@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from protos.gen.agent import agent_pb2 as alias_pb2
 from protos.gen.nexus.agent.v1 import agent_pb2, conversation_pb2
 from protos.gen.nexus.dashboard.v1 import dashboard_pb2
-from protos.gen.nexus.router.v1 import router_pb2
+from protos.gen.nexus.router.v1 import contract_pb2, decision_pb2, ledger_pb2, router_pb2
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2
 from protos.gen.nexus.settings.v1 import identity_pb2, settings_pb2
 from protos.gen.nexus.tools.v1 import tools_pb2
@@ -26,7 +26,7 @@ BUF = Path(sys.executable).with_name("buf")
 PLAIN = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection", "grpc.reflection.v1.ServerReflection"}
 FILES = {
     "orchestrator": [agent_pb2, conversation_pb2, alias_pb2],
-    "router": [router_pb2],
+    "router": [router_pb2, contract_pb2, decision_pb2, ledger_pb2],
     "tools": [tools_pb2],
     "sandbox": [sandbox_pb2],
     "settings": [settings_pb2, identity_pb2],

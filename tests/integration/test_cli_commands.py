@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from mesh.cli.app import app
 from protos.gen.nexus.agent.v1 import agent_pb2, conversation_pb2
 from protos.gen.nexus.dashboard.v1 import dashboard_pb2
-from protos.gen.nexus.router.v1 import router_pb2
+from protos.gen.nexus.router.v1 import contract_pb2, router_pb2
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2
 from protos.gen.nexus.settings.v1 import identity_pb2, settings_pb2
 from protos.gen.nexus.tools.v1 import tools_pb2
@@ -24,6 +24,10 @@ LIST_COMMANDS = [
     ("conversations", "list"),
     ("providers", "list"),
     ("models", "list"),
+    ("contracts", "list"),
+    ("usage",),
+    ("budgets", "list"),
+    ("ledger", "list"),
     ("tools", "list"),
     ("settings", "get"),
     ("calendar", "show"),
@@ -140,6 +144,57 @@ def test_providers_are_listed_with_why_the_newest_configuration_is_not_in_force(
     assert "not configured" in shown.stdout
     assert "acme has no key." in shown.stderr
     assert "line 3: no such type" in shown.stderr
+
+
+def deployment_status() -> router_pb2.DeploymentStatus:
+    measured = contract_pb2.Measured(
+        calls=400, success_ppm=999_999, first_token_p50_ms=120, first_token_p95_ms=340, tokens_per_second=77
+    )
+    status = router_pb2.DeploymentStatus(
+        model="acme/big",
+        deployment="east",
+        breaker=router_pb2.BREAKER_STATE_HALF_OPEN,
+        in_flight=3,
+        measured=measured,
+        broken_promises=["first_token_p95_ms"],
+        usable_keys=1,
+        configured_keys=2,
+        last_error_reason="PROVIDER_TIMEOUT",
+    )
+    status.paused_until.GetCurrentTime()
+    status.paused_until.seconds += 90
+    return status
+
+
+def test_deployments_are_listed_with_what_was_measured(mesh, nexus):
+    provider = router_pb2.Provider(name="acme", type="anthropic", deployments=[deployment_status()])
+    mesh.answers["ListProviders"] = lambda _: router_pb2.ListProvidersResponse(providers=[provider])
+    shown = nexus("providers", "list").stdout
+    words = ("acme/big", "east", "half open paused ", "99.99 % of 400", "120 / 340 ms", "77", "1/2")
+    assert [word for word in words if word not in shown] == []
+    assert "first_token_p95_ms PROVIDER_TIMEOUT" in shown
+    listed = printed(nexus("providers", "list", "--json"))["providers"][0]["deployments"][0]
+    assert (listed["breaker"], listed["usable_keys"]) == ("BREAKER_STATE_HALF_OPEN", 1)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_watching_providers_shows_them_again_and_again(mesh, nexus, as_json):
+    states = [router_pb2.PROVIDER_STATE_AVAILABLE, router_pb2.PROVIDER_STATE_FAILING]
+
+    def answer(_):
+        state = states.pop(0)
+        if not states:
+            mesh.answers["ListProviders"] = errors.UpstreamDown("STORAGE_DOWN", "Gone.")
+        return router_pb2.ListProvidersResponse(providers=[router_pb2.Provider(name="acme", state=state)])
+
+    mesh.answers["ListProviders"] = answer
+    shown = nexus("providers", "list", "--watch", *(["--json"] if as_json else []))
+    assert shown.exit_code == 3
+    if as_json:
+        found = [json.loads(line)["providers"][0]["state"] for line in shown.stdout.splitlines()]
+        assert found == ["PROVIDER_STATE_AVAILABLE", "PROVIDER_STATE_FAILING"]
+    else:
+        assert shown.stdout.index("available") < shown.stdout.index("failing")
 
 
 def test_models_are_listed_with_what_they_can_and_cost(mesh, nexus):

@@ -41,7 +41,7 @@ async def test_a_changed_file_is_taken_and_a_wrong_one_is_refused_whole(tmp_path
             # Wrong in one place: nothing of it is taken, not even what is right.
             file.write_text(good.replace("two:", "three:").replace("chat: true", "chat: maybe"))
             seen = await until(stub, lambda r: bool(r.config_error))
-            assert "providers.yaml line 3: providers.three.models.0.chat" in seen.config_error
+            assert "providers.yaml line 3: providers.three.models[0].chat" in seen.config_error
             assert seen.config_version == second
             assert [provider.name for provider in seen.providers] == ["two"]
             assert (await unary(stub, chat())).model == "two/m"

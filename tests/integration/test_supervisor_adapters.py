@@ -135,7 +135,8 @@ def test_the_socket_folder_of_a_killed_supervisor_is_removed_and_nothing_else_is
     [
         ("providers: {a: {api_key_env: A_KEY}, b: {type: x}}", {"A_KEY"}),
         ("providers: [{api_key_env: A_KEY}, {deep: {api_key_env: B_KEY}}]", {"A_KEY", "B_KEY"}),
-        ("providers: {a: {api_key_env: 5}}", set()),
+        ("providers: {a: {api_key_envs: [A, B]}, b: {deployments: [{api_key_envs: [C]}]}}", {"A", "B", "C"}),
+        ("providers: {a: {api_key_env: 5}, b: {api_key_envs: [5]}}", set()),
         ("providers: [", set()),
         ("", set()),
         ("\x00", set()),

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import Annotated
+
 import typer
+from rich.live import Live
 
 from mesh.cli.invocation import invoke
 from mesh.cli.options import DataOption, JsonOption
 from mesh.cli.output import Output
+from mesh.cli.provider_views import providers_view
 from mesh.cli.session import UNARY_TIMEOUT_S, Session
-from mesh.cli.wording import enum_word, key_remedy
+from mesh.cli.wording import key_remedy
 from protos.gen.nexus.router.v1 import router_pb2, router_pb2_grpc
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-_COLUMNS = ("provider", "type", "state", "base url", "models", "last error")
+WatchOption = Annotated[bool, typer.Option("--watch", help="Show it anew every second, until Ctrl-C.")]
+_PERIOD_S = 1.0
 
 
 @app.callback()
@@ -21,34 +29,50 @@ def providers() -> None:
 
 
 @app.command("list")
-def list_providers(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """List the providers with their state, and why the newest configuration was refused, if it was."""
+def list_providers(data: DataOption = None, as_json: JsonOption = False, watch: WatchOption = False) -> None:
+    """List the providers with their state and what was measured, and why the newest configuration was refused."""
 
     async def work(session: Session, output: Output) -> None:
-        async with session.connect("router") as link:
-            stub = router_pb2_grpc.RouterServiceStub(link.channel)
-            reply = await stub.ListProviders(
-                router_pb2.ListProvidersRequest(), metadata=link.metadata, timeout=UNARY_TIMEOUT_S
-            )
-        if output.as_json:
-            output.message(reply)
-            return
-        rows = [
-            (
-                p.name,
-                p.type,
-                enum_word(router_pb2.ProviderState.DESCRIPTOR, p.state),
-                p.base_url,
-                " ".join(p.models),
-                p.last_error_reason,
-            )
-            for p in reply.providers
-        ]
-        output.table(_COLUMNS, rows, "No providers are configured.")
-        for provider in reply.providers:
-            if provider.state == router_pb2.PROVIDER_STATE_NOT_CONFIGURED:
-                output.note(f"{provider.name} has no key. {key_remedy(provider.name)}", "yellow")
-        if reply.config_error:
-            output.note(f"The newest configuration is not in force: {reply.config_error}", "yellow")
+        if watch:
+            await _watch(session, output)
+        else:
+            _show(await _listed(session), output)
 
     invoke(work, data, as_json=as_json)
+
+
+async def _listed(session: Session) -> router_pb2.ListProvidersResponse:
+    async with session.connect("router") as link:
+        stub = router_pb2_grpc.RouterServiceStub(link.channel)
+        return await stub.ListProviders(
+            router_pb2.ListProvidersRequest(), metadata=link.metadata, timeout=UNARY_TIMEOUT_S
+        )
+
+
+async def _watch(session: Session, output: Output) -> None:
+    """Shows the list again and again: in place on a terminal, one after the other elsewhere."""
+    is_live = output.out.is_terminal and not output.as_json
+    live = Live(console=output.out, auto_refresh=False) if is_live else None
+    with live or nullcontext():
+        while True:
+            reply = await _listed(session)
+            if live is None:
+                _show(reply, output)
+            else:
+                live.update(providers_view(reply, datetime.now(UTC)), refresh=True)
+            await asyncio.sleep(_PERIOD_S)
+
+
+def _show(reply: router_pb2.ListProvidersResponse, output: Output) -> None:
+    if output.as_json:
+        output.message(reply)
+        return
+    if reply.providers:
+        output.out.print(providers_view(reply, datetime.now(UTC)))
+    else:
+        output.note("No providers are configured.")
+    for provider in reply.providers:
+        if provider.state == router_pb2.PROVIDER_STATE_NOT_CONFIGURED:
+            output.note(f"{provider.name} has no key. {key_remedy(provider.name)}", "yellow")
+    if reply.config_error:
+        output.note(f"The newest configuration is not in force: {reply.config_error}", "yellow")

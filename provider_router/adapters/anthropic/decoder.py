@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from provider_router.adapters.anthropic.usage import UsageCount
 from provider_router.adapters.http.answer_bounds import AnswerBounds
 from provider_router.adapters.http.chat_stream import Decoded, Thinking
 from provider_router.adapters.http.faults import fault_in_stream
@@ -15,9 +16,8 @@ from provider_router.adapters.http.json_fields import (
     as_text,
     parsed_object,
 )
-from provider_router.domain.chat import FinishReason
-from provider_router.domain.events import Finished
-from provider_router.domain.usage import TokenUsage
+from provider_router.domain.calls.chat import FinishReason
+from provider_router.domain.calls.events import Finished
 
 _STOP_REASONS: Mapping[str, FinishReason] = {
     "end_turn": FinishReason.STOP,
@@ -40,7 +40,7 @@ class AnthropicDecoder:
         self._provider = provider
         self._bounds = AnswerBounds()
         self._finish: FinishReason | None = None
-        self._usage: dict[str, int] = {}
+        self._usage = UsageCount()
         self._done = False
         # By the block's index: our index of the tool call.
         self._calls: dict[int, int] = {}
@@ -55,13 +55,13 @@ class AnthropicDecoder:
         event = parsed_object(data)
         match as_text(event.get("type")):
             case "message_start":
-                self._count(as_object(event.get("message")).get("usage"))
+                self._usage.begin(as_object(event.get("message")).get("usage"))
             case "content_block_start":
                 return self._block(event)
             case "content_block_delta":
                 return self._delta(event)
             case "message_delta":
-                self._count(event.get("usage"))
+                self._usage.add(event.get("usage"))
                 stop = as_text(as_object(event.get("delta")).get("stop_reason"))
                 self._finish = _STOP_REASONS.get(stop, FinishReason.STOP) if stop else self._finish
                 return self._bounds.missing_arguments()
@@ -77,7 +77,7 @@ class AnthropicDecoder:
         """Returns how the answer ended."""
         if self._finish is None or not self._done:
             raise MalformedAnswerError("it broke off before its end")
-        return Finished(self._bounds.finish(self._finish), self._token_usage())
+        return Finished(self._bounds.finish(self._finish), self._usage.usage())
 
     def _block(self, event: Mapping[str, Any]) -> Sequence[Decoded]:
         block = as_object(event.get("content_block"))
@@ -106,20 +106,3 @@ class AnthropicDecoder:
                 return (self._bounds.arguments(index, piece),) if piece else ()
             case _:
                 return (Thinking(),)
-
-    def _count(self, value: Any) -> None:
-        for name, count in as_object(value).items():
-            if name.endswith("_tokens"):
-                self._usage[name] = as_count(count)
-
-    def _token_usage(self) -> TokenUsage | None:
-        if not self._usage:
-            return None
-        cached = self._usage.get("cache_read_input_tokens", 0)
-        written = self._usage.get("cache_creation_input_tokens", 0)
-        return TokenUsage(
-            # The dialect counts cached tokens beside the others, the contract counts them among them.
-            input_tokens=self._usage.get("input_tokens", 0) + cached + written,
-            output_tokens=self._usage.get("output_tokens", 0),
-            cached_input_tokens=cached,
-        )

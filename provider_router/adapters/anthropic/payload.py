@@ -7,15 +7,15 @@ from typing import Any
 
 import orjson
 
-from provider_router.domain.catalog import ModelSpec
-from provider_router.domain.chat import ChatRequest, Message, Role, Tool
+from provider_router.domain.calls.chat import ChatRequest, Message, Role, Tool
+from provider_router.domain.contracts.service import Service
 from provider_router.domain.errors import Reason, failure
 
 # The dialect demands a limit; this one is taken where neither the caller nor the providers file has one.
 _DEFAULT_MAX_TOKENS = 4096
 
 
-def messages_body(spec: ModelSpec, request: ChatRequest) -> bytes:
+def messages_body(service: Service, request: ChatRequest) -> bytes:
     """Returns the JSON body that asks for a streamed answer to `request`.
 
     Instructions go into `system`; the results of parallel tools go into one message of the user.
@@ -25,8 +25,8 @@ def messages_body(spec: ModelSpec, request: ChatRequest) -> bytes:
     """
     system = "\n\n".join(message.text for message in request.messages if message.role is Role.SYSTEM)
     body: dict[str, Any] = {
-        "model": spec.name,
-        "max_tokens": spec.output_limit(request.max_output_tokens) or _DEFAULT_MAX_TOKENS,
+        "model": service.model,
+        "max_tokens": service.output_limit(request.max_output_tokens) or _DEFAULT_MAX_TOKENS,
         "messages": _turns(request.messages),
         "stream": True,
     }

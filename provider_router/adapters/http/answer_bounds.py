@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from provider_router.adapters.http.json_fields import MalformedAnswerError
-from provider_router.domain.chat import FinishReason
-from provider_router.domain.events import TextDelta, ToolCallDelta
+from provider_router.domain.calls.chat import FinishReason
+from provider_router.domain.calls.events import TextDelta, ToolCallDelta
 
 _TEXT_CAP = 4 * 1024 * 1024
 _ARGUMENTS_CAP = 1024 * 1024

@@ -10,8 +10,9 @@ from provider_router.adapters.http.client import HttpCall, HttpClient
 from provider_router.adapters.http.faults import fault
 from provider_router.adapters.http.json_fields import MalformedAnswerError
 from provider_router.adapters.http.server_sent_events import EventParser, EventTooLargeError
+from provider_router.domain.calls.call_limits import CallLimits
+from provider_router.domain.calls.events import Finished, ModelEvent
 from provider_router.domain.errors import Reason
-from provider_router.domain.events import Finished, ModelEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,17 @@ class Decoder(Protocol):
         ...
 
 
-async def stream_answer(client: HttpClient, call: HttpCall, decoder: Decoder) -> AsyncGenerator[ModelEvent, None]:
-    """Posts `call` and yields the answer's events, `Finished` last.
+async def stream_answer(
+    client: HttpClient, call: HttpCall, decoder: Decoder, limits: CallLimits | None = None
+) -> AsyncGenerator[ModelEvent, None]:
+    """Posts `call` and yields the answer's events, `Finished` last; within `limits`, or the client's own.
 
     Raises:
         NexusError: With a reason of `domain.errors.Reason`.
     """
     parser = EventParser(client.limits.event_bytes)
     try:
-        async with client.streamed(call) as body:
+        async with client.streamed(call, limits) as body:
             at_end = False
             while not (at_end or decoder.is_done):
                 chunk = await body.read()

@@ -11,6 +11,7 @@ import aiohttp
 
 from provider_router.adapters.http.faults import fault, fault_of_status
 from provider_router.adapters.http.limits import HttpLimits
+from provider_router.domain.calls.call_limits import CallLimits
 from provider_router.domain.errors import Reason
 from shared.clock import Clock
 from shared.errors import NexusError
@@ -24,31 +25,31 @@ _DRAIN_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """One POST to a provider. Headers hold the key and bodies hold people's texts: neither is ever shown.
+    """One request to a provider. Headers hold the key and bodies hold people's texts: neither is ever shown.
 
     Attributes:
         provider: The provider's name, for errors.
         url: Where to.
         headers: With the key.
-        body: JSON.
+        body: JSON; empty for one without a body.
     """
 
     provider: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 class StreamedBody:
     """The body of an answer that comes piece by piece, under the deadlines of one call."""
 
-    def __init__(self, provider: str, limits: HttpLimits) -> None:
+    def __init__(self, provider: str, limits: CallLimits) -> None:
         self._provider = provider
-        self._limits = limits
+        self._idle_s = limits.idle_ms / 1000
         self._loop = asyncio.get_running_loop()
         began = self._loop.time()
-        self._end = began + limits.total_s
-        self._deadline = min(began + limits.first_token_s, self._end)
+        self._end = began + limits.total_ms / 1000
+        self._deadline = min(began + limits.first_token_ms / 1000, self._end)
         self._content: aiohttp.StreamReader | None = None
 
     @property
@@ -61,8 +62,8 @@ class StreamedBody:
         self._content = content
 
     def progressed(self) -> None:
-        """Notes that a piece of the answer came; the next one must come within `idle_s`."""
-        self._deadline = min(self._loop.time() + self._limits.idle_s, self._end)
+        """Notes that a piece of the answer came; the next one must come within `idle_ms`."""
+        self._deadline = min(self._loop.time() + self._idle_s, self._end)
 
     async def read(self) -> bytes:
         """The next bytes; empty at the end.
@@ -97,6 +98,7 @@ class HttpClient:
 
     def __init__(self, limits: HttpLimits, clock: Clock) -> None:
         self._limits = limits
+        self._call_limits = limits.of_call
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 
@@ -124,13 +126,15 @@ class HttpClient:
             self._session = None
 
     @asynccontextmanager
-    async def streamed(self, call: HttpCall) -> AsyncGenerator[StreamedBody, None]:
+    async def streamed(self, call: HttpCall, limits: CallLimits | None = None) -> AsyncGenerator[StreamedBody, None]:
         """Opens a stream of server-sent events; leaving the block closes the connection unless the body was read.
+
+        `limits` hold instead of the client's own.
 
         Raises:
             NexusError: With a reason of `domain.errors.Reason`.
         """
-        body = StreamedBody(call.provider, self._limits)
+        body = StreamedBody(call.provider, limits or self._call_limits)
         async with translated_faults(call.provider, body.deadline):
             response = await self._post(call, accept="text/event-stream")
         try:
@@ -156,9 +160,27 @@ class HttpClient:
         finally:
             _let_go(response)
 
+    async def get(self, call: HttpCall, timeout_s: float) -> None:
+        """Asks for `call.url`, without a body, and is content with an answer of status 200, whose body is not read.
+
+        Raises:
+            NexusError: With a reason of `domain.errors.Reason`.
+        """
+        if self._session is None:
+            raise _stopping(call.provider)
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        async with translated_faults(call.provider, deadline):
+            response = await self._session.get(call.url, headers=call.headers, allow_redirects=False)
+        try:
+            if response.status != 200:
+                # The body says nothing that is needed here.
+                raise fault_of_status(call.provider, response.status, response.headers, b"", self._clock.now())
+        finally:
+            _let_go(response)
+
     async def _post(self, call: HttpCall, accept: str) -> aiohttp.ClientResponse:
         if self._session is None:
-            raise fault(call.provider, Reason.PROVIDER_UNREACHABLE, detail="the router is stopping")
+            raise _stopping(call.provider)
         headers = {
             "Content-Type": "application/json",
             "Accept": accept,
@@ -189,6 +211,10 @@ class HttpClient:
         return b"".join(parts)
 
 
+def _stopping(provider: str) -> NexusError:
+    return fault(provider, Reason.PROVIDER_UNREACHABLE, detail="the router is stopping")
+
+
 def _let_go(response: aiohttp.ClientResponse) -> None:
     """Gives the connection back when the body was read to its end, else closes it at once."""
     if response.content.at_eof():
@@ -210,6 +236,26 @@ async def translated_faults(provider: str, deadline: float) -> AsyncGenerator[No
     except aiohttp.ClientPayloadError as error:
         raise fault(provider, Reason.PROVIDER_BAD_RESPONSE, detail="it broke off") from error
     except aiohttp.ClientConnectionError as error:
-        raise fault(provider, Reason.PROVIDER_UNREACHABLE) from error
+        raise fault(provider, Reason.PROVIDER_UNREACHABLE, detail=_unreachable(error)) from error
     except aiohttp.ClientError as error:
         raise fault(provider, Reason.PROVIDER_BAD_RESPONSE, detail="not HTTP") from error
+    except UnicodeError as error:
+        # The resolver raises it for a host with an empty or an overlong label.
+        raise fault(provider, Reason.PROVIDER_UNREACHABLE, detail="its host name is none") from error
+
+
+def _unreachable(error: aiohttp.ClientConnectionError) -> str:
+    """What kept a connection from coming about or from lasting, without an address; empty where that is not known."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "its host name cannot be resolved"
+        case aiohttp.ClientConnectorCertificateError():
+            return "its TLS certificate is not trusted"
+        case aiohttp.ClientSSLError():
+            return "no TLS connection can be made with it"
+        case aiohttp.ClientConnectorError() if isinstance(error.os_error, ConnectionRefusedError):
+            return "it refuses connections"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
+            return "the connection was lost"
+        case _:
+            return ""

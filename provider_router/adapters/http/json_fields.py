@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import orjson
 
+_COUNT_CAP = 10**12
+
 
 class MalformedAnswerError(ValueError):
     """A provider's answer has another form than its dialect says."""
@@ -52,9 +54,12 @@ def as_text(value: Any) -> str:
 
 
 def as_count(value: Any) -> int:
-    """`value` as a whole number of at least 0; null counts as 0."""
+    """`value` as a whole number from 0 to 10^12; null counts as 0.
+
+    What is above is no count that a provider means, and what it would cost might not fit into the ledger.
+    """
     if value is None:
         return 0
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _COUNT_CAP:
         raise MalformedAnswerError("no count where one is expected")
     return value

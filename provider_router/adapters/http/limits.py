@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from provider_router.domain.calls.call_limits import CallLimits
+
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
@@ -28,3 +30,10 @@ class HttpLimits:
     connections_per_host: int = 64
     event_bytes: int = 1024 * 1024
     body_bytes: int = 64 * 1024 * 1024
+
+    @property
+    def of_call(self) -> CallLimits:
+        """The time limits of a call that brings none of its own."""
+        return CallLimits(
+            *(max(1, round(value_s * 1000)) for value_s in (self.first_token_s, self.idle_s, self.total_s))
+        )

@@ -44,9 +44,9 @@ class EventParser:
             if self._size_bytes > self._cap_bytes:
                 raise EventTooLargeError
             self._line_parts.append(line)
+            self._skip_line_feed = piece.endswith(b"\r")
             if line != piece:
                 self._end_line(events)
-                self._skip_line_feed = piece.endswith(b"\r")
         return events
 
     def finish(self) -> list[bytes]:

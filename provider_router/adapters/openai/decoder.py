@@ -16,11 +16,13 @@ from provider_router.adapters.http.json_fields import (
     as_text,
     parsed_object,
 )
-from provider_router.domain.chat import FinishReason
-from provider_router.domain.events import Finished
-from provider_router.domain.usage import TokenUsage
+from provider_router.adapters.openai.usage import usage_of
+from provider_router.domain.calls.chat import FinishReason
+from provider_router.domain.calls.events import Finished
+from provider_router.domain.calls.usage import TokenUsage
 
 _DONE = b"[DONE]"
+_NOTHING = TokenUsage()
 _FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": FinishReason.STOP,
     "length": FinishReason.LENGTH,
@@ -28,27 +30,6 @@ _FINISH_REASONS: Mapping[str, FinishReason] = {
     "function_call": FinishReason.TOOL_CALLS,
     "content_filter": FinishReason.CONTENT_FILTER,
 }
-
-
-def usage_of(value: Any) -> TokenUsage | None:
-    """Reads a `usage` object; None where there is none.
-
-    Raises:
-        MalformedAnswerError: It is not one.
-    """
-    usage = as_object(value)
-    if not usage:
-        return None
-    prompt_details = as_object(usage.get("prompt_tokens_details"))
-    completion_details = as_object(usage.get("completion_tokens_details"))
-    input_tokens = as_count(usage.get("prompt_tokens"))
-    output_tokens = as_count(usage.get("completion_tokens"))
-    return TokenUsage(
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cached_input_tokens=min(as_count(prompt_details.get("cached_tokens")), input_tokens),
-        reasoning_tokens=min(as_count(completion_details.get("reasoning_tokens")), output_tokens),
-    )
 
 
 class OpenAIDecoder:
@@ -81,7 +62,7 @@ class OpenAIDecoder:
         chunk = parsed_object(data)
         if chunk.get("error"):
             raise fault_in_stream(self._provider, chunk["error"])
-        self._usage = usage_of(chunk.get("usage")) or self._usage
+        self._count(chunk.get("usage"))
         decoded: list[Decoded] = []
         for choice in map(as_object, as_list(chunk.get("choices"))):
             if as_count(choice.get("index")) == 0:
@@ -94,6 +75,12 @@ class OpenAIDecoder:
             raise MalformedAnswerError("it broke off without a finish reason")
         reason = FinishReason.CONTENT_FILTER if self._refused else self._bounds.finish(self._finish)
         return Finished(reason, self._usage)
+
+    def _count(self, value: Any) -> None:
+        """Some servers count once, at the end, some in each chunk: every count is of the answer so far."""
+        usage = usage_of(value)
+        if usage is not None and (self._usage is None or usage != _NOTHING):
+            self._usage = usage
 
     def _choice(self, choice: Mapping[str, Any], decoded: list[Decoded]) -> None:
         delta = as_object(choice.get("delta"))

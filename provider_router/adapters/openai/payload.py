@@ -6,14 +6,14 @@ from typing import Any
 
 import orjson
 
-from provider_router.domain.catalog import ModelSpec
-from provider_router.domain.chat import ChatRequest, Message, Tool
+from provider_router.domain.calls.chat import ChatRequest, Message, Tool
+from provider_router.domain.contracts.service import Service
 
 
-def chat_body(spec: ModelSpec, request: ChatRequest) -> bytes:
+def chat_body(service: Service, request: ChatRequest) -> bytes:
     """Returns the JSON body that asks for a streamed answer to `request`, usage included."""
     body: dict[str, Any] = {
-        "model": spec.name,
+        "model": service.model,
         "messages": [_message(message) for message in request.messages],
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -27,9 +27,9 @@ def chat_body(spec: ModelSpec, request: ChatRequest) -> bytes:
         }
     if request.temperature is not None:
         body["temperature"] = request.temperature
-    limit = spec.output_limit(request.max_output_tokens)
+    limit = service.output_limit(request.max_output_tokens)
     if limit:
-        body[spec.provider.max_tokens_parameter] = limit
+        body[service.provider.max_tokens_parameter] = limit
     if request.stop:
         body["stop"] = list(request.stop)
     return orjson.dumps(body)

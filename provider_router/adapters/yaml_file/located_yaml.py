@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import yaml
 from yaml.reader import ReaderError
@@ -12,18 +12,32 @@ from yaml.reader import ReaderError
 Path: TypeAlias = tuple[str | int, ...]
 _DEPTH_CAP = 20
 _FLOAT_TAG = "tag:yaml.org,2002:float"
+# The parser in C is eight times as fast; a build of the library without it takes the one in Python.
+_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class RefusedFileError(ValueError):
-    """The file is wrong.
+    """A file is wrong.
 
     Args:
         line: Where, from 1.
         reason: Why; holds no value of the file.
+
+    Attributes:
+        file: Which one, relative to its folder; empty until `SourceFile.blamed` says so.
     """
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line}: {reason}")
+        self.file = ""
+
+
+def path_text(path: Sequence[str | int]) -> str:
+    """How the place of a value is shown: `contracts[3].prices[0].from`."""
+    shown = ""
+    for part in path:
+        shown += f"[{part}]" if isinstance(part, int) else f".{part}" if shown else part
+    return shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,70 +60,106 @@ class LocatedYaml:
                 return line
         return 1
 
+    def wrong(self, path: Sequence[str | int], reason: str) -> RefusedFileError:
+        """The error that says that the value at `path` is wrong, and where it stands."""
+        shown = path_text(path)
+        return RefusedFileError(self.line_of(path), f"{shown}: {reason}" if shown else reason)
+
 
 def parse(text: str) -> LocatedYaml:
     """Parses one YAML document.
 
     Raises:
-        RefusedFileError: It is not YAML, has a key twice, or uses anchors, tags or deep nesting.
+        RefusedFileError: It is not YAML, has a key twice, or uses aliases or deep nesting.
     """
     lines: dict[Path, int] = {(): 1}
     try:
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        data = None if node is None else _Walk(loader, lines).value(node, ())
+        data = _Walk(_LOADER(text), lines).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise RefusedFileError((mark.line if mark else 0) + 1, error.problem or "is not YAML") from error
-    except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
+        # What is not closed is missed behind the end.
+        line = min((mark.line if mark else 0) + 1, max(1, len(text.splitlines())))
+        raise RefusedFileError(line, error.problem or "is not YAML") from error
+    except (ReaderError, UnicodeEncodeError) as error:
+        place = error.position if isinstance(error, ReaderError) else error.start
+        line = text.count("\n", 0, place) + 1
         raise RefusedFileError(line, "has a character that YAML does not allow") from error
-    except RecursionError as error:
-        raise RefusedFileError(1, "is nested too deeply") from error
     return LocatedYaml(data, lines)
 
 
 class _Walk:
-    """Turns nodes into data.
+    """Turns the parser's events into data.
 
-    A node that is met twice is an alias; those are refused, since they can grow a small file without bound.
+    Events come one by one whatever the nesting, so that a file of a million brackets ends at the cap on depth and never
+    at the end of the stack. Aliases are refused, since they can grow a small file without bound.
     """
 
     def __init__(self, loader: yaml.SafeLoader, lines: dict[Path, int]) -> None:
         self._loader = loader
         self._lines = lines
-        self._seen: set[int] = set()
 
-    def value(self, node: yaml.Node, path: Path) -> Any:
-        """The data of `node`, which stands at `path`."""
-        line = node.start_mark.line + 1
+    def document(self) -> Any:
+        """The data of the only document; None for none."""
+        self._next()  # the stream's start
+        data = None
+        if isinstance(self._next(), yaml.DocumentStartEvent):
+            data = self._value(self._next(), ())
+            self._next()  # the document's end
+            after = self._next()
+            if not isinstance(after, yaml.StreamEndEvent):
+                raise RefusedFileError(_line_of(after), "expected a single document in the stream")
+        return data
+
+    def _next(self) -> yaml.Event:
+        return cast("yaml.Event", self._loader.get_event())  # pyright: ignore[reportUnknownMemberType]
+
+    def _value(self, event: yaml.Event, path: Path) -> Any:
+        """The data that begins with `event` and stands at `path`."""
+        line = _line_of(event)
         self._lines.setdefault(path, line)
-        if id(node) in self._seen:
+        if isinstance(event, yaml.AliasEvent):
             raise RefusedFileError(line, "anchors and aliases are not supported")
         if len(path) > _DEPTH_CAP:
             raise RefusedFileError(line, "is nested too deeply")
-        self._seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        if node.tag == _FLOAT_TAG:
-            return node.value
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(path)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(path)
+        return self._scalar(cast("yaml.ScalarEvent", event))
+
+    def _mapping(self, path: Path) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            line = _line_of(event)
+            if not isinstance(event, yaml.ScalarEvent):
+                raise RefusedFileError(line, "a key must be a plain text")
+            key = str(event.value)
+            if key in data:
+                raise RefusedFileError(line, f"the key '{key}' stands twice")
+            self._lines[(*path, key)] = line
+            data[key] = self._value(self._next(), (*path, key))
+        return data
+
+    def _sequence(self, path: Path) -> list[Any]:
+        data: list[Any] = []
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            data.append(self._value(event, (*path, len(data))))
+        return data
+
+    def _scalar(self, event: yaml.ScalarEvent) -> Any:
+        tag = event.tag
+        if tag is None or tag == "!":
+            resolve = cast("Callable[..., str]", self._loader.resolve)  # pyright: ignore[reportUnknownMemberType]
+            tag = resolve(yaml.ScalarNode, event.value, event.implicit)
+        if tag == _FLOAT_TAG:
+            return event.value
+        node = yaml.ScalarNode(tag, event.value, cast("Any", event.start_mark), cast("Any", event.end_mark))
         try:
             return self._loader.construct_object(node)  # pyright: ignore[reportUnknownMemberType]
         except (ValueError, OverflowError) as error:
             # A number or date that looks like one and is none, such as 2026-13-45.
-            raise RefusedFileError(line, "has a value that cannot be read") from error
+            raise RefusedFileError(_line_of(event), "has a value that cannot be read") from error
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
-        data: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise RefusedFileError(line, "a key must be a plain text")
-            key = key_node.value
-            if key in data:
-                raise RefusedFileError(line, f"the key '{key}' stands twice")
-            self._lines[(*path, key)] = line
-            data[key] = self.value(value_node, (*path, key))
-        return data
+
+def _line_of(event: yaml.Event) -> int:
+    return cast("Any", event.start_mark).line + 1

@@ -56,7 +56,7 @@ class AnthropicDialect:
         finish: JsonObject = {"type": "message_delta", "delta": delta}
         if answer.usage is not None:
             message["usage"] = _usage(answer.usage) | {"output_tokens": 1}
-            finish["usage"] = {"output_tokens": answer.usage.output_tokens}
+            finish["usage"] = _usage(answer.usage)
         return Frames(
             opening=(_event({"type": "message_start", "message": message}), _event({"type": "ping"})),
             content=tuple(_content_events(answer.reply)),
@@ -149,8 +149,13 @@ def _parsed(arguments_json: str) -> JsonObject:
 
 def _usage(usage: Usage) -> JsonObject:
     return {
-        "input_tokens": usage.input_tokens - usage.cached_input_tokens,
+        "input_tokens": usage.input_tokens - usage.cached_input_tokens - usage.cache_write_input_tokens,
         "cache_read_input_tokens": usage.cached_input_tokens,
-        "cache_creation_input_tokens": 0,
+        "cache_creation_input_tokens": usage.cache_write_input_tokens,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": usage.cache_write_input_tokens,
+            "ephemeral_1h_input_tokens": 0,
+        },
         "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"thinking_tokens": usage.reasoning_tokens},
     }

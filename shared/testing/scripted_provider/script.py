@@ -17,12 +17,26 @@ FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filte
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that the provider claims to have counted."""
+    """Tokens that the provider claims to have counted.
+
+    Attributes:
+        input_tokens: Of the prompt: those of its cache and all others.
+        output_tokens: Generated, reasoning included.
+        cached_input_tokens: Of the prompt, read from the cache.
+        reasoning_tokens: Generated as reasoning.
+        cache_write_input_tokens: Of the prompt, written to the cache.
+        unlisted_tokens: Generated besides, and counted in the total alone, as Gemini counts thoughts (OpenAI dialect
+            only).
+        billed_usd: What the provider says that it charges, as Perplexity does (Responses dialect only).
+    """
 
     input_tokens: int = 10
     output_tokens: int = 5
     cached_input_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_input_tokens: int = 0
+    unlisted_tokens: int = 0
+    billed_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,15 +30,17 @@ from shared.testing.scripted_provider.performance import (
 )
 from shared.testing.scripted_provider.recording import Recording
 from shared.testing.scripted_provider.request import JsonObject, ProviderRequest
+from shared.testing.scripted_provider.responses_dialect import ResponsesDialect
 from shared.testing.scripted_provider.script import Action, Rule, Script
 
 _MAX_REQUEST_BYTES = 64 * 1024 * 1024
 _OPENAI = OpenAIDialect()
 _ANTHROPIC = AnthropicDialect()
+_RESPONSES = ResponsesDialect()
 
 
 class ScriptedProvider:
-    """Speaks the OpenAI and the Anthropic dialect and does what its script says.
+    """Speaks OpenAI's chat completions and responses and Anthropic's messages, and does what its script says.
 
     The queue filled by `script` is used up first, one action a chat request; then the rules
     added by `rule`, first fit; else the small agent of `agent.py` answers.
@@ -102,6 +104,7 @@ class ScriptedProvider:
         app = web.Application(client_max_size=_MAX_REQUEST_BYTES)
         app.router.add_post("/v1/chat/completions", self._chat_completions)
         app.router.add_post("/v1/messages", self._messages)
+        app.router.add_post("/v1/responses", self._responses)
         app.router.add_post("/v1/embeddings", self._embeddings)
         app.router.add_get("/v1/models", self._list_models)
         # Without handler_cancellation a client that leaves would go unnoticed between two writes.
@@ -124,6 +127,9 @@ class ScriptedProvider:
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         return await self._chat(request, _ANTHROPIC)
+
+    async def _responses(self, request: web.Request) -> web.StreamResponse:
+        return await self._chat(request, _RESPONSES)
 
     async def _chat(self, request: web.Request, dialect: Dialect) -> web.StreamResponse:
         if not self._authorized(request):

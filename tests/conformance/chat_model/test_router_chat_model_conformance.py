@@ -1,4 +1,4 @@
-"""What every `ChatModel` holds: the dialects over real HTTP, the metering decorator, and the fake that stands in."""
+"""What every `ChatModel` holds: the dialects over real HTTP, and the fake that stands in."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from router_fakes import QUESTION, FakeChatModel, model_spec, provider_spec
+from router_fakes import QUESTION, FakeChatModel, provider_spec, service_of, target_of
 
-from provider_router.adapters.call_meter import CallMeter
 from provider_router.adapters.chat_model_anthropic import AnthropicChatModel
-from provider_router.adapters.chat_model_metered import MeteredChatModel
 from provider_router.adapters.chat_model_openai import OpenAIChatModel
+from provider_router.adapters.chat_model_openai_responses import ResponsesChatModel
 from provider_router.adapters.http.client import HttpClient
 from provider_router.adapters.http.limits import HttpLimits
-from provider_router.adapters.provider_observations_memory import MemoryProviderObservations
-from provider_router.domain.chat import FinishReason
+from provider_router.domain.calls.chat import FinishReason
+from provider_router.domain.calls.events import Finished, ModelEvent, TextDelta, ToolCallDelta
+from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.errors import Reason, failure
-from provider_router.domain.events import Finished, ModelEvent, TextDelta, ToolCallDelta
-from provider_router.domain.usage import TokenUsage
 from provider_router.ports.chat_model import ChatModel
 from shared.clock import SystemClock
 from shared.errors import NexusError
@@ -34,7 +32,7 @@ from shared.testing.scripted_provider import (
     Usage,
 )
 
-SPEC = model_spec("p/m")
+Dialect = OpenAIChatModel | AnthropicChatModel | ResponsesChatModel
 DONE = Finished(FinishReason.STOP, TokenUsage(10, 5, 2))
 
 
@@ -61,14 +59,7 @@ async def fake(scenario: str) -> AsyncGenerator[Case, None]:
 
 
 @asynccontextmanager
-async def metered(scenario: str) -> AsyncGenerator[Case, None]:
-    async with fake(scenario) as inner:
-        meter = CallMeter(SPEC, "chat", MemoryProviderObservations(), SystemClock())
-        yield Case(MeteredChatModel(inner.model, meter, SystemClock()), inner.open_streams)
-
-
-@asynccontextmanager
-async def over_http(scenario: str, dialect: type[OpenAIChatModel | AnthropicChatModel]) -> AsyncGenerator[Case, None]:
+async def over_http(scenario: str, dialect: type[Dialect]) -> AsyncGenerator[Case, None]:
     actions = {
         "text": Reply("Hello there", usage=Usage(10, 5, 2), chunk_size=6),
         "tools": Reply(tool_calls=(ToolCall("add", '{"x": 1}', "a"),)),
@@ -79,22 +70,24 @@ async def over_http(scenario: str, dialect: type[OpenAIChatModel | AnthropicChat
     client = HttpClient(HttpLimits(first_token_s=5, idle_s=5, total_s=5), SystemClock())
     async with ScriptedProvider(api_key="sk-1") as provider:
         provider.script(actions[scenario])
-        url = provider.base_url if dialect is OpenAIChatModel else provider.root_url
+        url = provider.root_url if dialect is AnthropicChatModel else provider.base_url
         await client.start()
         try:
-            spec = model_spec("p/m", provider=provider_spec("p", chat_url=url))
-            yield Case(dialect(client, spec, "sk-1"), lambda: len(provider.requests) - provider.disconnects)
+            spec = service_of("p/m", provider=provider_spec("p", chat_url=url))
+            yield Case(
+                dialect(client, spec, target_of(spec), "sk-1"), lambda: len(provider.requests) - provider.disconnects
+            )
         finally:
             await client.stop()
 
 
-@pytest.fixture(params=["fake", "metered", "openai", "anthropic"])
+@pytest.fixture(params=["fake", "openai", "anthropic", "responses"])
 def case(request: pytest.FixtureRequest):
     return {
         "fake": fake,
-        "metered": metered,
         "openai": lambda scenario: over_http(scenario, OpenAIChatModel),
         "anthropic": lambda scenario: over_http(scenario, AnthropicChatModel),
+        "responses": lambda scenario: over_http(scenario, ResponsesChatModel),
     }[request.param]
 
 

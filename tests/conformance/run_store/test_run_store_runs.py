@@ -26,6 +26,7 @@ from orchestrator.domain.pages import page_request
 from orchestrator.domain.run import Failure, RunStatus, ToolCallSummary, Usage
 from shared.errors import AlreadyExists, NotFound, PreconditionFailed
 from shared.testing.fakes import FakeClock
+from shared.testing.harness import principal
 
 NOW = FakeClock().now()
 LATER = NOW + timedelta(seconds=5)
@@ -55,6 +56,15 @@ async def test_an_accepted_run_is_there_with_its_first_event_and_its_message(sto
     assert (event.sequence, event.payload) == (1, RunStarted("conv-run-1", "What is 2+2?"))
     (message,) = await stores.conversations.messages("org-a", "conv-run-1", 10)
     assert (message.text, message.run_id) == ("What is 2+2?", "run-1")
+
+
+async def test_a_run_is_driven_in_the_name_of_its_caller_and_its_key(stores) -> None:
+    who = principal(permissions=("models.use",), key_id="key-1")
+    await stores.runs.accept(new_run(principal=who))
+    assert (await stores.runs.get("org-a", "run-1")).principal == who
+    (ticket,) = await stores.runs.unfinished()
+    assert ticket.principal == who
+    assert (await begun(stores, "run-2")).principal == principal()
 
 
 async def test_the_same_request_gives_the_first_run(stores) -> None:

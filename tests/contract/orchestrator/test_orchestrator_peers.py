@@ -80,7 +80,8 @@ class Router(router_pb2_grpc.RouterServiceServicer):
         yield answer(completed=router_pb2.StreamCompleted(finish_reason=reason, usage=usage, cost_micro_usd=3))
 
     async def ListModels(self, request, context):
-        model = router_pb2.Model(name="a/b", chat=True, tool_calling=True, context_length=9, demonstration=True)
+        fields = {"chat": True, "tool_calling": True, "context_length": 9, "demonstration": True, "configured": True}
+        model = router_pb2.Model(name="a/b", **fields)
         return router_pb2.ListModelsResponse(models=[model])
 
     async def Embed(self, request, context):

@@ -3,58 +3,119 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
 
 import grpc
 import pytest
-from router_fakes import FakeCatalog, FakeChatModel, FakeEmbeddingModel, FakeModelSource, catalog_of, model_spec
+from router_answer_rig import FakeObserver
+from router_decision_fakes import (
+    FakeDecisionLog,
+    FakeEstimator,
+    FakeRuleBook,
+    FakeStateBoard,
+    FakeTokenCounter,
+    registry_of,
+)
+from router_fakes import (
+    FakeChatModel,
+    FakeDeployments,
+    FakeEmbeddingModel,
+    FakeModelSource,
+    FakeRegistry,
+    price_of,
+    service_of,
+)
+from router_money_fakes import FakeLimitBook, MemoryLedger
 
 from protos.gen.nexus.router.v1 import router_pb2 as pb
 from protos.gen.nexus.router.v1 import router_pb2_grpc
-from provider_router.adapters.provider_observations_memory import MemoryProviderObservations
-from provider_router.domain.chat import FinishReason
+from provider_router.adapters.affinity_memory import MemoryAffinity
+from provider_router.adapters.rate_limiter_memory import MemoryRateLimiter
+from provider_router.domain.calls.call_limits import CallLimits
+from provider_router.domain.calls.chat import FinishReason
+from provider_router.domain.calls.events import Finished, TextDelta, ToolCallDelta
+from provider_router.domain.contracts.contract import DataClass, Guarantees, Privacy
+from provider_router.domain.engine.engine import DecisionEngine
 from provider_router.domain.errors import Reason, failure
-from provider_router.domain.events import Finished, TextDelta, ToolCallDelta
-from provider_router.domain.provider_health import Observation
-from provider_router.domain.usage import Prices
+from provider_router.domain.traffic.retry_budget import RetryBudget
 from provider_router.servicer.router_servicer import RouterServicer, RouterUseCases
+from provider_router.use_cases.admit_call import AdmitCall
+from provider_router.use_cases.answer_chat import AnswerChat
+from provider_router.use_cases.attempt_desk import AttemptDesk, Ports
+from provider_router.use_cases.chat_run import Means
 from provider_router.use_cases.complete_chat import CompleteChat
-from provider_router.use_cases.embed_texts import EmbedTexts
+from provider_router.use_cases.decide_embedding import DecideEmbedding
+from provider_router.use_cases.decide_route import DecideRoute
+from provider_router.use_cases.embed_texts import EmbedMeans, EmbedTexts
+from provider_router.use_cases.explain_route import ExplainRoute
 from provider_router.use_cases.list_models import ListModels
 from provider_router.use_cases.list_providers import ListProviders
-from provider_router.use_cases.stream_chat import StreamChat
+from provider_router.use_cases.loose_ends import LooseEnds
+from provider_router.use_cases.pace_retries import PaceRetries
+from provider_router.use_cases.read_features import ReadFeatures
+from provider_router.use_cases.see_world import SeeWorld
 from shared.client import translated_errors
 from shared.errors import Forbidden, InvalidInput, NexusError, PreconditionFailed, Unauthenticated, UpstreamDown
 from shared.server import Registration, Service
-from shared.testing.fakes import FakeClock
+from shared.testing.fakes import FakeClock, SequenceIds
 from shared.testing.harness import Served, principal, serving
 
-CHAT = model_spec("one/chat", prices=Prices(1_000_000, 2_000_000), context_length=4096, demonstration=True)
-TOOLS = model_spec("two/tools", tool_calling=True)
-EMBED = model_spec("one/embed", chat=False, embeddings=True)
+CLEARED = Privacy(clearance=DataClass.INTERNAL)
+CHAT = service_of(
+    "one/chat",
+    prices=price_of(1_000_000, 2_000_000),
+    context_length=4096,
+    max_output_tokens=1024,
+    demonstration=True,
+    privacy=CLEARED,
+    guarantees=Guarantees(first_token_p50_ms=10, first_token_p95_ms=50),
+)
+TOOLS = service_of("two/tools", tool_calling=True, privacy=CLEARED)
+EMBED = service_of("one/embed", chat=False, embeddings=True, privacy=CLEARED)
 USER = pb.ChatMessage(role=pb.ROLE_USER, content=[pb.ContentPart(text="Hi "), pb.ContentPart(text="there")])
 REASONS = [reason for reason in Reason if reason not in (Reason.ALL_MODELS_FAILED, Reason.STREAM_BROKEN)]
 
 
 class Router:
-    """A served router over fake ports."""
+    """A served router over fake ports; the decisions are real."""
 
     def __init__(self) -> None:
         self.chat = FakeChatModel()
         self.tools = FakeChatModel()
         self.embed = FakeEmbeddingModel()
-        self.catalog = FakeCatalog(catalog_of(CHAT, TOOLS, EMBED, embed="one/embed"), "abc", "line 3: wrong")
-        self.observations = MemoryProviderObservations()
+        registry = registry_of(CHAT, TOOLS, EMBED)
+        self.registry = FakeRegistry(replace(registry, embed_model="one/embed"), "abc", "line 3: wrong")
         self.source = FakeModelSource({"one/chat": self.chat, "two/tools": self.tools}, {"one/embed": self.embed})
+        self.ledger = MemoryLedger()
+        self.clock = FakeClock()
+        self.limiter = MemoryRateLimiter(self.clock)
+        self.book = FakeLimitBook()
 
     def service(self) -> Service:
-        stream = StreamChat(self.catalog, self.source, FakeClock())
+        clock, counter, affinity = self.clock, FakeTokenCounter(), MemoryAffinity()
+        features = ReadFeatures(counter, FakeEstimator(), self.ledger, affinity)
+        see_world, engine, log = (
+            SeeWorld(self.registry, FakeRuleBook(), FakeStateBoard()),
+            DecisionEngine(),
+            FakeDecisionLog(),
+        )
+        explain = ExplainRoute(see_world, features, engine, clock)
+        decide_embedding = DecideEmbedding(
+            see_world, counter, self.ledger, engine, log, (clock, SequenceIds("embedding"))
+        )
+        deployments = FakeDeployments()
+        desk = AttemptDesk(Ports(deployments, self.limiter, self.ledger, FakeObserver(), clock, SequenceIds("attempt")))
+        retries = PaceRetries(RetryBudget(), clock, lambda _: asyncio.sleep(0), lambda: 0.0)
+        admit = AdmitCall(self.book, self.limiter)
+        means = Means(desk, self.source, counter, retries, LooseEnds(), "Go on.", CallLimits(60_000, 30_000, 300_000))
+        decide = DecideRoute(explain, log, SequenceIds("decision"))
+        answers = AnswerChat(admit, decide, affinity, means)
         use_cases = RouterUseCases(
-            CompleteChat(stream),
-            stream,
-            EmbedTexts(self.catalog, self.source),
-            ListModels(self.catalog),
-            ListProviders(self.catalog, self.source, self.observations),
+            CompleteChat(answers),
+            answers,
+            EmbedTexts(self.registry, admit, decide_embedding, EmbedMeans(desk, self.source, counter, retries, 60.0)),
+            ListModels(self.registry, self.source, clock),
+            ListProviders(self.registry, FakeRuleBook(), deployments),
         )
         add = router_pb2_grpc.add_RouterServiceServicer_to_server
         descriptor = pb.DESCRIPTOR.services_by_name["RouterService"]
@@ -105,6 +166,7 @@ async def test_a_whole_answer(router: Router) -> None:
         usage=pb.TokenUsage(input_tokens=10, output_tokens=2),
         cost_micro_usd=14,
         demonstration=True,
+        decision_id="decision-0001",
     )
     assert router.chat.asked[0].messages[0].text == "Hi there"
 
@@ -161,7 +223,9 @@ async def test_what_is_not_set_stays_unset(router: Router) -> None:
     async with router.served() as (stub, _):
         await unary(stub, chat())
     asked = router.chat.asked[0]
-    assert (asked.temperature, asked.max_output_tokens, asked.response_schema, asked.tools) == (None, None, None, ())
+    assert (asked.temperature, asked.response_schema, asked.tools) == (None, None, ())
+    # What has a price is bounded by what was reserved for it.
+    assert asked.max_output_tokens
 
 
 @BOTH
@@ -234,7 +298,7 @@ async def test_a_stream_needs_its_request(router: Router) -> None:
 
 @BOTH
 async def test_nothing_configured(router: Router, call: Call) -> None:
-    router.catalog = FakeCatalog(catalog_of())
+    router.registry = FakeRegistry(replace(registry_of(), services={}, chat_chain=(), embed_model=""))
     async with router.served() as (stub, _):
         with pytest.raises(PreconditionFailed) as caught:
             await call(stub, chat())
@@ -259,7 +323,7 @@ async def test_cancelling_a_stream_leaves_the_model_at_once(router: Router) -> N
 async def test_cancelling_a_unary_call_leaves_the_model_at_once(router: Router) -> None:
     router.chat.events = [TextDelta("x"), ...]
     async with router.served() as (stub, _):
-        call = stub.ChatCompletion(chat(), timeout=30)
+        call = stub.ChatCompletion(chat(), timeout=0.2)
         async with asyncio.timeout(1):
             while not router.chat.open_streams:
                 await asyncio.sleep(0.01)
@@ -272,7 +336,7 @@ async def test_a_deadline_of_the_caller_leaves_the_model(router: Router) -> None
     router.chat.events = [...]
     async with router.served() as (stub, _):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.ChatCompletion(chat(), timeout=0.1)
+            await stub.ChatCompletion(chat(), timeout=0.2)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         async with asyncio.timeout(1):
             while router.chat.open_streams:
@@ -316,7 +380,9 @@ async def test_wrong_embeddings(router: Router, model: str, inputs: tuple[str, .
 
 async def test_models_are_listed(router: Router) -> None:
     async with router.served() as (stub, _):
-        models = (await stub.ListModels(pb.ListModelsRequest(), timeout=5)).models
+        listed = await stub.ListModels(pb.ListModelsRequest(), timeout=5)
+    models = listed.models
+    assert list(listed.chat_chain) == ["one/chat", "two/tools"]
     assert [model.name for model in models] == ["one/chat", "two/tools", "one/embed"]
     assert models[0] == pb.Model(
         name="one/chat",
@@ -326,31 +392,10 @@ async def test_models_are_listed(router: Router) -> None:
         input_micro_usd_per_million=1_000_000,
         output_micro_usd_per_million=2_000_000,
         demonstration=True,
+        configured=True,
     )
     assert models[1].tool_calling
     assert models[2].embeddings
-
-
-async def test_providers_are_listed_with_what_was_seen(router: Router) -> None:
-    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
-    router.observations.record("one", Observation(now, "PROVIDER_TIMEOUT"))
-    async with router.served() as (stub, _):
-        response = await stub.ListProviders(pb.ListProvidersRequest(), timeout=5)
-    assert (response.config_version, response.config_error) == ("abc", "line 3: wrong")
-    one, two = response.providers
-    assert (one.name, one.type, one.base_url) == ("one", "openai_compatible", "http://one.test/v1")
-    assert (one.state, one.last_error_reason) == (pb.PROVIDER_STATE_FAILING, "PROVIDER_TIMEOUT")
-    assert one.last_call_time.ToDatetime(UTC) == now
-    assert list(one.models) == ["one/chat", "one/embed"]
-    assert two.state == pb.PROVIDER_STATE_UNKNOWN
-    assert not two.HasField("last_call_time")
-
-
-async def test_a_provider_without_its_key_says_so(router: Router) -> None:
-    router.source = FakeModelSource()
-    async with router.served() as (stub, _):
-        response = await stub.ListProviders(pb.ListProvidersRequest(), timeout=5)
-    assert {p.state for p in response.providers} == {pb.PROVIDER_STATE_NOT_CONFIGURED}
 
 
 CALLS = {

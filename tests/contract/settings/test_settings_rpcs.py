@@ -118,7 +118,12 @@ async def test_only_services_may_ask_whose_a_key_is(served: Served) -> None:
         async with translated_errors("settings"):
             await identity_pb2_grpc.IdentityServiceStub(operator).AuthenticateKey(request, timeout=5)
     stub = identity_pb2_grpc.IdentityServiceStub(served.channel_as(service_principal("router")))
-    assert (await stub.AuthenticateKey(request, timeout=5)).principal.roles == ["owner"]
+    found = (await stub.AuthenticateKey(request, timeout=5)).principal
+    assert found.roles == ["owner"]
+    # Which key it was goes on with the caller, and is not the key.
+    assert found.key_id
+    assert found.key_id not in served.key  # type: ignore[attr-defined]
+    assert (await _who_am_i(served.channel_with(served.key))).key_id == found.key_id  # type: ignore[attr-defined]
 
 
 async def test_a_change_is_kept_and_only_what_the_mask_names(served: Served) -> None:

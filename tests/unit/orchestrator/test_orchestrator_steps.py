@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -112,7 +113,8 @@ def calling(*calls: tuple[str, str, str]) -> AgentState:
     ("models", "requested", "default", "name", "strategy"),
     [
         ((NATIVE, OFFLINE), "", "", "", "native"),
-        ((OFFLINE, NATIVE), "", "", "", "guided"),
+        ((OFFLINE, NATIVE), "", "", "", "native"),
+        ((replace(NATIVE, routable=False), OFFLINE), "", "", "", "guided"),
         ((NATIVE, OFFLINE), "local/small", "", "local/small", "guided"),
         ((NATIVE, OFFLINE), "", "local/small", "local/small", "guided"),
         ((NATIVE, OFFLINE), "scripted/chat", "local/small", "scripted/chat", "native"),
@@ -225,6 +227,12 @@ async def test_a_chain_that_falls_back_to_a_model_without_tool_calling_is_guided
     assert state["warned"] == ["OFFLINE_MODEL"]
     assert strategy.asked == 1
     assert models.requests[1].tools == ()
+
+
+async def test_a_failure_of_every_model_stays_one_where_none_is_left_to_guide(work) -> None:
+    models = FakeModels(fails(UpstreamDown("ALL_MODELS_FAILED", "None.")))
+    with pytest.raises(UpstreamDown, match="ALL_MODELS_FAILED"):
+        await take_turn(models, FakePeers(known_models=(NATIVE,)))(work, initial_state())
 
 
 async def test_other_failures_of_a_model_are_not_papered_over(work) -> None:

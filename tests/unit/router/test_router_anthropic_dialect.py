@@ -2,19 +2,20 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from router_fakes import model_spec
+from router_fakes import service_of
 
 from provider_router.adapters.anthropic.decoder import AnthropicDecoder
 from provider_router.adapters.anthropic.payload import messages_body
 from provider_router.adapters.http.chat_stream import Thinking
 from provider_router.adapters.http.json_fields import MalformedAnswerError
-from provider_router.domain.chat import ChatRequest, FinishReason, Message, Role, Tool, ToolCall
-from provider_router.domain.events import Finished, TextDelta, ToolCallDelta
-from provider_router.domain.usage import TokenUsage
+from provider_router.domain.calls.chat import ChatRequest, FinishReason, Message, Role, Tool, ToolCall
+from provider_router.domain.calls.events import Finished, TextDelta, ToolCallDelta
+from provider_router.domain.calls.usage import TokenUsage
 from shared.errors import InvalidInput, UpstreamDown
 
 USAGE = {"input_tokens": 5, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 2, "output_tokens": 1}
 START = {"type": "message_start", "message": {"usage": USAGE, "content": []}}
+USED = TokenUsage(14, 9, cached_input_tokens=7, cache_write_input_tokens=2)
 PING = {"type": "ping"}
 STOP = {"type": "message_stop"}
 
@@ -50,7 +51,7 @@ def decoded(*events: dict) -> list:
 def test_text_and_usage() -> None:
     events = decoded(START, PING, *text(0, "Hel", "", "lo"), *ending("end_turn"))
     # Cached tokens stand beside the others in the dialect, among them in the contract.
-    assert events == [TextDelta("Hel"), TextDelta("lo"), Finished(FinishReason.STOP, TokenUsage(14, 9, 7))]
+    assert events == [TextDelta("Hel"), TextDelta("lo"), Finished(FinishReason.STOP, USED)]
 
 
 def test_tools_after_text_are_numbered_from_zero() -> None:
@@ -67,7 +68,7 @@ def test_tools_after_text_are_numbered_from_zero() -> None:
         ToolCallDelta(0, "", "", "1}"),
         ToolCallDelta(1, "b", "now", ""),
         ToolCallDelta(1, "", "", "{}"),
-        Finished(FinishReason.TOOL_CALLS, TokenUsage(14, 9, 7)),
+        Finished(FinishReason.TOOL_CALLS, USED),
     ]
 
 
@@ -150,7 +151,7 @@ def test_the_request_body() -> None:
         max_output_tokens=7,
         stop=("END",),
     )
-    assert orjson.loads(messages_body(model_spec("one/claude"), request)) == {
+    assert orjson.loads(messages_body(service_of("one/claude"), request)) == {
         "model": "claude",
         "max_tokens": 7,
         "stream": True,
@@ -183,7 +184,7 @@ def test_the_request_body() -> None:
 @pytest.mark.parametrize(("configured", "sent"), [(0, 4096), (99, 99)])
 def test_the_limit_that_the_dialect_demands(configured: int, sent: int) -> None:
     request = ChatRequest((Message(Role.USER, "Hi"),))
-    body = orjson.loads(messages_body(model_spec(max_output_tokens=configured), request))
+    body = orjson.loads(messages_body(service_of(max_output_tokens=configured), request))
     assert body["max_tokens"] == sent
 
 
@@ -191,5 +192,5 @@ def test_the_limit_that_the_dialect_demands(configured: int, sent: int) -> None:
 def test_earlier_arguments_must_be_an_object(arguments: str) -> None:
     call = Message(Role.ASSISTANT, "", (ToolCall("a", "add", arguments),))
     with pytest.raises(InvalidInput) as caught:
-        messages_body(model_spec(), ChatRequest((Message(Role.USER, "Hi"), call)))
+        messages_body(service_of(), ChatRequest((Message(Role.USER, "Hi"), call)))
     assert caught.value.reason == "INVALID_MESSAGES"

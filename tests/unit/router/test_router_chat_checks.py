@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from provider_router.domain.answer import AnswerBuilder
-from provider_router.domain.chat import ChatRequest, FinishReason, Message, Role, ToolCall, parse_schema
-from provider_router.domain.events import Completed, Started
+from provider_router.domain.calls.answer import AnswerBuilder
+from provider_router.domain.calls.chat import ChatRequest, FinishReason, Message, Role, ToolCall, parse_schema
+from provider_router.domain.calls.events import Completed, Started
 from shared.errors import InvalidInput, UpstreamDown
 
 USER = Message(Role.USER, "Hi")

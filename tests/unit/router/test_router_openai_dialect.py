@@ -6,16 +6,16 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from router_fakes import model_spec, provider_spec
+from router_fakes import provider_spec, service_of
 
 from provider_router.adapters.http.chat_stream import Thinking
 from provider_router.adapters.http.json_fields import MalformedAnswerError
 from provider_router.adapters.http.server_sent_events import EventParser
 from provider_router.adapters.openai.decoder import OpenAIDecoder
 from provider_router.adapters.openai.payload import chat_body
-from provider_router.domain.chat import ChatRequest, FinishReason, Message, Role, Tool, ToolCall
-from provider_router.domain.events import Finished, TextDelta, ToolCallDelta
-from provider_router.domain.usage import TokenUsage
+from provider_router.domain.calls.chat import ChatRequest, FinishReason, Message, Role, Tool, ToolCall
+from provider_router.domain.calls.events import Finished, TextDelta, ToolCallDelta
+from provider_router.domain.calls.usage import TokenUsage
 from shared.errors import InvalidInput, UpstreamDown
 
 
@@ -255,7 +255,7 @@ def test_the_request_body() -> None:
         max_output_tokens=7,
         stop=("END",),
     )
-    body = orjson.loads(chat_body(model_spec("one/gpt"), request))
+    body = orjson.loads(chat_body(service_of("one/gpt"), request))
     assert body == {
         "model": "gpt",
         "stream": True,
@@ -290,12 +290,12 @@ def test_the_request_body() -> None:
 
 
 def test_what_is_not_set_is_not_sent() -> None:
-    body = orjson.loads(chat_body(model_spec(), ChatRequest((Message(Role.USER, "Hi"),))))
+    body = orjson.loads(chat_body(service_of(), ChatRequest((Message(Role.USER, "Hi"),))))
     assert set(body) == {"model", "messages", "stream", "stream_options"}
 
 
 def test_the_limit_goes_by_the_providers_name_and_defaults_to_the_models() -> None:
-    spec = model_spec(provider=provider_spec(max_tokens_parameter="max_completion_tokens"), max_output_tokens=99)
+    spec = service_of(provider=provider_spec(max_tokens_parameter="max_completion_tokens"), max_output_tokens=99)
     body = orjson.loads(chat_body(spec, ChatRequest((Message(Role.USER, "Hi"),))))
     assert body["max_completion_tokens"] == 99
     assert "max_tokens" not in body

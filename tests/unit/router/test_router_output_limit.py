@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.router_fakes import model_spec
+from tests.router_fakes import service_of
 
 
 @pytest.mark.parametrize(
@@ -12,4 +12,4 @@ from tests.router_fakes import model_spec
     [(0, None, 0), (0, 7, 7), (99, None, 99), (99, 0, 99), (99, 7, 7), (99, 1000, 99)],
 )
 def test_neither_the_caller_nor_the_configuration_is_exceeded(configured: int, asked: int | None, limit: int) -> None:
-    assert model_spec(max_output_tokens=configured).output_limit(asked) == limit
+    assert service_of(max_output_tokens=configured).output_limit(asked) == limit

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_router.adapters.yaml_file.located_yaml import RefusedFileError
-from provider_router.adapters.yaml_file.reader import LocalAddresses, read_catalog
-from provider_router.domain.catalog import Catalog, ProviderType
-from provider_router.domain.usage import Prices
+from provider_router.adapters.yaml_file.provider_reader import (
+    ConfigurationReader,
+    LocalAddresses,
+    read_configuration,
+)
+from provider_router.adapters.yaml_file.source_file import SourceFile
+from provider_router.domain.contracts.contract import Rates
+from provider_router.domain.contracts.provider import ProviderType
+from provider_router.domain.contracts.registry_view import FilesState, snapshot_of
+from provider_router.domain.contracts.service import RegistrySnapshot
 
 LOCAL = LocalAddresses("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1")
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
 SHIPPED = Path(__file__).parents[3] / "config" / "providers.yaml"
 GOOD = """\
 version: 1
@@ -40,8 +49,8 @@ chains:
 """
 
 
-def read(text: str) -> Catalog:
-    return read_catalog(text.encode(), LOCAL)
+def read(text: str) -> RegistrySnapshot:
+    return snapshot_of(FilesState(read_configuration(text.encode(), LOCAL)), {}, 1, NOW)
 
 
 def test_a_good_file() -> None:
@@ -50,20 +59,33 @@ def test_a_good_file() -> None:
     assert catalog.chat_chain == ("local/chat", "openai/big/model:x")
     assert catalog.embed_model == "local/embed"
     local, openai = catalog.providers.values()
-    assert (local.type, local.chat_url, local.embed_url) == (ProviderType.LOCAL, LOCAL.chat_url, LOCAL.embed_url)
-    assert (openai.chat_url, openai.api_key_env) == ("https://api.example.com/v1", "SOME_KEY")
-    big = catalog.models["openai/big/model:x"]
-    assert (big.name, big.tool_calling, big.context_length) == ("big/model:x", True, 128000)
-    assert big.prices == Prices(150_000, 600_000, 75_000)
-    assert catalog.models["local/chat"].demonstration
-    assert [model.full_name for model in catalog.listed()] == ["local/chat", "openai/big/model:x", "local/embed"]
+    place = local.deployments[0]
+    assert (local.type, place.chat_url, place.embed_url) == (ProviderType.LOCAL, LOCAL.chat_url, LOCAL.embed_url)
+    place = openai.deployments[0]
+    assert (place.chat_url, place.key_envs) == ("https://api.example.com/v1", ("SOME_KEY",))
+    big = catalog.services["openai/big/model:x"]
+    can = big.contract.capabilities
+    assert (big.model, can.tool_calling, can.context_length) == ("big/model:x", True, 128000)
+    assert [price.rates for price in big.contract.prices] == [Rates(150_000, 600_000, 75_000)]
+    assert catalog.services["local/chat"].contract.demonstration
+    assert [model.name for model in catalog.listed()] == ["local/chat", "openai/big/model:x", "local/embed"]
+
+
+def with_contracts(text: str) -> RegistrySnapshot:
+    """The shipped folder, with `text` as its providers file."""
+    sources = {"providers.yaml": SourceFile("providers.yaml", text.encode())}
+    for path in (SHIPPED.parent / "contracts").iterdir():
+        name = f"contracts/{path.name}"
+        sources[name] = SourceFile(name, path.read_bytes())
+    return snapshot_of(FilesState(ConfigurationReader("providers.yaml", LOCAL)(sources)), {}, 1, NOW)
 
 
 def test_the_shipped_file_needs_no_key() -> None:
-    catalog = read_catalog(SHIPPED.read_bytes(), LOCAL)
+    catalog = with_contracts(SHIPPED.read_text(encoding="utf-8"))
     assert list(catalog.providers) == ["local"]
-    assert catalog.chat_models("")[0].demonstration
-    assert catalog.embedding_model("").dimensions == 384
+    assert catalog.chat_chain == ()
+    assert catalog.services["local/chat"].contract.demonstration
+    assert catalog.embedding_service("").contract.capabilities.dimensions == 384
 
 
 def test_the_examples_of_the_shipped_file_are_right() -> None:
@@ -71,8 +93,12 @@ def test_the_examples_of_the_shipped_file_are_right() -> None:
     start = lines.index("  # openai:")
     end = lines.index("chains:")
     shown = [line.replace("  # ", "  ", 1) for line in lines[start:end]]
-    catalog = read("\n".join([*lines[:start], *shown, *lines[end:]]))
-    assert list(catalog.providers) == ["local", "openai", "anthropic", "ollama", "vllm"]
+    catalog = with_contracts("\n".join([*lines[:start], *shown, *lines[end:]]))
+    shown_providers = ["openai", "anthropic", "gemini", "perplexity", "ollama", "vllm", "other"]
+    assert list(catalog.providers) == ["local", *shown_providers]
+    assert [len(place.key_envs) for place in catalog.providers["vllm"].deployments] == [2, 1]
+    assert catalog.services["anthropic/claude-sonnet-5-5"].contract.capabilities.max_output_tokens == 16384
+    assert catalog.services["openai/gpt-6.1-sol"].contract.prices
 
 
 def refusal(text: str) -> str:
@@ -92,10 +118,10 @@ REFUSED = [
     ("https://api.example.com/v1/", "ftp://x", 12, "must be a http or https address"),
     ("https://api.example.com/v1/", "https://u:p@x/v1", 12, "must hold no credentials"),
     ("https://api.example.com/v1/", "https://x/v1?key=1", 12, "must hold no credentials"),
-    ("input: 0.15", "input: -1", 19, "greater than or equal to 0"),
+    ("input: 0.15", "input: -1", 19, "must be from 0 to 100000"),
     ("input: 0.15", "input: 0.0000001", 19, "at most 6 decimals"),
-    ("input: 0.15", "input: cheap", 19, "valid decimal"),
-    ("input: 0.15", "input: .nan", 19, "valid decimal"),
+    ("input: 0.15", "input: cheap", 19, "must be a number such as 0.15"),
+    ("input: 0.15", "input: .nan", 19, "must be a number such as 0.15"),
     ("context_length: 128000", "context_length: many", 18, "valid integer"),
     ("context_length: 128000", "context_length: -5", 18, "greater than or equal to 0"),
     ("        chat: true\n        tool", "        tool", 15, "needs `chat: true` or `embeddings: true`"),
@@ -108,8 +134,8 @@ REFUSED = [
     ("version: 1", "version: 2", 1, "version"),
     ("version: 1\n", "", 1, "version"),
     ("type: local", "type: [local", 5, "expected"),
-    ("type: local", "type: local\n\tmodels: 3", 5, "cannot start any token"),
-    ("chat: true", "chat: &a true\n        tool_calling: *a", 7, "anchors and aliases"),
+    ("type: local", "type: local\n\tmodels: 3", 5, "found a tab character"),
+    ("chat: true", "chat: &a true\n        tool_calling: *a", 8, "anchors and aliases"),
     ("name: chat", "name: !!python/object/apply:os.system [x]", 6, "valid string"),
 ]
 
@@ -141,6 +167,8 @@ def test_a_wrong_file_is_refused_with_its_line(old: str, new: str, line: int, re
         "a: b: c",
         "- " * 3000,
         "[" * 3000,
+        "- " * 300_000,
+        "{a: " * 100_000,
         "? [a]\n: b",
         "--- 1\n--- 2\n",
         "version: 1\nproviders:\n",
@@ -160,7 +188,7 @@ def test_what_is_no_providers_file_is_refused(text: str) -> None:
 
 def test_bytes_that_are_no_text_are_refused() -> None:
     with pytest.raises(RefusedFileError, match="line 2: is not UTF-8"):
-        read_catalog(b"version: 1\nx: \xff", LOCAL)
+        read_configuration(b"version: 1\nx: \xff", LOCAL)
 
 
 @given(st.text(max_size=200))
@@ -176,4 +204,4 @@ def test_a_damaged_file_is_read_or_refused(place: int, character: str) -> None:
 
 
 def test_no_providers_is_a_file_too() -> None:
-    assert read("version: 1\nproviders: {}\n") == Catalog()
+    assert not read("version: 1\nproviders: {}\n").providers

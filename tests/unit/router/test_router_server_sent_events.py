@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from provider_router.adapters.http.server_sent_events import EventParser, EventTooLargeError
@@ -57,6 +57,7 @@ LINE = st.builds(
 )
 
 
+@example(lines=[(b": ", b"\r"), (b"data: a", b"\n"), (b"data: b", b"\n")], cuts=[10])
 @given(
     lines=st.lists(st.tuples(LINE, LINE_END), max_size=20),
     cuts=st.lists(st.integers(0, 500), max_size=30),

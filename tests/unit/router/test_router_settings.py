@@ -6,11 +6,11 @@ import pytest
 from pydantic import ValidationError
 from router_fakes import provider_spec
 
-from provider_router.domain.catalog import ProviderType
+from provider_router.domain.contracts.provider import ProviderType
 from provider_router.settings import Settings, SettingsCredentials
 
-LOCAL = provider_spec("local", type=ProviderType.LOCAL)
-REMOTE = provider_spec("remote", api_key_env="SOME_PROVIDER_KEY")
+LOCAL = provider_spec("local", type=ProviderType.LOCAL).targets()[0]
+REMOTE = provider_spec("remote", key_envs=("SOME_PROVIDER_KEY",)).targets()[0]
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,17 @@ def test_the_local_address_may_leave_out_the_version(given: str, used: str) -> N
 def test_wrong_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(ValidationError):
         Settings(**wrong)
+
+
+def test_breakers_and_probes_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"BREAKER_FAILURES": "3", "BREAKER_OPEN_S": "300", "PROBE_S": "0"}.items():
+        monkeypatch.setenv(f"NEXUS_ROUTER_{name}", value)
+    settings = Settings()
+    breaker = settings.health.breaker
+    # The cap is never below the first time.
+    assert (breaker.consecutive_failures, breaker.open_s, breaker.open_cap_s) == (3, 300, 300)
+    assert settings.probes.interval_s == 0
+    assert Settings(probe_s=120).probes.cap_s == 120
 
 
 def test_limits_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +64,7 @@ def test_a_variable_is_taken_by_its_exact_name(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_provider_without_a_key_needs_none() -> None:
-    assert SettingsCredentials(None).key_of(provider_spec()) == ""
+    assert SettingsCredentials(None).key_of(provider_spec().targets()[0]) == ""
     assert SettingsCredentials(None).key_of(LOCAL) == ""
 
 

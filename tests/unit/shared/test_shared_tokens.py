@@ -16,10 +16,12 @@ KEY = b"k" * 32
 words = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=20)
 
 
-@given(words, words, st.frozensets(words), st.frozensets(words))
-def test_a_token_carries_the_principal(org: str, user: str, roles: frozenset[str], permissions: frozenset[str]) -> None:
+@given(words, words, st.frozensets(words), st.frozensets(words), words | st.just(""))
+def test_a_token_carries_the_principal(
+    org: str, user: str, roles: frozenset[str], permissions: frozenset[str], key_id: str
+) -> None:
     tokens = MeshTokens(KEY, FakeClock())
-    who = Principal(org, user, roles, permissions)
+    who = Principal(org, user, roles, permissions, key_id)
     assert tokens.verify(tokens.mint(who, "test")) == who
 
 

@@ -16,6 +16,7 @@ from shared.testing.scripted_provider.anthropic_dialect import AnthropicDialect
 from shared.testing.scripted_provider.openai_dialect import OpenAIDialect
 from shared.testing.scripted_provider.performance import Abort, Forever, Pause, Stage, Write, perform
 from shared.testing.scripted_provider.request import ProviderRequest
+from shared.testing.scripted_provider.responses_dialect import ResponsesDialect
 from shared.testing.scripted_provider.script_file import load
 
 TOOLS = {
@@ -166,7 +167,7 @@ def test_duplicate_finish_sends_the_finish_twice_and_the_end_once() -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("dialect", [OpenAIDialect(), AnthropicDialect()])
+@pytest.mark.parametrize("dialect", [OpenAIDialect(), AnthropicDialect(), ResponsesDialect()])
 def test_missing_usage_says_nothing_of_usage(stream, dialect: OpenAIDialect) -> None:
     assert b"usage" in written(perform(sp.Reply("x"), staged(stream=stream, dialect=dialect)).steps)
     spoiled = perform(sp.MissingUsage(sp.Reply("x")), staged(stream=stream, dialect=dialect))
@@ -193,7 +194,7 @@ def test_hang_before_headers_sends_nothing_at_all() -> None:
     assert list(performance.steps) == []
 
 
-@pytest.mark.parametrize("dialect", [OpenAIDialect(), AnthropicDialect()])
+@pytest.mark.parametrize("dialect", [OpenAIDialect(), AnthropicDialect(), ResponsesDialect()])
 def test_endless_stream_goes_on_with_legal_content(dialect: OpenAIDialect) -> None:
     steps = perform(sp.EndlessStream("more "), staged(stream=True, dialect=dialect)).steps
     some = list(itertools.islice(steps, 101))

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from protos.gen.nexus.router.v1 import contract_pb2 as _contract_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -85,6 +86,30 @@ FINISH_REASON_CONTENT_FILTER: FinishReason.ValueType  # 4
 """The provider withheld the answer."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
+class _CacheMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CacheModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CacheMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CACHE_MODE_UNSPECIFIED: _CacheMode.ValueType  # 0
+    """Not set: it may not."""
+    CACHE_MODE_EXACT: _CacheMode.ValueType  # 1
+    """An answer to the very same request may."""
+    CACHE_MODE_SEMANTIC: _CacheMode.ValueType  # 2
+    """An answer to a request of the same meaning may, too."""
+
+class CacheMode(_CacheMode, metaclass=_CacheModeEnumTypeWrapper):
+    """Whether an answer may come from the cache."""
+
+CACHE_MODE_UNSPECIFIED: CacheMode.ValueType  # 0
+"""Not set: it may not."""
+CACHE_MODE_EXACT: CacheMode.ValueType  # 1
+"""An answer to the very same request may."""
+CACHE_MODE_SEMANTIC: CacheMode.ValueType  # 2
+"""An answer to a request of the same meaning may, too."""
+Global___CacheMode: _TypeAlias = CacheMode  # noqa: Y015
+
 class _ProviderState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -116,6 +141,34 @@ PROVIDER_STATE_FAILING: ProviderState.ValueType  # 3
 PROVIDER_STATE_NOT_CONFIGURED: ProviderState.ValueType  # 4
 """It needs a key that is not there."""
 Global___ProviderState: _TypeAlias = ProviderState  # noqa: Y015
+
+class _BreakerState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BreakerStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BreakerState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BREAKER_STATE_UNSPECIFIED: _BreakerState.ValueType  # 0
+    """Not set."""
+    BREAKER_STATE_CLOSED: _BreakerState.ValueType  # 1
+    """Calls go through."""
+    BREAKER_STATE_HALF_OPEN: _BreakerState.ValueType  # 2
+    """One call at a time goes through, to see whether it works again."""
+    BREAKER_STATE_OPEN: _BreakerState.ValueType  # 3
+    """No call goes through."""
+
+class BreakerState(_BreakerState, metaclass=_BreakerStateEnumTypeWrapper):
+    """State of a circuit breaker."""
+
+BREAKER_STATE_UNSPECIFIED: BreakerState.ValueType  # 0
+"""Not set."""
+BREAKER_STATE_CLOSED: BreakerState.ValueType  # 1
+"""Calls go through."""
+BREAKER_STATE_HALF_OPEN: BreakerState.ValueType  # 2
+"""One call at a time goes through, to see whether it works again."""
+BREAKER_STATE_OPEN: BreakerState.ValueType  # 3
+"""No call goes through."""
+Global___BreakerState: _TypeAlias = BreakerState  # noqa: Y015
 
 @_typing.final
 class ContentPart(_message.Message):
@@ -253,6 +306,7 @@ class ChatCompletionRequest(_message.Message):
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ROUTING_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`provider/model`, or empty for the configured chain."""
     response_json_schema: _builtins.str
@@ -277,6 +331,10 @@ class ChatCompletionRequest(_message.Message):
     def stop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Texts that end the answer."""
 
+    @_builtins.property
+    def routing(self) -> Global___RoutingOptions:
+        """How to route it; unset for the defaults."""
+
     def __init__(
         self,
         *,
@@ -288,16 +346,127 @@ class ChatCompletionRequest(_message.Message):
         max_output_tokens: _builtins.int = ...,
         stop: _abc.Iterable[_builtins.str] | None = ...,
         request_id: _builtins.str = ...,
+        routing: Global___RoutingOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "temperature", b"temperature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "routing", b"routing", "temperature", b"temperature"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "max_output_tokens", b"max_output_tokens", "messages", b"messages", "model", b"model", "request_id", b"request_id", "response_json_schema", b"response_json_schema", "stop", b"stop", "temperature", b"temperature", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature", b"_temperature", "max_output_tokens", b"max_output_tokens", "messages", b"messages", "model", b"model", "request_id", b"request_id", "response_json_schema", b"response_json_schema", "routing", b"routing", "stop", b"stop", "temperature", b"temperature", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
 
 Global___ChatCompletionRequest: _TypeAlias = ChatCompletionRequest  # noqa: Y015
+
+@_typing.final
+class RoutingOptions(_message.Message):
+    """How a call is to be routed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    DATA_CLASS_FIELD_NUMBER: _builtins.int
+    RESIDENCY_FIELD_NUMBER: _builtins.int
+    TRAITS_FIELD_NUMBER: _builtins.int
+    MAX_COST_MICRO_USD_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    DISABLE_HEDGING_FIELD_NUMBER: _builtins.int
+    CONTINUE_ON_BREAK_FIELD_NUMBER: _builtins.int
+    CACHE_MODE_FIELD_NUMBER: _builtins.int
+    CACHE_MAX_AGE_FIELD_NUMBER: _builtins.int
+    CACHE_MIN_SIMILARITY_PPM_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """`fast`, `balanced`, `deep` or another tier of the rules; empty for the rules' default."""
+    data_class: _contract_pb2.DataClass.ValueType
+    """How sensitive the texts are; unset for the rules' default."""
+    max_cost_micro_usd: _builtins.int
+    """Most that the answer may be expected to cost, in millionths of a US dollar; unset for no limit."""
+    conversation_id: _builtins.str
+    """Keeps a conversation with its model, and names it in budgets and ledger; empty for none."""
+    disable_hedging: _builtins.bool
+    """Whether a silent model may not be raced by the next one, where the tier would do so."""
+    continue_on_break: _builtins.bool
+    """Whether another model goes on where one breaks off after its first token; the stream then has a `continued`
+    event. Else it ends with STREAM_BROKEN.
+    """
+    cache_mode: Global___CacheMode.ValueType
+    """Whether the cache may answer."""
+    cache_min_similarity_ppm: _builtins.int
+    """Least similarity of a semantic hit, in millionths; 0 for the cache's own limit."""
+    @_builtins.property
+    def residency(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Regions in which they may be processed, for example `eu`; empty for any."""
+
+    @_builtins.property
+    def traits(self) -> _containers.RepeatedCompositeFieldContainer[_contract_pb2.TraitConstraint]:
+        """Constraints on traits; all must hold."""
+
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """For the whole call; unset for the tier's own. The call's deadline holds too."""
+
+    @_builtins.property
+    def cache_max_age(self) -> _duration_pb2.Duration:
+        """The oldest cached answer to take; unset for the cache's own limit."""
+
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        data_class: _contract_pb2.DataClass.ValueType = ...,
+        residency: _abc.Iterable[_builtins.str] | None = ...,
+        traits: _abc.Iterable[_contract_pb2.TraitConstraint] | None = ...,
+        max_cost_micro_usd: _builtins.int | None = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+        conversation_id: _builtins.str = ...,
+        disable_hedging: _builtins.bool = ...,
+        continue_on_break: _builtins.bool = ...,
+        cache_mode: Global___CacheMode.ValueType = ...,
+        cache_max_age: _duration_pb2.Duration | None = ...,
+        cache_min_similarity_ppm: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_cost_micro_usd", b"_max_cost_micro_usd", "cache_max_age", b"cache_max_age", "max_cost_micro_usd", b"max_cost_micro_usd", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_cost_micro_usd", b"_max_cost_micro_usd", "cache_max_age", b"cache_max_age", "cache_min_similarity_ppm", b"cache_min_similarity_ppm", "cache_mode", b"cache_mode", "continue_on_break", b"continue_on_break", "conversation_id", b"conversation_id", "data_class", b"data_class", "disable_hedging", b"disable_hedging", "max_cost_micro_usd", b"max_cost_micro_usd", "residency", b"residency", "tier", b"tier", "timeout", b"timeout", "traits", b"traits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_cost_micro_usd: _TypeAlias = _typing.Literal["max_cost_micro_usd"]  # noqa: Y015
+    _WhichOneofArgType__max_cost_micro_usd: _TypeAlias = _typing.Literal["_max_cost_micro_usd", b"_max_cost_micro_usd"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_cost_micro_usd) -> _WhichOneofReturnType__max_cost_micro_usd | None: ...
+
+Global___RoutingOptions: _TypeAlias = RoutingOptions  # noqa: Y015
+
+@_typing.final
+class CacheHit(_message.Message):
+    """An answer that came from the cache."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    AGE_FIELD_NUMBER: _builtins.int
+    SIMILARITY_PPM_FIELD_NUMBER: _builtins.int
+    mode: Global___CacheMode.ValueType
+    """Which mode found it."""
+    similarity_ppm: _builtins.int
+    """How similar its request was, in millionths; 1,000,000 for an exact hit."""
+    @_builtins.property
+    def age(self) -> _duration_pb2.Duration:
+        """How old it is."""
+
+    def __init__(
+        self,
+        *,
+        mode: Global___CacheMode.ValueType = ...,
+        age: _duration_pb2.Duration | None = ...,
+        similarity_ppm: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "mode", b"mode", "similarity_ppm", b"similarity_ppm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CacheHit: _TypeAlias = CacheHit  # noqa: Y015
 
 @_typing.final
 class TokenUsage(_message.Message):
@@ -309,6 +478,7 @@ class TokenUsage(_message.Message):
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     CACHED_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     REASONING_TOKENS_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
     """Prompt tokens, cached ones included."""
     output_tokens: _builtins.int
@@ -317,6 +487,8 @@ class TokenUsage(_message.Message):
     """Prompt tokens that the provider had cached."""
     reasoning_tokens: _builtins.int
     """Generated tokens that were reasoning."""
+    cache_write_input_tokens: _builtins.int
+    """Prompt tokens that the provider wrote to its cache; part of `input_tokens`."""
     def __init__(
         self,
         *,
@@ -324,10 +496,11 @@ class TokenUsage(_message.Message):
         output_tokens: _builtins.int = ...,
         cached_input_tokens: _builtins.int = ...,
         reasoning_tokens: _builtins.int = ...,
+        cache_write_input_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_tokens", b"cached_input_tokens", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_write_input_tokens", b"cache_write_input_tokens", "cached_input_tokens", b"cached_input_tokens", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,10 +515,13 @@ class Attempt(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`provider/model`."""
     reason: _builtins.str
     """Why it failed: a reason of the router's error set."""
+    deployment: _builtins.str
+    """The deployment that was called; empty when none was."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """How long it took."""
@@ -356,10 +532,11 @@ class Attempt(_message.Message):
         model: _builtins.str = ...,
         reason: _builtins.str = ...,
         duration: _duration_pb2.Duration | None = ...,
+        deployment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "model", b"model", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "duration", b"duration", "model", b"model", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -378,6 +555,9 @@ class ChatCompletionResponse(_message.Message):
     COST_MICRO_USD_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     DEMONSTRATION_FIELD_NUMBER: _builtins.int
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    CACHE_HIT_FIELD_NUMBER: _builtins.int
+    CONTINUATIONS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`provider/model` that answered."""
     finish_reason: Global___FinishReason.ValueType
@@ -386,6 +566,8 @@ class ChatCompletionResponse(_message.Message):
     """Price in millionths of a US dollar; 0 for a model without a price."""
     demonstration: _builtins.bool
     """Whether the model is a demonstration that ships with Nexus."""
+    decision_id: _builtins.str
+    """The decision that chose the model."""
     @_builtins.property
     def message(self) -> Global___ChatMessage:
         """The answer."""
@@ -398,6 +580,14 @@ class ChatCompletionResponse(_message.Message):
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
         """Attempts that failed before, in order."""
 
+    @_builtins.property
+    def cache_hit(self) -> Global___CacheHit:
+        """Set when the answer came from the cache."""
+
+    @_builtins.property
+    def continuations(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamContinued]:
+        """Models that went on where another one broke off, in order."""
+
     def __init__(
         self,
         *,
@@ -408,10 +598,13 @@ class ChatCompletionResponse(_message.Message):
         cost_micro_usd: _builtins.int = ...,
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
         demonstration: _builtins.bool = ...,
+        decision_id: _builtins.str = ...,
+        cache_hit: Global___CacheHit | None = ...,
+        continuations: _abc.Iterable[Global___StreamContinued] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cache_hit", b"cache_hit", "message", b"message", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cost_micro_usd", b"cost_micro_usd", "demonstration", b"demonstration", "finish_reason", b"finish_reason", "message", b"message", "model", b"model", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cache_hit", b"cache_hit", "continuations", b"continuations", "cost_micro_usd", b"cost_micro_usd", "decision_id", b"decision_id", "demonstration", b"demonstration", "finish_reason", b"finish_reason", "message", b"message", "model", b"model", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -451,6 +644,7 @@ class StreamChatCompletionResponse(_message.Message):
     TEXT_DELTA_FIELD_NUMBER: _builtins.int
     TOOL_CALL_DELTA_FIELD_NUMBER: _builtins.int
     COMPLETED_FIELD_NUMBER: _builtins.int
+    CONTINUED_FIELD_NUMBER: _builtins.int
     text_delta: _builtins.str
     """More text."""
     @_builtins.property
@@ -465,6 +659,10 @@ class StreamChatCompletionResponse(_message.Message):
     def completed(self) -> Global___StreamCompleted:
         """The end; always last."""
 
+    @_builtins.property
+    def continued(self) -> Global___StreamContinued:
+        """The answer broke off, and another model goes on with it; only where the caller asked for that."""
+
     def __init__(
         self,
         *,
@@ -472,12 +670,13 @@ class StreamChatCompletionResponse(_message.Message):
         text_delta: _builtins.str = ...,
         tool_call_delta: Global___ToolCallDelta | None = ...,
         completed: Global___StreamCompleted | None = ...,
+        continued: Global___StreamContinued | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "started", b"started", "text_delta", b"text_delta", "tool_call_delta", b"tool_call_delta"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "continued", b"continued", "event", b"event", "started", b"started", "text_delta", b"text_delta", "tool_call_delta", b"tool_call_delta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "started", b"started", "text_delta", b"text_delta", "tool_call_delta", b"tool_call_delta"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "continued", b"continued", "event", b"event", "started", b"started", "text_delta", b"text_delta", "tool_call_delta", b"tool_call_delta"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "text_delta", "tool_call_delta", "completed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "text_delta", "tool_call_delta", "completed", "continued"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -492,13 +691,21 @@ class StreamStarted(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     DEMONSTRATION_FIELD_NUMBER: _builtins.int
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    CACHE_HIT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`provider/model`."""
     demonstration: _builtins.bool
     """Whether the model is a demonstration that ships with Nexus."""
+    decision_id: _builtins.str
+    """The decision that chose the model."""
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
         """Attempts that failed before, in order."""
+
+    @_builtins.property
+    def cache_hit(self) -> Global___CacheHit:
+        """Set when the answer comes from the cache."""
 
     def __init__(
         self,
@@ -506,14 +713,44 @@ class StreamStarted(_message.Message):
         model: _builtins.str = ...,
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
         demonstration: _builtins.bool = ...,
+        decision_id: _builtins.str = ...,
+        cache_hit: Global___CacheHit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cache_hit", b"cache_hit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "demonstration", b"demonstration", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cache_hit", b"cache_hit", "decision_id", b"decision_id", "demonstration", b"demonstration", "model", b"model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamStarted: _TypeAlias = StreamStarted  # noqa: Y015
+
+@_typing.final
+class StreamContinued(_message.Message):
+    """Another model goes on with the answer. What came before it stays; what follows is its continuation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """`provider/model` that goes on."""
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
+        """The attempt that broke off, and those that failed since."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        attempts: _abc.Iterable[Global___Attempt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamContinued: _TypeAlias = StreamContinued  # noqa: Y015
 
 @_typing.final
 class ToolCallDelta(_message.Message):
@@ -588,9 +825,12 @@ class EmbedRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MODEL_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     INPUTS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`provider/model`, or empty for the configured one."""
+    request_id: _builtins.str
+    """Idempotency key chosen by the client, for tracing."""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The texts, 1 to 256."""
@@ -599,11 +839,12 @@ class EmbedRequest(_message.Message):
         self,
         *,
         model: _builtins.str = ...,
+        request_id: _builtins.str = ...,
         inputs: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "model", b"model", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -699,6 +940,7 @@ class Model(_message.Message):
     INPUT_MICRO_USD_PER_MILLION_FIELD_NUMBER: _builtins.int
     OUTPUT_MICRO_USD_PER_MILLION_FIELD_NUMBER: _builtins.int
     DEMONSTRATION_FIELD_NUMBER: _builtins.int
+    CONFIGURED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`provider/model`."""
     provider: _builtins.str
@@ -717,6 +959,8 @@ class Model(_message.Message):
     """Price in millionths of a US dollar per million output tokens."""
     demonstration: _builtins.bool
     """Whether it is a demonstration that ships with Nexus."""
+    configured: _builtins.bool
+    """Whether the key that its provider needs is there."""
     def __init__(
         self,
         *,
@@ -729,10 +973,11 @@ class Model(_message.Message):
         input_micro_usd_per_million: _builtins.int = ...,
         output_micro_usd_per_million: _builtins.int = ...,
         demonstration: _builtins.bool = ...,
+        configured: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat", b"chat", "context_length", b"context_length", "demonstration", b"demonstration", "embeddings", b"embeddings", "input_micro_usd_per_million", b"input_micro_usd_per_million", "name", b"name", "output_micro_usd_per_million", b"output_micro_usd_per_million", "provider", b"provider", "tool_calling", b"tool_calling"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat", b"chat", "configured", b"configured", "context_length", b"context_length", "demonstration", b"demonstration", "embeddings", b"embeddings", "input_micro_usd_per_million", b"input_micro_usd_per_million", "name", b"name", "output_micro_usd_per_million", b"output_micro_usd_per_million", "provider", b"provider", "tool_calling", b"tool_calling"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -745,18 +990,26 @@ class ListModelsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MODELS_FIELD_NUMBER: _builtins.int
+    CHAT_CHAIN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """The models: the chat chain first, in its order."""
+
+    @_builtins.property
+    def chat_chain(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The models that are tried, in this order, when a caller names neither model nor tier; empty when each request is
+        routed by what it needs.
+        """
 
     def __init__(
         self,
         *,
         models: _abc.Iterable[Global___Model] | None = ...,
+        chat_chain: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat_chain", b"chat_chain", "models", b"models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -780,6 +1033,70 @@ class ListProvidersRequest(_message.Message):
 Global___ListProvidersRequest: _TypeAlias = ListProvidersRequest  # noqa: Y015
 
 @_typing.final
+class DeploymentStatus(_message.Message):
+    """One model at one deployment of a provider, as observed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    BREAKER_FIELD_NUMBER: _builtins.int
+    PAUSED_UNTIL_FIELD_NUMBER: _builtins.int
+    IN_FLIGHT_FIELD_NUMBER: _builtins.int
+    MEASURED_FIELD_NUMBER: _builtins.int
+    BROKEN_PROMISES_FIELD_NUMBER: _builtins.int
+    USABLE_KEYS_FIELD_NUMBER: _builtins.int
+    CONFIGURED_KEYS_FIELD_NUMBER: _builtins.int
+    LAST_ERROR_REASON_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """`provider/model`."""
+    deployment: _builtins.str
+    """The deployment's name."""
+    breaker: Global___BreakerState.ValueType
+    """Its circuit breaker."""
+    in_flight: _builtins.int
+    """Calls at once, now."""
+    usable_keys: _builtins.int
+    """Keys that are in use, of those configured; both 0 when it needs none."""
+    configured_keys: _builtins.int
+    """Keys that are configured."""
+    last_error_reason: _builtins.str
+    """Why its last call failed; empty when it worked or none was made."""
+    @_builtins.property
+    def paused_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is given no call: the breaker's or a `Retry-After`; unset when it is given some."""
+
+    @_builtins.property
+    def measured(self) -> _contract_pb2.Measured:
+        """What was observed over the window."""
+
+    @_builtins.property
+    def broken_promises(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Guarantees of the contract that the measurements break."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        deployment: _builtins.str = ...,
+        breaker: Global___BreakerState.ValueType = ...,
+        paused_until: _timestamp_pb2.Timestamp | None = ...,
+        in_flight: _builtins.int = ...,
+        measured: _contract_pb2.Measured | None = ...,
+        broken_promises: _abc.Iterable[_builtins.str] | None = ...,
+        usable_keys: _builtins.int = ...,
+        configured_keys: _builtins.int = ...,
+        last_error_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["measured", b"measured", "paused_until", b"paused_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaker", b"breaker", "broken_promises", b"broken_promises", "configured_keys", b"configured_keys", "deployment", b"deployment", "in_flight", b"in_flight", "last_error_reason", b"last_error_reason", "measured", b"measured", "model", b"model", "paused_until", b"paused_until", "usable_keys", b"usable_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeploymentStatus: _TypeAlias = DeploymentStatus  # noqa: Y015
+
+@_typing.final
 class Provider(_message.Message):
     """A provider."""
 
@@ -792,6 +1109,7 @@ class Provider(_message.Message):
     LAST_ERROR_REASON_FIELD_NUMBER: _builtins.int
     LAST_CALL_TIME_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
+    DEPLOYMENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name."""
     type: _builtins.str
@@ -810,6 +1128,10 @@ class Provider(_message.Message):
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Its models, `provider/model`."""
 
+    @_builtins.property
+    def deployments(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeploymentStatus]:
+        """Its models at its deployments."""
+
     def __init__(
         self,
         *,
@@ -820,10 +1142,11 @@ class Provider(_message.Message):
         last_error_reason: _builtins.str = ...,
         last_call_time: _timestamp_pb2.Timestamp | None = ...,
         models: _abc.Iterable[_builtins.str] | None = ...,
+        deployments: _abc.Iterable[Global___DeploymentStatus] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_call_time", b"last_call_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "last_call_time", b"last_call_time", "last_error_reason", b"last_error_reason", "models", b"models", "name", b"name", "state", b"state", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "deployments", b"deployments", "last_call_time", b"last_call_time", "last_error_reason", b"last_error_reason", "models", b"models", "name", b"name", "state", b"state", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from protos.gen.nexus.options.v1 import options_pb2 as nexus_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n nexus/settings/v1/identity.proto\x12\x11nexus.settings.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1enexus/options/v1/options.proto\"P\n\tPrincipal\x12\x0e\n\x06org_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x13\n\x0bpermissions\x18\x04 \x03(\t\"8\n\x16\x41uthenticateKeyRequest\x12\x1e\n\x07\x61pi_key\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\"J\n\x17\x41uthenticateKeyResponse\x12/\n\tprincipal\x18\x01 \x01(\x0b\x32\x1c.nexus.settings.v1.Principal\"\x0f\n\rWhoAmIRequest\"A\n\x0eWhoAmIResponse\x12/\n\tprincipal\x18\x01 \x01(\x0b\x32\x1c.nexus.settings.v1.Principal2\xb7\x02\n\x0fIdentityService\x12\xaa\x01\n\x0f\x41uthenticateKey\x12).nexus.settings.v1.AuthenticateKeyRequest\x1a*.nexus.settings.v1.AuthenticateKeyResponse\"@\xea\xe0\x18\x15identity.authenticate\x82\xd3\xe4\x93\x02!\"\x1c/v1/identity:authenticateKey:\x01*\x12w\n\x06WhoAmI\x12 .nexus.settings.v1.WhoAmIRequest\x1a!.nexus.settings.v1.WhoAmIResponse\"(\xea\xe0\x18\ridentity.read\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/identity/meb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n nexus/settings/v1/identity.proto\x12\x11nexus.settings.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1enexus/options/v1/options.proto\"`\n\tPrincipal\x12\x0e\n\x06org_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x13\n\x0bpermissions\x18\x04 \x03(\t\x12\x0e\n\x06key_id\x18\x05 \x01(\t\"8\n\x16\x41uthenticateKeyRequest\x12\x1e\n\x07\x61pi_key\x18\x01 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\"J\n\x17\x41uthenticateKeyResponse\x12/\n\tprincipal\x18\x01 \x01(\x0b\x32\x1c.nexus.settings.v1.Principal\"\x0f\n\rWhoAmIRequest\"A\n\x0eWhoAmIResponse\x12/\n\tprincipal\x18\x01 \x01(\x0b\x32\x1c.nexus.settings.v1.Principal2\xb7\x02\n\x0fIdentityService\x12\xaa\x01\n\x0f\x41uthenticateKey\x12).nexus.settings.v1.AuthenticateKeyRequest\x1a*.nexus.settings.v1.AuthenticateKeyResponse\"@\xea\xe0\x18\x15identity.authenticate\x82\xd3\xe4\x93\x02!\"\x1c/v1/identity:authenticateKey:\x01*\x12w\n\x06WhoAmI\x12 .nexus.settings.v1.WhoAmIRequest\x1a!.nexus.settings.v1.WhoAmIResponse\"(\xea\xe0\x18\ridentity.read\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/identity/meb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,15 +41,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IDENTITYSERVICE'].methods_by_name['WhoAmI']._loaded_options = None
   _globals['_IDENTITYSERVICE'].methods_by_name['WhoAmI']._serialized_options = b'\352\340\030\ridentity.read\202\323\344\223\002\021\022\017/v1/identity/me'
   _globals['_PRINCIPAL']._serialized_start=146
-  _globals['_PRINCIPAL']._serialized_end=226
-  _globals['_AUTHENTICATEKEYREQUEST']._serialized_start=228
-  _globals['_AUTHENTICATEKEYREQUEST']._serialized_end=284
-  _globals['_AUTHENTICATEKEYRESPONSE']._serialized_start=286
-  _globals['_AUTHENTICATEKEYRESPONSE']._serialized_end=360
-  _globals['_WHOAMIREQUEST']._serialized_start=362
-  _globals['_WHOAMIREQUEST']._serialized_end=377
-  _globals['_WHOAMIRESPONSE']._serialized_start=379
-  _globals['_WHOAMIRESPONSE']._serialized_end=444
-  _globals['_IDENTITYSERVICE']._serialized_start=447
-  _globals['_IDENTITYSERVICE']._serialized_end=758
+  _globals['_PRINCIPAL']._serialized_end=242
+  _globals['_AUTHENTICATEKEYREQUEST']._serialized_start=244
+  _globals['_AUTHENTICATEKEYREQUEST']._serialized_end=300
+  _globals['_AUTHENTICATEKEYRESPONSE']._serialized_start=302
+  _globals['_AUTHENTICATEKEYRESPONSE']._serialized_end=376
+  _globals['_WHOAMIREQUEST']._serialized_start=378
+  _globals['_WHOAMIREQUEST']._serialized_end=393
+  _globals['_WHOAMIRESPONSE']._serialized_start=395
+  _globals['_WHOAMIRESPONSE']._serialized_end=460
+  _globals['_IDENTITYSERVICE']._serialized_start=463
+  _globals['_IDENTITYSERVICE']._serialized_end=774
 # @@protoc_insertion_point(module_scope)

@@ -28,10 +28,13 @@ class Principal(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
     PERMISSIONS_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
     org_id: _builtins.str
     """The organisation."""
     user_id: _builtins.str
     """The user, or the service."""
+    key_id: _builtins.str
+    """Which API key the caller came with: its id, never the key. Empty for services."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The roles: viewer, operator, admin, owner; `service` for a service."""
@@ -47,10 +50,11 @@ class Principal(_message.Message):
         user_id: _builtins.str = ...,
         roles: _abc.Iterable[_builtins.str] | None = ...,
         permissions: _abc.Iterable[_builtins.str] | None = ...,
+        key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["org_id", b"org_id", "permissions", b"permissions", "roles", b"roles", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "org_id", b"org_id", "permissions", b"permissions", "roles", b"roles", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

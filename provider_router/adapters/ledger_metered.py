@@ -1,0 +1,120 @@
+"""Metrics of the ledger.
+
+Labels are the closed sets of operations, outcomes, scopes and periods. Subjects are no labels: there may be any number
+of users, keys and conversations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Sequence
+from datetime import datetime
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from provider_router.domain.decisions.route_request import Caller
+from provider_router.domain.money.attempt import AttemptClosing, AttemptOpening, LedgerEntry
+from provider_router.domain.money.budget import BudgetStatus, Period, Scope
+from provider_router.domain.money.model_usage import ModelUsage
+from provider_router.ports.ledger import Ledger
+from shared.clock import Clock
+from shared.errors import NexusError, QuotaExceeded
+
+_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10)
+_WRITES = Counter("nexus_router_ledger_writes_total", "Writes of the ledger.", ("operation", "outcome"))
+_DURATION = Histogram(
+    "nexus_router_ledger_write_seconds", "From asking for a write to its commit.", ("operation",), buckets=_SECONDS
+)
+_RECOVERED = Counter("nexus_router_ledger_recovered_total", "Attempts that dead routers left open.")
+_LEFT = Gauge(
+    "nexus_router_budget_left_ratio",
+    "The least share that any budget of a scope had left in this period, as this router saw it; 1 for untouched.",
+    ("scope", "period"),
+)
+_OUTCOMES = ("ok", "refused", "failed")
+
+
+class _Meter:
+    """The metrics of one operation; their children are looked up once."""
+
+    def __init__(self, operation: str, clock: Clock) -> None:
+        self._clock = clock
+        self._duration = _DURATION.labels(operation)
+        self._ok, self._refused, self._failed = (_WRITES.labels(operation, outcome) for outcome in _OUTCOMES)
+
+    async def measured(self, write: Awaitable[None]) -> None:
+        """Waits for a write and measures it; one that is cancelled is not counted."""
+        began = self._clock.monotonic()
+        try:
+            await write
+        except QuotaExceeded:
+            self._refused.inc()
+            raise
+        except NexusError:
+            self._failed.inc()
+            raise
+        self._ok.inc()
+        self._duration.observe(self._clock.monotonic() - began)
+
+
+class MeteredLedger:
+    """Implements `Ledger` by another one, whose calls it counts and times."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._opens, self._closes = _Meter("open", clock), _Meter("close", clock)
+        self._least: dict[tuple[Scope, Period], BudgetStatus] = {}
+
+    async def open(self, opening: AttemptOpening) -> None:
+        """See `Ledger.open`."""
+        await self._opens.measured(self._ledger.open(opening))
+
+    async def close(self, closing: AttemptClosing) -> None:
+        """See `Ledger.close`."""
+        await self._closes.measured(self._ledger.close(closing))
+
+    async def recover(self) -> int:
+        """See `Ledger.recover`."""
+        recovered = await self._ledger.recover()
+        _RECOVERED.inc(recovered)
+        return recovered
+
+    async def budgets(self, caller: Caller, conversation_id: str) -> Sequence[BudgetStatus]:
+        """See `Ledger.budgets`. Called for each decision, so the gauge follows what is spent."""
+        found = await self._ledger.budgets(caller, conversation_id)
+        if found:
+            self._note(found)
+        return found
+
+    async def entries(
+        self,
+        org_id: str,
+        *,
+        after_sequence: int = 0,
+        decision_id: str = "",
+        limit: int = 100,
+        newest_first: bool = False,
+    ) -> Sequence[LedgerEntry]:
+        """See `Ledger.entries`."""
+        return await self._ledger.entries(
+            org_id, after_sequence=after_sequence, decision_id=decision_id, limit=limit, newest_first=newest_first
+        )
+
+    async def summary(self, org_id: str, since: datetime, until: datetime) -> Sequence[ModelUsage]:
+        """See `Ledger.summary`."""
+        return await self._ledger.summary(org_id, since, until)
+
+    def _note(self, statuses: Iterable[BudgetStatus]) -> None:
+        """Keep the budget with the least left of each scope and period, until it has more or the period is over."""
+        for status in statuses:
+            place = (status.scope, status.period)
+            least = self._least.get(place)
+            is_same = least is None or least.subject == status.subject or least.reset_time != status.reset_time
+            if is_same or _share_left(status) < _share_left(least):
+                self._least[place] = status
+                _LEFT.labels(*place).set(_share_left(status))
+
+
+def _share_left(status: BudgetStatus | None) -> float:
+    if status is None:
+        return 1.0
+    return status.left_micro_usd / status.limit_micro_usd if status.limit_micro_usd else 0.0

@@ -1,0 +1,209 @@
+"""The ledger in SQLite: written through the group commit, listed over connections of its own.
+
+Rows are never deleted. They are the record of what was spent, and the only one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from provider_router.adapters import spend_rows
+from provider_router.adapters.ledger_rows import (
+    ENTRY_COLUMNS,
+    INSERT,
+    SETTLE,
+    closing_row,
+    entry_of,
+    microseconds,
+    opening_row,
+)
+from provider_router.adapters.router_presence import RouterPresence
+from provider_router.domain.calls.usage import TokenUsage
+from provider_router.domain.decisions.route_request import Caller
+from provider_router.domain.money.attempt import AttemptClosing, AttemptOpening, LedgerEntry, Outcome
+from provider_router.domain.money.budget import BudgetStatus
+from provider_router.domain.money.model_usage import ModelUsage
+from provider_router.domain.money.spending import day_of, payers, refusal, tightest_first
+from provider_router.ports.limit_book import LimitBook
+from shared.clock import Clock
+from shared.errors import UpstreamDown
+from shared.storage import Database, GroupCommit
+
+_CLOSINGS_KEPT = 10_000
+_RECOVERED_AT_ONCE = 500
+
+OPEN_ROUTERS = "SELECT DISTINCT router_id FROM ledger_attempts WHERE outcome = 'open'"
+OPEN_ATTEMPTS = (
+    "SELECT attempt_id, reserved_input, reserved_output, reserved_cached_input, reserved_reasoning, "
+    "reserved_cache_write, reserved_micro_usd FROM ledger_attempts WHERE outcome = 'open' AND router_id = ? LIMIT ?"
+)
+_LISTED = f"SELECT {ENTRY_COLUMNS} FROM ledger_attempts WHERE org_id = :org_id"  # noqa: S608
+_FORWARDS = "AND sequence > :after ORDER BY sequence LIMIT :limit"
+_BACKWARDS = "AND (:after = 0 OR sequence < :after) ORDER BY sequence DESC LIMIT :limit"
+_OF_DECISION = "AND decision_id = :decision_id"
+SUMMARY = (
+    "SELECT service, count(*), sum(outcome = 'succeeded'), sum(input_tokens), sum(output_tokens), "
+    "sum(cached_input_tokens), sum(reasoning_tokens), sum(cache_write_tokens), sum(cost_micro_usd), sum(estimated) "
+    "FROM ledger_attempts WHERE org_id = :org_id AND opened_us >= :since AND opened_us < :until AND outcome <> 'open' "
+    "GROUP BY service ORDER BY sum(cost_micro_usd) DESC, service"
+)
+
+
+def listing(*, of_decision: bool, newest_first: bool) -> str:
+    """The statement that lists rows by sequence."""
+    order = _BACKWARDS if newest_first else _FORWARDS
+    return f"{_LISTED} {_OF_DECISION} {order}" if of_decision else f"{_LISTED} {order}"
+
+
+class SqliteLedger:
+    """Implements `Ledger` over one SQLite file that any number of routers may share.
+
+    Args:
+        database: For reading.
+        writer: Of the same file.
+        limits: The budgets in force.
+        presence: Of this router; announced before the first attempt is opened.
+        clock: For `recover` and `budgets`; attempts bring their own times.
+    """
+
+    def __init__(
+        self, database: Database, writer: GroupCommit, limits: LimitBook, presence: RouterPresence, clock: Clock
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._limits = limits
+        self._presence = presence
+        self._clock = clock
+        self._unwritten: dict[str, AttemptClosing] = {}
+
+    async def open(self, opening: AttemptOpening) -> None:
+        """See `Ledger.open`."""
+        row = opening_row(opening, self._presence.router_id)
+        paying = payers(opening.caller, opening.conversation_id) if opening.reserved_micro_usd > 0 else ()
+        limits = self._limits.budgets_for(opening.caller, opening.conversation_id) if paying else ()
+        day = day_of(opening.time)
+
+        def reserve(connection: sqlite3.Connection) -> None:
+            # A refusal undoes the row with everything else; an attempt that is there already has its reservation.
+            if not connection.execute(INSERT, row).rowcount or not paying:
+                return
+            found = spend_rows.statuses(connection, limits, day)
+            refused = refusal(found, opening.reserved_micro_usd, opening.time)
+            if refused is not None:
+                raise refused
+            spend_rows.add(connection, opening.caller.org_id, paying, day, (0, opening.reserved_micro_usd))
+
+        await self._writer.run(reserve)
+
+    async def close(self, closing: AttemptClosing) -> None:
+        """See `Ledger.close`."""
+        try:
+            written = self._writer.run(lambda connection: _settle(connection, closing))
+        except UpstreamDown:
+            self._keep(closing)
+            raise
+        written.add_done_callback(lambda done: self._note(closing, done))
+        # Shielded, so that a closing whose caller is cancelled is kept, too, when it cannot be written.
+        await asyncio.shield(written)
+
+    async def recover(self) -> int:
+        """See `Ledger.recover`."""
+        for closing in list(self._unwritten.values()):
+            await self.close(closing)
+        routers = await self._writer.run(_routers_with_open_attempts)
+        settled = 0
+        for router_id in routers:
+            if router_id == self._presence.router_id or not await asyncio.to_thread(self._presence.is_gone, router_id):
+                continue
+            while count := await self._writer.run(
+                lambda connection, dead=router_id: self._settle_lost(connection, dead)
+            ):
+                settled += count
+        return settled
+
+    async def budgets(self, caller: Caller, conversation_id: str) -> Sequence[BudgetStatus]:
+        """See `Ledger.budgets`."""
+        limits = self._limits.budgets_for(caller, conversation_id)
+        if not limits:
+            return ()
+        day = day_of(self._clock.now())
+        return tightest_first(await self._writer.run(lambda connection: spend_rows.statuses(connection, limits, day)))
+
+    async def entries(
+        self,
+        org_id: str,
+        *,
+        after_sequence: int = 0,
+        decision_id: str = "",
+        limit: int = 100,
+        newest_first: bool = False,
+    ) -> Sequence[LedgerEntry]:
+        """See `Ledger.entries`."""
+        statement = text(listing(of_decision=bool(decision_id), newest_first=newest_first))
+        parameters = {"org_id": org_id, "after": after_sequence, "limit": limit}
+        if decision_id:
+            parameters["decision_id"] = decision_id
+        async with self._database.connect() as connection:
+            return [entry_of(row) for row in await connection.execute(statement, parameters)]
+
+    async def summary(self, org_id: str, since: datetime, until: datetime) -> Sequence[ModelUsage]:
+        """See `Ledger.summary`."""
+        parameters = {"org_id": org_id, "since": microseconds(since), "until": microseconds(until)}
+        async with self._database.connect() as connection:
+            return [_usage_of(row) for row in await connection.execute(text(SUMMARY), parameters)]
+
+    def _note(self, closing: AttemptClosing, written: asyncio.Future[None]) -> None:
+        """Learn what became of a closing that was queued."""
+        error = None if written.cancelled() else written.exception()
+        if isinstance(error, UpstreamDown):
+            self._keep(closing)
+        elif error is None:
+            self._unwritten.pop(closing.attempt_id, None)
+
+    def _keep(self, closing: AttemptClosing) -> None:
+        """Remember a closing that could not be written, for `recover`."""
+        if len(self._unwritten) < _CLOSINGS_KEPT:
+            self._unwritten.setdefault(closing.attempt_id, closing)
+
+    def _settle_lost(self, connection: sqlite3.Connection, router_id: str) -> int:
+        """Settle some of the attempts that a dead router left open; returns how many. How long they took is unknown."""
+        rows = connection.execute(OPEN_ATTEMPTS, (router_id, _RECOVERED_AT_ONCE)).fetchall()
+        now = self._clock.now()
+        for attempt_id, *tokens, cost_micro_usd in rows:
+            usage = TokenUsage(*tokens)
+            lost = AttemptClosing(
+                attempt_id,
+                Outcome.LOST,
+                "",
+                usage,
+                estimated=True,
+                cost_micro_usd=cost_micro_usd,
+                first_token_ms=None,
+                duration_ms=0,
+                time=now,
+            )
+            _settle(connection, lost)
+        return len(rows)
+
+
+def _settle(connection: sqlite3.Connection, closing: AttemptClosing) -> None:
+    """Close a row that is open, and count its cost instead of what was reserved."""
+    rows = connection.execute(SETTLE, closing_row(closing)).fetchall()
+    for org_id, user_id, key_id, conversation_id, day, reserved_micro_usd in rows:
+        paying = payers(Caller(org_id, user_id, key_id), conversation_id)
+        spend_rows.add(connection, org_id, paying, day, (closing.cost_micro_usd, -reserved_micro_usd))
+
+
+def _routers_with_open_attempts(connection: sqlite3.Connection) -> list[str]:
+    return [row[0] for row in connection.execute(OPEN_ROUTERS)]
+
+
+def _usage_of(row: Sequence[Any]) -> ModelUsage:
+    service, attempts, succeeded, *tokens, cost_micro_usd, estimated = row
+    return ModelUsage(service, attempts, succeeded, TokenUsage(*tokens), cost_micro_usd, estimated)

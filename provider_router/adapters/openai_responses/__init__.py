@@ -1,0 +1,1 @@
+"""The dialect of OpenAI's Responses, as OpenAI and Perplexity's Agent API speak it."""

@@ -1,0 +1,188 @@
+"""Estimates the tokens of prompts from the shape of their text, without any vendor's vocabulary.
+
+Why no real tokenizer: the packages that carry vocabularies in their wheels cost the router 35 to 140 MB and are either
+no longer maintained or hold vocabularies under terms that are not open. What is settled is the provider's own count.
+
+The estimate is a sum over classes of characters and a few short runs of them, such as the long run of letters that
+tells a rare word. Its weights were fitted by quantile regression (tau 0.95) to five open vocabularies over 1,257 texts
+of code, JSON, markup, numbers and European prose, then checked against eight over 6,362 texts of 200 to 4,000
+characters in 40 languages. Estimate by count for o200k: 1st percentile 0.94, 5th 1.03, median 1.25; medians English
+prose 1.35, Python 1.28, Markdown 1.36, JSON 1.1 to 1.14, German 1.5, Russian 1.8, Chinese 1.3. For SmolLM2 as `any`:
+0.93, 1.00, 1.21. Runs of one letter, or of minified code without spaces, may count for less than they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from provider_router.domain.calls.chat import ChatRequest, Message, Tool
+from provider_router.domain.contracts.provider import ProviderType
+from provider_router.domain.contracts.service import Service
+
+TOKENIZER_TRAIT = "tokenizer"
+"""The trait by which a contract names its family of tokenizers: one of `FAMILIES`."""
+
+_CACHED_SHAPES = 4096
+_SHORT_BYTES = 128
+_PER_MESSAGE = 4
+_PER_TOOL_CALL = 12
+_PER_TOOL = 16
+_PER_SCHEMA = 64
+
+
+class _Family(NamedTuple):
+    """How a family of tokenizers differs.
+
+    Attributes:
+        two_bytes: Thousandths of a token for a character of two bytes in UTF-8.
+        three_bytes: The same of three bytes.
+        four_bytes: The same of four bytes.
+        factor: By which the whole is taken, in thousandths.
+        prompt: Tokens that the provider or the model's template adds to every prompt.
+        tools: Tokens that they add to a prompt with tools.
+    """
+
+    two_bytes: int
+    three_bytes: int
+    four_bytes: int
+    factor: int
+    prompt: int
+    tools: int
+
+
+FAMILIES: Mapping[str, _Family] = {
+    # OpenAI's since GPT-4o; measured.
+    "o200k": _Family(550, 1200, 1800, 930, 8, 16),
+    # Not public; its open sibling has a vocabulary of a similar size, and a token for each digit.
+    "gemini": _Family(700, 1400, 2000, 1100, 8, 64),
+    # Not public, so a guess: Anthropic says that models since 4.7 make about 30 % more tokens of a text than those
+    # before, which are believed to be 10 to 20 % above OpenAI's; and it adds instructions to prompts with tools.
+    "claude": _Family(1100, 2000, 2500, 1500, 8, 800),
+    # Large vocabularies of many languages, such as those of Llama 3, Qwen 3 and DeepSeek; measured. Templates of open
+    # models often put instructions of their own before the prompt.
+    "multilingual": _Family(1100, 2000, 2600, 1020, 80, 64),
+    # Any other, down to small vocabularies that know no script but the Latin one and take others byte by byte.
+    "any": _Family(2000, 3000, 4000, 1100, 40, 64),
+}
+
+
+def _class_of(byte: int) -> str:
+    character = chr(byte)
+    if byte >= 0x80:
+        return "c" if byte < 0xC0 else "2" if byte < 0xE0 else "3" if byte < 0xF0 else "4"
+    if character.isalpha():
+        return "a" if character.islower() else "A"
+    if character.isdigit():
+        return "d"
+    return {" ": "s", "\n": "n", "\t": "n", "\r": "n"}.get(character, "p")
+
+
+_CLASSES = bytes(ord(_class_of(byte)) for byte in range(256))
+# Thousandths of a token for each occurrence of a run of classes. Occurrences of one run do not overlap.
+_WEIGHTS = (
+    (b"a", 730),
+    (b"A", 1220),
+    (b"d", 1200),
+    (b"s", 480),
+    (b"n", 820),
+    (b"p", 370),
+    (b"aaa", -1750),
+    (b"aaaaaaaaaa", 4070),
+    (b"AA", -1500),
+    (b"ppp", 1070),
+    (b"ssss", -1450),
+)
+# Each of these tells that the words around it are English and common, which is what vocabularies know best.
+_FREQUENT_WORDS = (b" the ", b" of ", b" to ")
+_FREQUENT_WEIGHT = -4000
+
+
+class _Shape(NamedTuple):
+    """What of a text matters: bytes, thousandths of tokens of its ASCII part, characters by their length in bytes."""
+
+    size: int
+    ascii: int
+    twos: int
+    threes: int
+    fours: int
+
+
+class EstimatedTokenCounter:
+    """Implements `TokenCounter`.
+
+    Keeps the shapes of the last texts, since a conversation is sent again and again; not the texts, only their hashes.
+    """
+
+    def __init__(self) -> None:
+        self._shapes: dict[int, _Shape] = {}
+
+    def count(self, request: ChatRequest, service: Service) -> int:
+        """Tokens of the whole prompt; errs upwards."""
+        family = _family_of(service)
+        total = family.prompt + sum(self._message(message, family) for message in request.messages)
+        if request.tools:
+            total += family.tools + sum(self._tool(tool, family) for tool in request.tools)
+        if request.response_schema is not None:
+            total += _PER_SCHEMA + self._json(request.response_schema, family)
+        return total
+
+    def text(self, service: Service, text: str) -> int:
+        """Tokens of an answer's text; errs upwards."""
+        return self._tokens(text.encode("utf-8", "surrogatepass"), _family_of(service))
+
+    def _message(self, message: Message, family: _Family) -> int:
+        parts = (part.encode("utf-8", "surrogatepass") for part in _parts(message))
+        return _PER_MESSAGE + _PER_TOOL_CALL * len(message.tool_calls) + sum(self._tokens(raw, family) for raw in parts)
+
+    def _tool(self, tool: Tool, family: _Family) -> int:
+        texts = self._tokens(f"{tool.name} {tool.description}".encode("utf-8", "surrogatepass"), family)
+        return _PER_TOOL + texts + self._json(tool.parameters, family)
+
+    def _json(self, value: Mapping[str, Any], family: _Family) -> int:
+        return self._tokens(orjson.dumps(value), family)
+
+    def _tokens(self, raw: bytes, family: _Family) -> int:
+        shape = _shape_of(raw) if len(raw) < _SHORT_BYTES else self._remembered(raw)
+        others = shape.twos * family.two_bytes + shape.threes * family.three_bytes + shape.fours * family.four_bytes
+        estimate = -(-(shape.ascii + others) * family.factor // 1_000_000)
+        # A tokenizer that knows all bytes never makes more tokens than there are bytes.
+        return min(shape.size, estimate)
+
+    def _remembered(self, raw: bytes) -> _Shape:
+        key = hash(raw)
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = _shape_of(raw)
+            if len(self._shapes) >= _CACHED_SHAPES:
+                # The oldest goes; a conversation in use comes back with its next turn.
+                del self._shapes[next(iter(self._shapes))]
+            self._shapes[key] = shape
+        return shape
+
+
+def _parts(message: Message) -> Iterator[str]:
+    yield message.text
+    if message.tool_call_id:
+        yield message.tool_call_id
+    for call in message.tool_calls:
+        yield f"{call.id} {call.name} {call.arguments_json}"
+
+
+def _shape_of(raw: bytes) -> _Shape:
+    classes = raw.translate(_CLASSES)
+    weight = sum(weight * classes.count(run) for run, weight in _WEIGHTS)
+    weight += _FREQUENT_WEIGHT * sum(raw.count(word) for word in _FREQUENT_WORDS)
+    # However common its words are, a text has about as many tokens as words and punctuation.
+    spaces = classes.count(b"s") - 3 * classes.count(b"ssss")
+    least = 1150 * (spaces + classes.count(b"n")) + 700 * classes.count(b"p")
+    return _Shape(len(raw), max(weight, least), classes.count(b"2"), classes.count(b"3"), classes.count(b"4"))
+
+
+def _family_of(service: Service) -> _Family:
+    named = service.contract.traits.get(TOKENIZER_TRAIT)
+    if isinstance(named, str) and named in FAMILIES:
+        return FAMILIES[named]
+    return FAMILIES["claude" if service.provider.type is ProviderType.ANTHROPIC else "any"]

@@ -1,0 +1,1 @@
+"""Chats: what is asked, what comes back, and how much of it."""

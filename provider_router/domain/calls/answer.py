@@ -1,0 +1,97 @@
+"""A whole answer, put together from its events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from provider_router.domain.calls.chat import FinishReason, Message, Role, ToolCall
+from provider_router.domain.calls.events import (
+    Attempt,
+    CacheHit,
+    ChatEvent,
+    Completed,
+    Continued,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+)
+from provider_router.domain.calls.usage import TokenUsage
+from provider_router.domain.errors import Reason, failure
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A completed chat; the fields mean what they mean in `Started` and `Completed`.
+
+    Attributes:
+        continuations: Where one model broke off and another went on, in order.
+    """
+
+    model: str
+    message: Message
+    finish_reason: FinishReason
+    usage: TokenUsage | None
+    cost_micro_usd: int
+    attempts: tuple[Attempt, ...]
+    demonstration: bool
+    decision_id: str = ""
+    cache_hit: CacheHit | None = None
+    continuations: tuple[Continued, ...] = ()
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list[str])
+
+
+class AnswerBuilder:
+    """Collects the events of one stream."""
+
+    def __init__(self) -> None:
+        self._started: Started | None = None
+        self._completed: Completed | None = None
+        self._texts: list[str] = []
+        self._calls: dict[int, _Call] = {}
+        self._continuations: list[Continued] = []
+
+    def add(self, event: ChatEvent) -> None:
+        """Takes the next event."""
+        match event:
+            case Started():
+                self._started = event
+            case TextDelta():
+                self._texts.append(event.text)
+            case ToolCallDelta():
+                call = self._calls.setdefault(event.index, _Call())
+                call.id = call.id or event.id
+                call.name = call.name or event.name
+                call.arguments.append(event.arguments_json)
+            case Continued():
+                self._continuations.append(event)
+            case Completed():
+                self._completed = event
+
+    def answer(self) -> Answer:
+        """The whole answer.
+
+        Raises:
+            UpstreamDown: STREAM_BROKEN, when the stream had no start or no end.
+        """
+        started, completed = self._started, self._completed
+        if started is None or completed is None:
+            raise failure(Reason.STREAM_BROKEN, "The answer broke off before its end.")
+        calls = tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for _, call in sorted(self._calls.items()))
+        return Answer(
+            model=started.model,
+            message=Message(Role.ASSISTANT, "".join(self._texts), calls),
+            finish_reason=completed.finish_reason,
+            usage=completed.usage,
+            cost_micro_usd=completed.cost_micro_usd,
+            attempts=started.attempts,
+            demonstration=started.demonstration,
+            decision_id=started.decision_id,
+            cache_hit=started.cache_hit,
+            continuations=tuple(self._continuations),
+        )

@@ -1,0 +1,70 @@
+"""One call of the router: what is asked, by whom, and how it is to be routed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from provider_router.domain.calls.chat import ChatRequest
+from provider_router.domain.contracts.contract import DataClass
+from provider_router.domain.decisions.route_request import Caller, TraitConstraint
+
+
+class CacheMode(StrEnum):
+    """Whether an answer may come from the cache."""
+
+    OFF = "off"
+    EXACT = "exact"
+    SEMANTIC = "semantic"
+
+
+class OnBreak(StrEnum):
+    """What to do when an answer breaks off after its first token."""
+
+    FAIL = "fail"
+    CONTINUE = "continue"
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingOptions:
+    """How a call is to be routed. The defaults are those of a caller who says nothing.
+
+    Attributes:
+        model: `provider/model`, `provider/` for any model of a provider, or empty.
+        tier: A tier of the rules, or empty.
+        data_class: How sensitive the texts are; None for the rules' default.
+        residency: Regions in which they may be processed; empty for any.
+        traits: Constraints on traits.
+        max_cost_micro_usd: Most that the answer may be expected to cost; None for no limit.
+        timeout_ms: For the whole call; None for the rules' own.
+        conversation_id: Keeps a conversation with its service, and names it in budgets and ledger; empty for none.
+        hedge: Whether a silent service may be raced by the next one.
+        on_break: What to do when an answer breaks off.
+        cache: Whether the cache may answer.
+        cache_max_age_s: The oldest answer to take; 0 for the cache's own limit.
+        cache_min_similarity_ppm: For a semantic hit; 0 for the cache's own limit.
+    """
+
+    model: str = ""
+    tier: str = ""
+    data_class: DataClass | None = None
+    residency: frozenset[str] = frozenset()
+    traits: tuple[TraitConstraint, ...] = ()
+    max_cost_micro_usd: int | None = None
+    timeout_ms: int | None = None
+    conversation_id: str = ""
+    hedge: bool = True
+    on_break: OnBreak = OnBreak.FAIL
+    cache: CacheMode = CacheMode.OFF
+    cache_max_age_s: int = 0
+    cache_min_similarity_ppm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCall:
+    """A chat to complete, with its caller and its routing options."""
+
+    caller: Caller
+    request: ChatRequest
+    options: RoutingOptions = RoutingOptions()
+    streamed: bool = True

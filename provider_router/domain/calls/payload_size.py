@@ -1,0 +1,27 @@
+"""How large a request is."""
+
+from __future__ import annotations
+
+import orjson
+
+from provider_router.domain.calls.chat import ChatRequest, Message
+
+
+def payload_bytes(request: ChatRequest) -> int:
+    """Bytes of everything that a provider is sent of `request`, without what its dialect puts around it."""
+    total = sum(_message(message) for message in request.messages)
+    for tool in request.tools:
+        total += _bytes(tool.name) + _bytes(tool.description) + len(orjson.dumps(tool.parameters, default=dict))
+    if request.response_schema is not None:
+        total += len(orjson.dumps(request.response_schema, default=dict))
+    return total
+
+
+def _message(message: Message) -> int:
+    calls = sum(len(call.id) + _bytes(call.name) + _bytes(call.arguments_json) for call in message.tool_calls)
+    return _bytes(message.text) + calls + len(message.tool_call_id)
+
+
+def _bytes(text: str) -> int:
+    # Most texts are ASCII, which Python knows of a text without looking.
+    return len(text) if text.isascii() else len(text.encode())

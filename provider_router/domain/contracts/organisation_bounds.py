@@ -1,0 +1,102 @@
+"""What an organisation's own contract may say of a provider that is the operator's.
+
+It is served with the operator's keys and paid with the operator's money. So it may narrow what the operator's contracts
+of that provider say, and widen nothing: no clearance, no region, no certificate that they do not have, and no price
+below theirs, by which a budget would last longer. Whoever wants more has the operator put the model into the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+
+from provider_router.domain.contracts.configuration import Configuration
+from provider_router.domain.contracts.contract import Contract, DataClass, Price, Privacy, Rates
+from provider_router.domain.contracts.contract_checks import Violation
+from provider_router.domain.contracts.provider import ProviderType
+
+_UNSAID = Privacy(DataClass.INTERNAL)
+"""What the operator says of a provider elsewhere without a contract: what it says of a model by not saying more."""
+_UNSAID_HERE = Privacy(DataClass.RESTRICTED, retention_days=0, on_premises=True)
+
+
+def excesses_of(contract: Contract, configuration: Configuration, today: date) -> tuple[Violation, ...]:
+    """Where `contract` goes beyond the operator's contracts of its provider, from `today` on; empty for nowhere.
+
+    Args:
+        contract: Of an organisation; its provider is configured.
+        configuration: The operator's files.
+        today: UTC.
+    """
+    beside = [each for each in configuration.contracts.values() if each.provider == contract.provider]
+    here = configuration.providers[contract.provider].type is ProviderType.LOCAL
+    said = [each.privacy for each in beside] or [_UNSAID_HERE if here else _UNSAID]
+    alike = [each for each in beside if each.capabilities.operations & contract.capabilities.operations]
+    return (*_privacy(contract.privacy, said), *_prices(contract, alike or beside, today))
+
+
+def _privacy(own: Privacy, said: Sequence[Privacy]) -> Iterator[Violation]:
+    clearance = min(each.clearance for each in said)
+    if own.clearance > clearance:
+        yield _beyond("clearance", f"must be at most {clearance.name.lower()}")
+    yield from _whereabouts(own, said)
+    if own.retention_days is not None:
+        days = [each.retention_days for each in said]
+        longest = None if None in days else max(day for day in days if day is not None)
+        if longest is None or own.retention_days < longest:
+            yield _beyond("retention_days", "must not be given" if longest is None else f"must be at least {longest}")
+    if not own.trains_on_data and any(each.trains_on_data for each in said):
+        yield _beyond("trains_on_data", "must be true")
+    if own.encrypted and not all(each.encrypted for each in said):
+        yield _beyond("encrypted", "must be false")
+    extra = {word for word in own.certifications if any(word not in each.certifications for each in said)}
+    if extra:
+        yield _beyond("certifications", f"must not hold {', '.join(sorted(extra))}")
+
+
+def _whereabouts(own: Privacy, said: Sequence[Privacy]) -> Iterator[Violation]:
+    if own.on_premises and not all(each.on_premises for each in said):
+        yield _beyond("on_premises", "must be false")
+    known = all(each.regions for each in said)
+    missing = frozenset[str]().union(*(each.regions for each in said)) - own.regions
+    if own.regions and (missing or not known):
+        wanted = f"must hold {', '.join(sorted(missing))} too, or nothing" if known else "must hold nothing"
+        yield _beyond("regions", wanted)
+
+
+def _beyond(field: str, wanted: str) -> Violation:
+    return Violation(("privacy", field), f"{wanted}, as the operator's contracts of the provider say")
+
+
+def _prices(own: Contract, others: Iterable[Contract], today: date) -> Iterator[Violation]:
+    """Where a price is below the dearest of `others`, on `today` and on each later day on which a price changes."""
+    dear = [each for each in others if each.prices]
+    days = {today} | {price.effective_date for each in (own, *dear) for price in each.prices}
+    for day in sorted(day for day in days if day >= today):
+        floor = [price for each in dear if (price := each.price_on(day)) is not None]
+        price = own.price_on(day)
+        if floor and price is None:
+            yield Violation(("prices",), f"must hold on {day}: the operator's contracts of the provider have prices")
+            return
+        field = _below(price, floor) if price and floor else ""
+        if field:
+            wanted = "must not be below the dearest of the operator's contracts of the provider"
+            yield Violation(("prices", own.prices.index(price) if price else 0, field), f"{wanted} on {day}")
+            return
+
+
+def _below(price: Price, floor: Sequence[Price]) -> str:
+    """The field of `price` that is below one of `floor`; empty for none."""
+    if price.per_request < max(each.per_request for each in floor):
+        return "per_request"
+    least = [max(kind) for kind in zip(*(_each_kind(each.rates) for each in floor), strict=True)]
+    for field, rates in (("rates", price.rates), ("long_context_rates", price.long_context_rates)):
+        if rates and any(own < other for own, other in zip(_each_kind(rates), least, strict=True)):
+            return field
+    return ""
+
+
+def _each_kind(rates: Rates) -> tuple[int, int, int, int]:
+    """Input, output, cached input and cache write, each as it is charged."""
+    cached, written = (rates.input if rate is None else rate for rate in (rates.cached_input, rates.cache_write))
+    return rates.input, rates.output, cached, written

@@ -1,0 +1,67 @@
+"""Records of decisions, each chained to the one before it in the same organisation.
+
+`record_hash` is SHA-256 over a framing that can be read in one way only: the words `nexus decision record 1`, then
+`decision_id`, `org_id`, `sequence` (decimal), `time_us` (decimal), `previous_hash` and `payload`, each of these after
+its length in bytes as eight bytes, most significant first. Texts are UTF-8. The first record of an organisation has
+an empty `previous_hash`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+_DOMAIN = b"nexus decision record 1"
+_LENGTH_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One decision as it was written down.
+
+    Attributes:
+        decision_id: Unique within the organisation.
+        org_id: Whose decision it was.
+        sequence: Its place in the chain of the organisation, from 1.
+        time_us: When the decision was made, in microseconds since 1970.
+        previous_hash: `record_hash` of the record before, 64 hexadecimal digits; empty for the first.
+        record_hash: Of this one.
+        payload: The decision in canonical form (`decision_document`).
+    """
+
+    decision_id: str
+    org_id: str
+    sequence: int
+    time_us: int
+    previous_hash: str
+    record_hash: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """A place in the chain: a record's sequence and hash. The start of the chain is 0 and empty."""
+
+    sequence: int = 0
+    record_hash: str = ""
+
+
+def chained(decision_id: str, org_id: str, time_us: int, payload: bytes, after: ChainLink) -> DecisionRecord:
+    """The record that follows `after`."""
+    sequence = after.sequence + 1
+    fields = (decision_id, org_id, str(sequence), str(time_us), after.record_hash)
+    return DecisionRecord(decision_id, org_id, sequence, time_us, after.record_hash, _hash(fields, payload), payload)
+
+
+def hash_of(record: DecisionRecord) -> str:
+    """The hash that `record` must have, computed from everything else in it."""
+    fields = (record.decision_id, record.org_id, str(record.sequence), str(record.time_us), record.previous_hash)
+    return _hash(fields, record.payload)
+
+
+def _hash(fields: tuple[str, ...], payload: bytes) -> str:
+    digest = hashlib.sha256(_DOMAIN)
+    for field in (*(text.encode() for text in fields), payload):
+        digest.update(len(field).to_bytes(_LENGTH_BYTES))
+        digest.update(field)
+    return digest.hexdigest()

@@ -1,0 +1,151 @@
+"""What a caller is told when no service can be chosen.
+
+That is the precise reason where there is one, else what removed how many services at which step, and what to do.
+Services of other organisations do not exist for a caller.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from provider_router.domain.contracts.contract import Contract, Operation
+from provider_router.domain.contracts.provider import ProviderSpec
+from provider_router.domain.contracts.service import RegistrySnapshot, Service
+from provider_router.domain.decisions.decision import Decision, Rejected, Rejection
+from provider_router.domain.errors import Reason, failure
+from provider_router.domain.money.budget import BudgetStatus
+from provider_router.domain.money.output_bound import reserved_output_tokens
+from provider_router.domain.money.pricing import upper_bound_micro_usd
+from provider_router.domain.money.spending import exhausted
+from shared.errors import NexusError
+
+_LISTED = 20
+_PRECISE: Mapping[Rejected, tuple[Reason, str]] = {
+    Rejected.OPERATION: (Reason.UNSUPPORTED_CAPABILITY, "does not support chat"),
+    Rejected.MODALITY_IN: (Reason.UNSUPPORTED_CAPABILITY, "does not take what the request holds"),
+    Rejected.MODALITY_OUT: (Reason.UNSUPPORTED_CAPABILITY, "does not answer in the form that is asked for"),
+    Rejected.TOOL_CALLING: (Reason.UNSUPPORTED_CAPABILITY, "does not support calling tools"),
+    Rejected.JSON_SCHEMA: (Reason.UNSUPPORTED_CAPABILITY, "does not support answers that follow a JSON Schema"),
+    Rejected.LANGUAGE: (Reason.UNSUPPORTED_CAPABILITY, "does not support the request's language"),
+    Rejected.CONTEXT_LENGTH: (Reason.CONTEXT_TOO_LONG, "has less context than the prompt and its answer need"),
+    Rejected.NOT_CONFIGURED: (Reason.PROVIDER_NOT_CONFIGURED, "cannot be called: its provider's key is not there"),
+    Rejected.BUDGET_LEFT: (Reason.BUDGET_EXHAUSTED, "costs more than the budget has left"),
+}
+_ADVICE: Mapping[Rejected, str] = {
+    Rejected.PAYLOAD_SIZE: "send less",
+    Rejected.TIME_WINDOW: "come back within the hours that the contracts allow",
+    Rejected.DEADLINE: "allow more time",
+    Rejected.COST_LIMIT: "raise max_cost_micro_usd",
+    Rejected.FORBIDDEN_BY_RULE: "ask who keeps the routing rules",
+    Rejected.NOT_PERMITTED_BY_RULE: "ask who keeps the routing rules",
+    Rejected.REQUIRED_BY_RULE: "ask who keeps the routing rules",
+    Rejected.NOT_IN_CHAIN: "name a model, a tier or `auto`",
+    Rejected.CLEARANCE: "state a lower data class if that is true, or add a service that is cleared for it",
+    Rejected.RESIDENCY: "allow more regions, or add a service in those",
+    Rejected.TRAIT: "ask for fewer traits",
+    Rejected.NOT_CONFIGURED: "set the keys of the providers",
+    Rejected.CONTEXT_LENGTH: "send a shorter prompt",
+    Rejected.TOOL_CALLING: "offer no tools",
+    Rejected.JSON_SCHEMA: "ask for free text",
+}
+
+
+def visible_services(registry: RegistrySnapshot, org_id: str) -> Mapping[str, Service]:
+    """The services that exist for `org_id`: everybody's and its own."""
+    return {name: each for name, each in registry.services.items() if each.contract.org_id in ("", org_id)}
+
+
+def no_route(
+    decision: Decision, registry: RegistrySnapshot, budget: BudgetStatus | None, decision_id: str
+) -> NexusError:
+    """The error for a decision without a choice, for the caller to raise.
+
+    Args:
+        decision: The decision.
+        registry: That it was made on.
+        budget: The tightest budget of the caller; None without one.
+        decision_id: Of its record.
+    """
+    services = visible_services(registry, decision.request.caller.org_id)
+    unknown = _unknown(decision, services)
+    if unknown is not None:
+        return unknown
+    rejections = _considered(decision, services)
+    reasons = {_PRECISE[each.reason][0] if each.reason in _PRECISE else Reason.NO_ROUTE for each in rejections}
+    too_dear = [services[each.service].contract for each in rejections if each.reason is Rejected.BUDGET_LEFT]
+    if budget is not None and too_dear:
+        needed = min(_reservation(contract, decision) for contract in too_dear)
+        return exhausted(budget, needed, decision.time, {"decision_id": decision_id})
+    if len(reasons) == 1 and Reason.NO_ROUTE not in reasons:
+        return _precise(rejections[0], services, decision_id)
+    return _counted(rejections, decision_id)
+
+
+def _unknown(decision: Decision, services: Mapping[str, Service]) -> NexusError | None:
+    """The error for a name that nothing has, or for nothing to choose among; None when there is something."""
+    request = decision.request
+    chats = [name for name, service in services.items() if service.does(Operation.CHAT)]
+    known = ", ".join(chats[:_LISTED]) or "none"
+    if request.model and request.model not in services:
+        message = f"There is no model '{request.model}'. Configured: {known}."
+        return failure(Reason.MODEL_UNKNOWN, message, metadata={"model": request.model})
+    if request.provider and not any(services[name].provider.name == request.provider for name in chats):
+        message = f"There is no provider '{request.provider}' with a model that chats. Configured models: {known}."
+        return failure(Reason.PROVIDER_UNKNOWN, message, metadata={"provider": request.provider})
+    if not request.model and not chats:
+        message = "No model that chats is configured. Add one to the providers file."
+        return failure(Reason.NO_MODEL_CONFIGURED, message)
+    return None
+
+
+def _considered(decision: Decision, services: Mapping[str, Service]) -> Sequence[Rejection]:
+    """The rejections of the services that were asked for, in the order in which they were."""
+    request = decision.request
+    found = {each.service: each for each in decision.rejections if each.service in services}
+    if request.model:
+        return [found[request.model]] if request.model in found else []
+    if request.chain:
+        return [found[name] for name in request.chain if name in found]
+    return [
+        each
+        for name, each in found.items()
+        if each.reason is not Rejected.OPERATION and request.provider in ("", services[name].provider.name)
+    ]
+
+
+def _precise(rejection: Rejection, services: Mapping[str, Service], decision_id: str) -> NexusError:
+    reason, words = _PRECISE[rejection.reason]
+    provider = services[rejection.service].provider
+    said = _missing_keys(provider) if rejection.reason is Rejected.NOT_CONFIGURED else rejection.detail
+    detail = f" ({said})" if said else ""
+    metadata = {"model": rejection.service, "provider": provider.name, "decision_id": decision_id}
+    return failure(reason, f"The model '{rejection.service}' {words}{detail}.", metadata=metadata)
+
+
+def _missing_keys(provider: ProviderSpec) -> str:
+    """What to set so that a provider has its key."""
+    names = dict.fromkeys(name for deployment in provider.deployments for name in deployment.key_envs)
+    if not names:
+        return "the key file of the local models is not there or empty"
+    return f"set the environment variable {' or '.join(names)}"
+
+
+def _reservation(contract: Contract, decision: Decision) -> int:
+    """What would have to be reserved for one attempt, in millionths of a US dollar."""
+    request = decision.request
+    tokens_out = reserved_output_tokens(contract.capabilities, request.input_tokens, request.max_output_tokens)
+    return upper_bound_micro_usd(contract.price_on(decision.time.date()), request.input_tokens, tokens_out)
+
+
+def _counted(rejections: Sequence[Rejection], decision_id: str) -> NexusError:
+    counts = Counter((each.step, each.reason) for each in rejections)
+    removed = ", ".join(f"{number} at {step} ({reason})" for (step, reason), number in counts.most_common())
+    advice = dict.fromkeys(_ADVICE[reason] for _, reason in counts if reason in _ADVICE)
+    todo = f" What would help: {'; '.join(advice)}." if advice else ""
+    return failure(
+        Reason.NO_ROUTE,
+        f"No model can take this request. Removed: {removed or 'all'}.{todo} "
+        f"`nexus route show {decision_id}` says why for each model.",
+        metadata={"decision_id": decision_id, **{reason.value: str(number) for (_, reason), number in counts.items()}},
+    )

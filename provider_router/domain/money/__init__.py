@@ -1,0 +1,1 @@
+"""Money: prices, budgets, rate limits, and the ledger of attempts."""

@@ -1,0 +1,1 @@
+"""Routing rules: policies, requirements, preferences, tiers."""

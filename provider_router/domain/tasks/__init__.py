@@ -1,0 +1,1 @@
+"""Tasks: what kind a request is, how hard, and how long its answer will be."""

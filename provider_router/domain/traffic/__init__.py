@@ -1,0 +1,1 @@
+"""Traffic: deployments, keys, breakers, measurements, retries."""

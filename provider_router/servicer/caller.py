@@ -1,0 +1,16 @@
+"""Who calls, as the router knows them."""
+
+from __future__ import annotations
+
+from provider_router.domain.decisions.route_request import Caller
+from shared.auth.context import current_principal
+
+
+def current_caller() -> Caller:
+    """The caller of the call at hand; roles in order, so that the same caller is always the same.
+
+    Raises:
+        Unauthenticated: When the work is nobody's, which is a defect of the server.
+    """
+    principal = current_principal()
+    return Caller(principal.org_id, principal.user_id, principal.key_id, tuple(sorted(principal.roles)))

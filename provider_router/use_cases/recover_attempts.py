@@ -1,0 +1,39 @@
+"""Settles what dead routers left open."""
+
+from __future__ import annotations
+
+import asyncio
+
+from provider_router.ports.ledger import Ledger
+from shared.errors import NexusError
+
+
+class RecoverAttempts:
+    """Looks for such attempts when the router starts, and again and again after that.
+
+    Args:
+        ledger: Where they are.
+        every_s: Seconds between two looks.
+    """
+
+    def __init__(self, ledger: Ledger, every_s: float = 15.0) -> None:
+        self._ledger = ledger
+        self._every_s = every_s
+
+    async def __call__(self) -> int:
+        """Settles them once; returns how many there were.
+
+        Raises:
+            UpstreamDown: The ledger cannot be written.
+        """
+        return await self._ledger.recover()
+
+    async def watch(self) -> None:
+        """Settles them again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            try:
+                await self()
+            except NexusError:
+                # The store is away or full; the next look may find it well.
+                continue
