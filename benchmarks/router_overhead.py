@@ -22,7 +22,7 @@ from benchmarks.bare_server import METHOD
 from protos.gen.nexus.router.v1 import router_pb2 as pb
 from shared.testing.running_mesh import RunningMesh
 
-TIER = "fast"
+PROVIDER, TIER = "scripted/", "fast"
 _IN_FLIGHT = 16
 _ROUNDS = 5
 _CALLS = 160
@@ -78,7 +78,7 @@ async def _load(target: Target) -> None:
     async def work() -> None:
         for text in texts:
             user = pb.ChatMessage(role=pb.ROLE_USER, content=[pb.ContentPart(text=text)])
-            request = pb.ChatCompletionRequest(messages=[user], routing=pb.RoutingOptions(tier=TIER))
+            request = pb.ChatCompletionRequest(model=PROVIDER, messages=[user], routing=pb.RoutingOptions(tier=TIER))
             await target.call(request, metadata=target.metadata, timeout=30)
 
     async with asyncio.TaskGroup() as group:

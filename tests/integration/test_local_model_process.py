@@ -46,6 +46,7 @@ class LocalModel:
             "local_chat_url": f"http://127.0.0.1:{self.chat_port}",
             "local_embed_url": f"http://127.0.0.1:{self.embed_port}",
             "local_key_file": self.key_file,
+            "data_dir": self.key_file.parent / "router",
             "first_token_timeout_s": 30,
             "idle_timeout_s": 30,
             "total_timeout_s": 60,
@@ -96,9 +97,9 @@ async def both(folder: Path) -> AsyncGenerator[tuple[Stub, LocalModel], None]:
 
 
 async def until_idle(pid: int) -> None:
-    """Waits until the process uses no CPU any more."""
+    """Waits until the process uses no CPU any more: the router embeds its examples at its start, for some seconds."""
     process = psutil.Process(pid)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             before = sum(process.cpu_times()[:2])
             await asyncio.sleep(0.2)

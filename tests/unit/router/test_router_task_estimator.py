@@ -174,9 +174,9 @@ def test_a_long_text_costs_no_more_than_a_page() -> None:
     def fastest(text: str, times: int) -> float:
         request, best = asks(text), 1.0
         for _ in range(times):
-            began = time.perf_counter()
+            began = time.thread_time()
             features_of(request)
-            best = min(best, time.perf_counter() - began)
+            best = min(best, time.thread_time() - began)
         return best
 
     line = "What is the capital of Australia? It must say - 1.5 { x ^ 2 ; } \n"
@@ -192,10 +192,10 @@ def test_a_long_text_costs_no_more_than_a_page() -> None:
     "hostile", ["(" * 50_000, "1" * 50_000, " " * 50_000, "a-" * 25_000, "\n- " * 20_000, "{" * 50_000]
 )
 def test_no_text_takes_long(hostile: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     features_of(asks(hostile, Message(Role.SYSTEM, hostile)))
 
-    assert time.perf_counter() - began < 0.05
+    assert time.thread_time() - began < 0.05
 
 
 async def test_without_a_model_features_decide_and_the_method_says_so() -> None:

@@ -128,6 +128,6 @@ def test_four_kilobytes_are_counted_quickly() -> None:
 
 
 def _seconds(action: Any) -> float:
-    began = time.perf_counter()
+    began = time.thread_time()
     action()
-    return time.perf_counter() - began
+    return time.thread_time() - began
