@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from shared.ids import new_id
 from shared.testing.fakes import FakeClock
 
 KEY = b"k" * 32
+PRINCIPAL = Principal("org-a", "ann", frozenset({"owner"}), frozenset({"*"}), "key-1")
 words = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=20)
 
 
@@ -69,3 +72,34 @@ def test_ids_sort_by_time() -> None:
     ids = [new_id() for _ in range(1000)]
     assert ids == sorted(ids)
     assert len(set(ids)) == 1000
+
+
+def test_a_token_is_used_again_for_a_third_of_its_life() -> None:
+    clock = FakeClock()
+    tokens = MeshTokens(KEY, clock)
+    first = tokens.mint(PRINCIPAL, "one")
+    clock.advance(LIFETIME_S / 3 - 1)
+    assert tokens.mint(PRINCIPAL, "one") == first
+    assert tokens.mint(PRINCIPAL, "two") != first
+    assert tokens.mint(replace(PRINCIPAL, permissions=frozenset()), "one") != first
+    clock.advance(1)
+    second = tokens.mint(PRINCIPAL, "one")
+    assert second != first
+    assert tokens.verify(second) == PRINCIPAL
+
+
+def test_a_token_that_was_verified_expires_all_the_same() -> None:
+    clock = FakeClock()
+    tokens = MeshTokens(KEY, clock)
+    token = tokens.mint(PRINCIPAL, "one")
+    assert tokens.verify(token) == tokens.verify(token) == PRINCIPAL
+    clock.advance(LIFETIME_S + 6)
+    with pytest.raises(Unauthenticated, match="TOKEN_EXPIRED"):
+        tokens.verify(token)
+
+
+def test_many_callers_do_not_fill_the_memory() -> None:
+    tokens = MeshTokens(KEY, FakeClock())
+    for number in range(3000):
+        tokens.verify(tokens.mint(replace(PRINCIPAL, user_id=f"user-{number}"), "one"))
+    assert max(len(tokens._minted), len(tokens._verified)) <= 1024
