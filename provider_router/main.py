@@ -31,6 +31,7 @@ from provider_router.adapters.ledger_metered import MeteredLedger
 from provider_router.adapters.ledger_sqlite import SqliteLedger
 from provider_router.adapters.limit_book_yaml import YamlLimitBook
 from provider_router.adapters.local_embedder_bounded import BoundedLocalEmbedder
+from provider_router.adapters.local_embedder_kept import KeptLocalEmbedder
 from provider_router.adapters.local_embedder_registry import RegistryLocalEmbedder
 from provider_router.adapters.model_source_http import HttpModelSource
 from provider_router.adapters.policy_evaluator_cedar import CedarPolicyEvaluator
@@ -120,13 +121,17 @@ class _Knowledge:
 
 @dataclass(frozen=True, slots=True)
 class _Providers:
-    """How providers are reached, and what is seen of them. `hasty` embeds, or refuses, while a request waits."""
+    """How providers are reached, and what is seen of them.
+
+    `hasty` embeds, or refuses, while a request waits; `patient` keeps what it embedded.
+    """
 
     client: HttpClient
     models: HttpModelSource
     deployments: MemoryDeployments
     prober: HealthProber
     embedder: RegistryLocalEmbedder
+    patient: KeptLocalEmbedder
     hasty: BoundedLocalEmbedder
 
 
@@ -267,13 +272,14 @@ def _providers(settings: Settings, deps: Dependencies, knowledge: _Knowledge) ->
     )
     embedder = RegistryLocalEmbedder(knowledge.registry, models)
     hasty = BoundedLocalEmbedder(embedder, deps.clock, timeout_s=settings.estimate_timeout_s)
-    return _Providers(client, models, deployments, prober, embedder, hasty)
+    patient = KeptLocalEmbedder(embedder, settings.data_dir / "cache" / "task_sentences.vectors")
+    return _Providers(client, models, deployments, prober, embedder, patient, hasty)
 
 
 def _decisions(
     deps: Dependencies, store: _Store, knowledge: _Knowledge, providers: _Providers, ledger: MeteredLedger
 ) -> _Decisions:
-    estimator = EmbeddingTaskEstimator(providers.embedder, providers.hasty)
+    estimator = EmbeddingTaskEstimator(providers.patient, providers.hasty)
     counter = EstimatedTokenCounter()
     affinity = MemoryAffinity()
     board = MemoryStateBoard(knowledge.registry, providers.deployments, knowledge.rewards, deps.clock)
