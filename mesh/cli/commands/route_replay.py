@@ -19,7 +19,8 @@ from shared.errors import InvalidInput
 from shared.ids import new_id
 
 _MICRO = 1_000_000
-_COLUMNS = ("policy", "routed", "not", "cost $", "quality", "judged", "models")
+_MILLI = 1_000
+_COLUMNS = ("policy", "routed", "no route", "cost $", "quality", "judged", "models")
 _CURVE_COLUMNS = ("weight of cost", "cost $", "quality")
 _REPLAY_TIMEOUT_S = 1800.0
 _MOST_RULES_BYTES = 1024 * 1024
@@ -119,7 +120,10 @@ def _show(result: pb.ReplayResult, output: Output) -> None:
     if result.skipped:
         output.note(f"{counted(result.skipped, 'decision')} could not be read again.", "yellow")
     if result.curve:
-        points = [(point.cost_weight, _usd(point.cost_micro_usd), _share(point.quality_ppm)) for point in result.curve]
+        points = [
+            (f"{point.cost_weight / _MILLI:g}", _usd(point.cost_micro_usd), _share(point.quality_ppm))
+            for point in result.curve
+        ]
         output.table(_CURVE_COLUMNS, points, "")
         output.line(f"Area under the curve, as mean quality over its span of cost: {_share(result.area_ppm)}")
 

@@ -29,8 +29,8 @@ LOCAL = LocalAddresses("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1")
 ONE = """\
 version: 1
 providers:
-  one: {type: openai_compatible, base_url: "http://one.test/v1", models: [{name: m, chat: true}]}
-  keyed: {type: openai_compatible, base_url: "http://k.test/v1", api_key_env: KEY, models: [{name: m, chat: true}]}
+  one: {type: openai_compatible, base_url: "https://one.test/v1", models: [{name: m, chat: true}]}
+  keyed: {type: openai_compatible, base_url: "https://k.test/v1", api_key_env: KEY, models: [{name: m, chat: true}]}
   claude: {type: anthropic, models: [{name: m, chat: true}]}
 chains: {chat: [one/m]}
 """

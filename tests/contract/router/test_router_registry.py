@@ -41,7 +41,7 @@ LOCAL = LocalAddresses("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1")
 FILE = """\
 version: 1
 providers:
-  one: {type: openai_compatible, base_url: "http://one.test/v1", api_key_env: KEY, models: [{name: m, chat: true}]}
+  one: {type: openai_compatible, base_url: "https://one.test/v1", api_key_env: KEY, models: [{name: m, chat: true}]}
   claude: {type: anthropic, models: [{name: m, chat: true}]}
 """
 CHAT = pb.Capabilities(operations=[pb.OPERATION_CHAT], streaming=True)

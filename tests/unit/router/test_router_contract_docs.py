@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 from provider_router.adapters.yaml_file.contract_reader import read_contract
@@ -11,10 +12,12 @@ from provider_router.adapters.yaml_file.provider_reader import ConfigurationRead
 from provider_router.adapters.yaml_file.source_file import SourceFile
 from provider_router.domain.contracts.configuration import Configuration
 from provider_router.domain.contracts.contract import DataClass
+from provider_router.domain.contracts.organisation_bounds import excesses_of
 
 ROOT = Path(__file__).parents[3]
 LOCAL = LocalAddresses("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1")
-PROVIDERS, CONTRACT = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/contracts.md").read_text("utf-8"), re.DOTALL)
+PAGE = (ROOT / "docs/contracts.md").read_text("utf-8")
+PROVIDERS, CONTRACT, REGISTERED = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def shipped() -> Mapping[str, SourceFile]:
@@ -40,6 +43,16 @@ def test_the_contract_of_the_documentation_names_every_field() -> None:
     assert contract.guarantees.availability_ppm == 995_000
     assert contract.traits == {"reasoning": True, "parameters": 70, "family": "llama"}
     assert contract.prices[0].rates.cached_input == 125_000
+
+
+def test_the_contract_that_is_registered_is_within_the_bounds_of_the_shipped_catalogue() -> None:
+    providers = (ROOT / "config/providers.yaml").read_text("utf-8").split("\n")
+    start = providers.index("  # openai:")
+    shown = [line.replace("  # ", "  ", 1) for line in providers[start : start + 7]]
+    configuration = read("\n".join([*providers[:start], *shown, *providers[start + 7 :]]))
+    contract = read_contract(SourceFile("our-own.yaml", REGISTERED.encode()))
+    assert contract.provider in configuration.providers
+    assert excesses_of(contract, configuration, date(2026, 11, 20)) == ()
 
 
 def test_what_may_be_left_out() -> None:

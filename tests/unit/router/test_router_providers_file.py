@@ -205,3 +205,23 @@ def test_a_damaged_file_is_read_or_refused(place: int, character: str) -> None:
 
 def test_no_providers_is_a_file_too() -> None:
     assert not read("version: 1\nproviders: {}\n").providers
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "encrypted"),
+    [
+        ("https://api.example.com/v1", "", True),
+        ("http://127.0.0.1:8000/v1", "", True),
+        ("http://localhost:8000/v1", "", True),
+        ("http://[::1]:8000/v1", "", True),
+        ("http://10.0.0.1:8000/v1", "", False),
+        ("http://models.example.com/v1", "clearance: confidential", False),
+        ("http://10.0.0.1:8000/v1", "encrypted: true", True),
+        ("https://api.example.com/v1", "encrypted: false", False),
+    ],
+)
+def test_what_goes_over_the_network_in_the_clear_is_not_encrypted(url: str, said: str, encrypted: bool) -> None:
+    model = f"{{name: m, chat: true, privacy: {{{said}}}}}"
+    text = f"version: 1\nproviders:\n  one: {{type: openai_compatible, base_url: '{url}', models: [{model}]}}\n"
+    snapshot = snapshot_of(FilesState(read_configuration(text.encode(), LOCAL)), {}, 1, NOW)
+    assert snapshot.services["one/m"].contract.privacy.encrypted is encrypted
