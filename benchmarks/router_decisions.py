@@ -155,7 +155,7 @@ def _contract(number: int) -> Contract:
             max_output_tokens=16_000,
         ),
         guarantees=Guarantees(300 + number % 900, 1_200 + number % 3_000, 40 + number % 60, 999_000),
-        privacy=Privacy(DataClass.CONFIDENTIAL, frozenset({"eu"}), 30),
+        privacy=Privacy(DataClass.CONFIDENTIAL, frozenset({"eu"}), 30, trains_on_data=False, encrypted=True),
         prices=(Price(date(2026, 1, 1), rates),),
         quality=Quality(350_000 + 7_000 * (number % 83), {"code": 400_000 + 6_500 * (number % 83)}),
         traits={"reasoning": number % 3 == 0},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from orchestrator.adapters.agent_config_grpc import GrpcAgentConfig
 from orchestrator.adapters.agent_config_remembered import RememberedAgentConfig
 from orchestrator.adapters.agent_graph_langgraph import LangGraphAgentGraph
+from orchestrator.adapters.chat_proto import proto_of_request
 from orchestrator.adapters.conversation_store_sqlite import SqliteConversationStore
 from orchestrator.adapters.embedder_grpc import GrpcEmbedder
 from orchestrator.adapters.model_catalog_grpc import GrpcModelCatalog
@@ -53,6 +54,7 @@ from orchestrator.use_cases.get_run import GetRun
 from orchestrator.use_cases.list_conversations import ListConversations
 from orchestrator.use_cases.list_runs import ListRuns
 from orchestrator.use_cases.prepare_run import PrepareRun
+from orchestrator.use_cases.preview_query import PreviewQuery, Ways
 from orchestrator.use_cases.respond import Respond
 from orchestrator.use_cases.start_run import StartRun
 from orchestrator.use_cases.stream_chat import StreamChat
@@ -117,7 +119,9 @@ def build(settings: Settings, deps: Dependencies) -> Service:
     )
     peers = peers_of(settings, deps)
     strategy = SimilarityToolStrategy(peers.embedder, peers.models, FilePromptBook())
-    runner = runner_of(settings, deps, state, peers, strategy)
+    ways = ways_of(settings, peers, strategy)
+    runner = runner_of(settings, deps, state, peers, ways)
+    preview = PreviewQuery(ways, state.runs, state.conversations, peers.config, deps.clock, deps.new_id)
 
     async def start() -> None:
         await database.open()
@@ -143,7 +147,7 @@ def build(settings: Settings, deps: Dependencies) -> Service:
 
     return Service(
         name="orchestrator",
-        registrations=registrations_of(deps, state, peers, runner),
+        registrations=registrations_of(deps, state, peers, runner, preview),
         start=start,
         halt=halt,
         stop=stop,
@@ -166,42 +170,51 @@ def peers_of(settings: Settings, deps: Dependencies) -> Peers:
     )
 
 
-def nodes_of(peers: Peers, strategy: ToolStrategy) -> AgentNodes:
-    """Return the nodes of the graph."""
+def ways_of(settings: Settings, peers: Peers, strategy: ToolStrategy) -> Ways:
+    """Return how a model is chosen and asked."""
     prompts = FilePromptBook()
     chat = StreamChat(peers.models)
-    compose = ComposePrompt(prompts)
-    prepare = PrepareRun(peers.catalog)
+    compose = ComposePrompt(prompts, settings.max_output_tokens)
+    return Ways(
+        prepare=PrepareRun(peers.catalog, prompts),
+        natively=ConverseNatively(chat, compose, peers.tools, prompts),
+        guided=ConverseGuided(chat, compose, peers.tools, strategy, prompts),
+    )
+
+
+def nodes_of(peers: Peers, ways: Ways) -> AgentNodes:
+    """Return the nodes of the graph."""
+    prompts = FilePromptBook()
     return AgentNodes(
-        prepare=prepare,
-        take_turn=TakeTurn(
-            ConverseNatively(chat, compose, peers.tools, prompts),
-            ConverseGuided(chat, compose, peers.tools, strategy, prompts),
-            prepare,
-            prompts,
-        ),
+        prepare=ways.prepare,
+        take_turn=TakeTurn(ways.natively, ways.guided, ways.prepare, prompts),
         call_tools=CallTools(peers.tools, peers.tool_runner),
         validate=ValidateAnswer(),
         respond=Respond(prompts),
     )
 
 
-def runner_of(
-    settings: Settings, deps: Dependencies, state: State, peers: Peers, strategy: ToolStrategy
-) -> InProcessRunner:
+def runner_of(settings: Settings, deps: Dependencies, state: State, peers: Peers, ways: Ways) -> InProcessRunner:
     """Return what works on runs."""
-    drive = DriveRun(state.runs, state.conversations, peers.config, state.graph, nodes_of(peers, strategy), deps.clock)
+    nodes = nodes_of(peers, ways)
+    drive = DriveRun(state.runs, state.conversations, peers.config, state.graph, nodes, deps.clock)
     limits = RunnerLimits(settings.concurrent_runs, settings.waiting_runs, settings.recovery_sweep_s)
     return InProcessRunner(state.runs, drive, EndRun(state.runs, state.graph, deps.clock), limits)
 
 
-def registrations_of(deps: Dependencies, state: State, peers: Peers, runner: InProcessRunner) -> list[Registration]:
+def registrations_of(
+    deps: Dependencies, state: State, peers: Peers, runner: InProcessRunner, preview: PreviewQuery
+) -> list[Registration]:
     """Return the servicers over the use cases."""
     watch = WatchRun(state.runs, state.signal)
     start = StartRun(state.runs, runner, peers.config, peers.catalog, deps.clock, deps.new_id)
     querying = Querying(start, AwaitRun(state.runs, watch), watch)
     runs = RunUseCases(
-        get=GetRun(state.runs), page=ListRuns(state.runs), watch=watch, cancel=CancelRun(state.runs, runner)
+        get=GetRun(state.runs),
+        page=ListRuns(state.runs),
+        watch=watch,
+        cancel=CancelRun(state.runs, runner),
+        preview=preview,
     )
     conversations = ConversationUseCases(
         create=CreateConversation(state.conversations, deps.clock, deps.new_id),
@@ -212,7 +225,7 @@ def registrations_of(deps: Dependencies, state: State, peers: Peers, runner: InP
     return [
         Registration(
             agent_pb2_grpc.add_AgentServiceServicer_to_server,
-            AgentServicer(querying, runs),
+            AgentServicer(querying, runs, proto_of_request),
             agent_pb2.DESCRIPTOR.services_by_name["AgentService"],
         ),
         Registration(

@@ -7,20 +7,11 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from protos.gen.nexus.router.v1 import (
-    contract_pb2,
-    contract_pb2_grpc,
-    decision_pb2,
-    decision_pb2_grpc,
-    ledger_pb2,
-    ledger_pb2_grpc,
-    router_pb2,
-    router_pb2_grpc,
-)
 from provider_router.adapters.affinity_memory import MemoryAffinity
 from provider_router.adapters.attempt_observer_otel import OtelAttemptObserver
 from provider_router.adapters.cache_observer_metrics import MetricsCacheObserver
 from provider_router.adapters.configuration_files import configuration_files
+from provider_router.adapters.configuration_problems_watched import WatchedProblems
 from provider_router.adapters.continuation_prompt import continuation_instruction
 from provider_router.adapters.decision_log_sqlite import SqliteDecisionLog
 from provider_router.adapters.deployment_metrics import DeploymentGauges
@@ -38,6 +29,7 @@ from provider_router.adapters.policy_evaluator_cedar import CedarPolicyEvaluator
 from provider_router.adapters.probe_http import HttpProbe
 from provider_router.adapters.rate_limiter_memory import MemoryRateLimiter
 from provider_router.adapters.rate_limiter_sqlite import SqliteRateLimiter
+from provider_router.adapters.response_cache_memory import MemoryResponseCache
 from provider_router.adapters.response_cache_sqlite import SqliteResponseCache
 from provider_router.adapters.rewards_sqlite import SqliteRewards
 from provider_router.adapters.router_presence import RouterPresence
@@ -51,13 +43,16 @@ from provider_router.adapters.yaml_file.provider_reader import LocalAddresses
 from provider_router.adapters.yaml_file.rules_reader import Rules
 from provider_router.adapters.yaml_file.watched_files import WatchedFiles
 from provider_router.domain.engine.engine import DecisionEngine
-from provider_router.domain.traffic.retry_budget import RetryBudget
+from provider_router.domain.traffic.retry_budget import RetryBudgets
 from provider_router.ports.rate_limiter import RateLimiter
-from provider_router.servicer.decision_servicer import DecisionServicer, DecisionUseCases
-from provider_router.servicer.ledger_servicer import LedgerServicer, LedgerUseCases
-from provider_router.servicer.registry_servicer import RegistryServicer, RegistryUseCases
-from provider_router.servicer.router_servicer import RouterServicer, RouterUseCases
+from provider_router.ports.response_cache import ResponseCache
+from provider_router.servicer.decision_servicer import DecisionUseCases
+from provider_router.servicer.ledger_servicer import LedgerUseCases
+from provider_router.servicer.registrations import registrations
+from provider_router.servicer.registry_servicer import RegistryUseCases
+from provider_router.servicer.router_servicer import RouterUseCases
 from provider_router.settings import Settings, SettingsCredentials
+from provider_router.use_cases.admit_answers import AdmitAnswers
 from provider_router.use_cases.admit_call import AdmitCall
 from provider_router.use_cases.answer_chat import AnswerChat
 from provider_router.use_cases.answer_from_cache import AnswerFromCache, CacheParts
@@ -69,6 +64,7 @@ from provider_router.use_cases.decide_route import DecideRoute
 from provider_router.use_cases.deregister_contract import DeregisterContract
 from provider_router.use_cases.embed_texts import EmbedMeans, EmbedTexts
 from provider_router.use_cases.explain_route import ExplainRoute
+from provider_router.use_cases.find_troubles import FindTroubles
 from provider_router.use_cases.get_decision import GetDecision
 from provider_router.use_cases.invalidate_cache import InvalidateCache
 from provider_router.use_cases.list_attempts import ListAttempts
@@ -77,6 +73,7 @@ from provider_router.use_cases.list_contracts import ListContracts
 from provider_router.use_cases.list_decisions import ListDecisions
 from provider_router.use_cases.list_models import ListModels
 from provider_router.use_cases.list_providers import ListProviders
+from provider_router.use_cases.long_work import LongWork
 from provider_router.use_cases.loose_ends import LooseEnds
 from provider_router.use_cases.pace_retries import PaceRetries
 from provider_router.use_cases.prune_decisions import PruneDecisions, Retention
@@ -90,9 +87,10 @@ from provider_router.use_cases.report_outcome import ReportOutcome
 from provider_router.use_cases.see_world import SeeWorld
 from provider_router.use_cases.summarize_usage import SummarizeUsage
 from provider_router.use_cases.update_contract import UpdateContract
+from provider_router.use_cases.verify_chain import VerifyChain
 from provider_router.use_cases.verify_decision import VerifyDecision
 from provider_router.use_cases.watch_contracts import WatchContracts
-from shared.server import Dependencies, Registration, Service
+from shared.server import Dependencies, Service, supervised
 from shared.storage import Database, GroupCommit
 
 _ENDS_S = 5.0
@@ -116,6 +114,7 @@ class _Knowledge:
     rule_files: WatchedFiles[Rules]
     rules: YamlRuleBook
     limits: YamlLimitBook
+    problems: WatchedProblems
     rewards: SqliteRewards
 
 
@@ -165,7 +164,7 @@ class _Parts:
     providers: _Providers
     decisions: _Decisions
     money: _Money
-    cache: SqliteResponseCache
+    cache: ResponseCache
     cache_observer: MetricsCacheObserver
     ends: LooseEnds
 
@@ -199,19 +198,24 @@ def build(settings: Settings, deps: Dependencies) -> Service:
 
     return Service(
         name="router",
-        registrations=_registrations(settings, deps, parts),
+        registrations=registrations(
+            _router_use_cases(settings, deps, parts),
+            _registry_use_cases(parts),
+            _decision_use_cases(deps, parts),
+            _ledger_use_cases(deps, parts),
+        ),
         start=start,
         stop=stop,
         background=[
-            knowledge.registry.watch,
-            knowledge.rule_files.watch,
-            knowledge.limits.watch,
-            knowledge.rewards.watch,
-            providers.prober.run,
-            DeploymentGauges(providers.deployments, knowledge.registry).run,
-            parts.decisions.estimator.watch,
-            recover.watch,
-            prune.watch,
+            supervised("registry", knowledge.registry.watch),
+            supervised("rules", knowledge.rule_files.watch),
+            supervised("limits", knowledge.limits.watch),
+            supervised("rewards", knowledge.rewards.watch),
+            supervised("probes", providers.prober.run),
+            supervised("gauges", DeploymentGauges(providers.deployments, knowledge.registry).run),
+            supervised("estimator", parts.decisions.estimator.watch),
+            supervised("recovery", recover.watch),
+            supervised("pruning", prune.watch),
         ],
     )
 
@@ -231,28 +235,38 @@ def _parts(settings: Settings, deps: Dependencies) -> _Parts:
         providers,
         _decisions(deps, store, knowledge, providers, ledger),
         _Money(ledger, limiter, AdmitCall(knowledge.limits, limiter)),
-        SqliteResponseCache(store.database, store.writer, settings.cache_bounds),
+        _cache(settings, store),
         MetricsCacheObserver(),
         LooseEnds(),
     )
 
 
+def _cache(settings: Settings, store: _Store) -> ResponseCache:
+    if settings.shared_cache:
+        return SqliteResponseCache(store.database, store.writer, settings.cache_bounds)
+    return MemoryResponseCache(settings.cache_bounds)
+
+
 def _store(settings: Settings, deps: Dependencies) -> _Store:
     path = settings.data_dir / "db" / "router.sqlite"
     database = Database(path, "provider_router.adapters.migrations")
-    return _Store(database, GroupCommit(path), RouterPresence(path, deps.new_id()))
+    writer = GroupCommit(path, synchronous="FULL" if settings.survives_power_cuts else "NORMAL")
+    return _Store(database, writer, RouterPresence(path, deps.new_id()))
 
 
 def _knowledge(settings: Settings, deps: Dependencies, store: _Store) -> _Knowledge:
     local = LocalAddresses(settings.local_chat_url, settings.local_embed_url)
     folder = settings.providers_file.parent
-    files = configuration_files(settings.providers_file, local, settings.reload_s)
-    rules = rule_files(folder, settings.reload_s)
+    files = configuration_files(settings.providers_file, local, settings.reload_s, deps.clock)
+    rules = rule_files(folder, settings.reload_s, deps.clock)
+    book, limits = YamlRuleBook(rules), YamlLimitBook(folder, settings.reload_s, deps.clock)
+    registry = SqliteServiceRegistry(store.database, files, deps.clock, settings.reload_s)
     return _Knowledge(
-        registry=SqliteServiceRegistry(store.database, files, deps.clock, settings.reload_s),
+        registry=registry,
         rule_files=rules,
-        rules=YamlRuleBook(rules),
-        limits=YamlLimitBook(folder, settings.reload_s),
+        rules=book,
+        limits=limits,
+        problems=WatchedProblems(registry, book, limits),
         rewards=SqliteRewards(store.database, store.writer),
     )
 
@@ -294,36 +308,11 @@ def _new_engine() -> DecisionEngine:
     return DecisionEngine(CedarPolicyEvaluator().verdicts)
 
 
-def _registrations(settings: Settings, deps: Dependencies, parts: _Parts) -> list[Registration]:
-    return [
-        Registration(
-            router_pb2_grpc.add_RouterServiceServicer_to_server,
-            RouterServicer(_router_use_cases(settings, deps, parts)),
-            router_pb2.DESCRIPTOR.services_by_name["RouterService"],
-        ),
-        Registration(
-            contract_pb2_grpc.add_RegistryServiceServicer_to_server,
-            RegistryServicer(_registry_use_cases(parts)),
-            contract_pb2.DESCRIPTOR.services_by_name["RegistryService"],
-        ),
-        Registration(
-            decision_pb2_grpc.add_DecisionServiceServicer_to_server,
-            DecisionServicer(_decision_use_cases(deps, parts)),
-            decision_pb2.DESCRIPTOR.services_by_name["DecisionService"],
-        ),
-        Registration(
-            ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
-            LedgerServicer(_ledger_use_cases(deps, parts)),
-            ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"],
-        ),
-    ]
-
-
 def _router_use_cases(settings: Settings, deps: Dependencies, parts: _Parts) -> RouterUseCases:
     knowledge, providers, decisions, money = parts.knowledge, parts.providers, parts.decisions, parts.money
     observer = OtelAttemptObserver(traced=bool(settings.otlp_endpoint))
     desk = AttemptDesk(Ports(providers.deployments, money.limiter, money.ledger, observer, deps.clock, deps.new_id))
-    retries = PaceRetries(RetryBudget(), deps.clock, asyncio.sleep, random.random)
+    retries = PaceRetries(RetryBudgets(), deps.clock, asyncio.sleep, random.random)
     means = Means(
         desk=desk,
         models=providers.models,
@@ -337,14 +326,15 @@ def _router_use_cases(settings: Settings, deps: Dependencies, parts: _Parts) -> 
     embedder = BoundedLocalEmbedder(providers.embedder, deps.clock, timeout_s=settings.cache_embed_timeout_s)
     cache = CacheParts(parts.cache, knowledge.rules, knowledge.registry, embedder, parts.cache_observer, deps.clock)
     chat = AnswerChat(money.admit, decide, decisions.affinity, means)
-    answers = AnswerFromCache(chat, cache, settings.cache_limits)
+    answers = AdmitAnswers(money.admit, AnswerFromCache(chat, cache, settings.cache_limits))
+    troubles = FindTroubles(knowledge.registry, knowledge.problems, providers.models)
     embed_means = EmbedMeans(desk, providers.models, decisions.counter, retries, settings.embed_timeout_s)
     return RouterUseCases(
         complete_chat=CompleteChat(answers),
         answers=answers,
         embed_texts=EmbedTexts(knowledge.registry, money.admit, decisions.embedding, embed_means),
-        list_models=ListModels(knowledge.registry, providers.models, deps.clock),
-        list_providers=ListProviders(knowledge.registry, knowledge.rules, providers.deployments),
+        list_models=ListModels(knowledge.registry, troubles, providers.models, deps.clock),
+        list_providers=ListProviders(knowledge.registry, troubles, providers.deployments),
     )
 
 
@@ -363,11 +353,14 @@ def _decision_use_cases(deps: Dependencies, parts: _Parts) -> DecisionUseCases:
     knowledge, decisions, ledger = parts.knowledge, parts.decisions, parts.money.ledger
     # Replays have an engine of their own, so that they do not push out what live requests use again.
     replaying = _new_engine()
+    turns = LongWork()
     return DecisionUseCases(
+        admit=parts.money.admit,
         explain=decisions.explain,
         get=GetDecision(decisions.log, ledger),
-        page=ListDecisions(decisions.log),
+        page=ListDecisions(decisions.log, ledger),
         verify=VerifyDecision(decisions.log, _new_engine),
+        verify_all=VerifyChain(decisions.log, _new_engine, turns),
         report=ReportOutcome(decisions.log, ledger, knowledge.rewards),
         replay=ReplayDecisions(
             knowledge.registry,
@@ -375,6 +368,7 @@ def _decision_use_cases(deps: Dependencies, parts: _Parts) -> DecisionUseCases:
             YamlRulesParser(),
             ReplayRecorded(decisions.log, knowledge.rewards, replaying),
             ReplayImported(replaying, decisions.estimator, decisions.counter, deps.clock),
+            turns,
         ),
     )
 

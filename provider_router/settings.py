@@ -65,6 +65,14 @@ class Settings(ServiceSettings):
         default=True,
         description="Whether all routers on one database share rate limits; a router alone saves the writes without.",
     )
+    shared_cache: bool = Field(
+        default=True,
+        description="Whether all routers on one database share cached answers; else each keeps them in its memory.",
+    )
+    survives_power_cuts: bool = Field(
+        default=False,
+        description="Whether each write is on the disk before its call goes on, at some milliseconds for each call.",
+    )
     decisions_kept_days: int = Field(
         default=90, ge=1, le=36_500, description="Days that records of decisions are kept."
     )

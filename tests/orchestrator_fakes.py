@@ -13,6 +13,7 @@ from orchestrator.domain import lookup_errors
 from orchestrator.domain.agent_config import AgentConfig
 from orchestrator.domain.agent_state import AgentState, initial_state
 from orchestrator.domain.chat import (
+    Catalogue,
     ChatCompleted,
     ChatEvent,
     ChatRequest,
@@ -26,6 +27,7 @@ from orchestrator.domain.conversation import Conversation, Message, NewConversat
 from orchestrator.domain.events import Ending, NewEvent, RunEvent, RunStarted, final_status
 from orchestrator.domain.graph_routes import after_model, after_validate
 from orchestrator.domain.pages import MOST_LISTED_CHARS, MOST_MESSAGES_CHARS, Page, PageMark, PageRequest, token_of
+from orchestrator.domain.routing import DEFAULT_ROUTING, Routing
 from orchestrator.domain.run import Limits, NewRun, Run, RunTicket
 from orchestrator.domain.run_lifecycle import (
     accepted,
@@ -362,15 +364,16 @@ class FakePeers:
 
     known_models: tuple[ModelInfo, ...] = (NATIVE,)
     known_tools: tuple[Tool, ...] = (CALCULATOR, TIME)
+    troubles: tuple[str, ...] = ()
     config: AgentConfig = field(default_factory=AgentConfig)
     router_error: NexusError | None = None
     tools_error: NexusError | None = None
     settings_error: NexusError | None = None
 
-    async def models(self, *, anew: bool = False) -> tuple[ModelInfo, ...]:
+    async def catalogue(self, *, anew: bool = False) -> Catalogue:
         if self.router_error:
             raise self.router_error
-        return self.known_models
+        return Catalogue(self.known_models, self.troubles)
 
     async def tools(self) -> tuple[Tool, ...]:
         if self.tools_error:
@@ -405,9 +408,11 @@ class FakeEmbedder:
 
     def __init__(self) -> None:
         self.calls: list[int] = []
+        self.routings: list[Routing] = []
         self.error: NexusError | None = None
 
-    async def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
+    async def embed(self, texts: Sequence[str], routing: Routing = DEFAULT_ROUTING) -> list[tuple[float, ...]]:
+        self.routings.append(routing)
         if self.error:
             raise self.error
         self.calls.append(len(texts))

@@ -15,6 +15,7 @@ from orchestrator_service import FakeWorld
 from orchestrator.domain.tools import ToolOutcome
 from orchestrator.ports.tool_runner import ToolRequest
 from protos.gen.nexus.agent.v1 import agent_pb2, agent_pb2_grpc
+from protos.gen.nexus.router.v1 import contract_pb2
 from shared.testing.harness import serving
 
 CALLS = asks(("a", "calculator", '{"expression":"2+2"}'), ("b", "get_current_time", "{}"))
@@ -34,7 +35,8 @@ async def main(folder: Path, place: str) -> None:
     wanted = "token_delta" if place == "model" else "tool_call_finished"
     async with serving(world.service_on(folder)) as served:
         stub = agent_pb2_grpc.AgentServiceStub(served.channel)
-        query = agent_pb2.QueryAgentRequest(question="What is 2+2, and what time is it?")
+        routing = agent_pb2.RunRouting(tier="deep", data_class=contract_pb2.DATA_CLASS_CONFIDENTIAL)
+        query = agent_pb2.QueryAgentRequest(question="What is 2+2, and what time is it?", routing=routing)
         async for response in stub.StreamQuery(agent_pb2.StreamQueryRequest(query=query)):
             if response.event.WhichOneof("payload") == wanted:
                 print(f"stuck {response.event.run_id}", flush=True)  # noqa: T201

@@ -24,8 +24,9 @@ from orchestrator.adapters.run_signal_inprocess import InProcessRunSignal
 from orchestrator.adapters.run_store_notifying import NotifyingRunStore
 from orchestrator.adapters.run_store_sqlite import SqliteRunStore
 from orchestrator.adapters.tool_strategy_similarity import SimilarityToolStrategy
-from orchestrator.main import Peers, State, registrations_of, runner_of
+from orchestrator.main import Peers, State, registrations_of, runner_of, ways_of
 from orchestrator.settings import Settings
+from orchestrator.use_cases.preview_query import PreviewQuery
 from shared.clock import SystemClock
 from shared.ids import new_id
 from shared.server import Dependencies, Service
@@ -65,7 +66,9 @@ class FakeWorld:
         peers = Peers(self.models, self.peers, self.embedder, self.peers, self.tools, self.peers)
         deps = Dependencies(SystemClock(), new_id, _no_channel)
         strategy = SimilarityToolStrategy(self.embedder, self.models, FilePromptBook())
-        runner = runner_of(self.settings, deps, state, peers, strategy)
+        ways = ways_of(self.settings, peers, strategy)
+        runner = runner_of(self.settings, deps, state, peers, ways)
+        preview = PreviewQuery(ways, state.runs, state.conversations, peers.config, deps.clock, deps.new_id)
         self.runner = runner
 
         async def start() -> None:
@@ -83,7 +86,7 @@ class FakeWorld:
 
         return Service(
             name="orchestrator",
-            registrations=registrations_of(deps, state, peers, runner),
+            registrations=registrations_of(deps, state, peers, runner, preview),
             start=start,
             halt=halt,
             stop=stop,

@@ -21,8 +21,9 @@ from provider_router.domain.decisions.route_request import Caller, RouteRequest
 from provider_router.domain.decisions.routed import Routed
 from provider_router.domain.money.attempt import LedgerEntry
 from provider_router.domain.money.rate import Charge
-from provider_router.domain.traffic.retry_budget import RetryBudget
+from provider_router.domain.traffic.retry_budget import RetryBudgets
 from provider_router.ports.attempt_observer import AttemptRecord
+from provider_router.use_cases.admit_answers import AdmitAnswers
 from provider_router.use_cases.admit_call import AdmitCall
 from provider_router.use_cases.answer_chat import AnswerChat
 from provider_router.use_cases.attempt_desk import AttemptDesk, Ports
@@ -123,14 +124,14 @@ class Rig:
         self.ledger = MemoryLedger(self.book)
         self.observer = FakeObserver()
         self.affinity = MemoryAffinity()
-        self.retries = RetryBudget()
+        self.retries = RetryBudgets()
         self.ends = LooseEnds()
         self.slept_s: list[float] = []
         self.jitter = 1.0
         self.refusal: Exception | None = None
         ports = Ports(self.deployments, self.limiter, self.ledger, self.observer, self.clock, SequenceIds("attempt"))
         self.desk = AttemptDesk(ports)
-        means = Means(
+        self.means = Means(
             desk=self.desk,
             models=self.source,
             counter=WordCounter(),
@@ -139,7 +140,9 @@ class Rig:
             instruction="Go on.",
             most=CallLimits(60_000, 30_000, 300_000),
         )
-        self.answer = AnswerChat(AdmitCall(self.book, self.limiter), self._decide, self.affinity, means)
+        self.admit = AdmitCall(self.book, self.limiter)
+        chat = AnswerChat(self.admit, self._decide, self.affinity, self.means)
+        self.answer = AdmitAnswers(self.admit, chat)
 
     async def _sleep(self, seconds: float) -> None:
         await self.sleep(seconds)

@@ -90,7 +90,7 @@ PRIVACY = st.builds(
     clearance=st.sampled_from(DataClass),
     regions=st.frozensets(WORD, max_size=3),
     retention_days=st.none() | COUNT,
-    trains_on_data=st.booleans(),
+    trains_on_data=st.none() | st.booleans(),
     on_premises=st.booleans(),
     encrypted=st.booleans(),
     certifications=st.frozensets(WORD, max_size=3),

@@ -11,10 +11,12 @@ from itertools import takewhile
 from router_fakes import service_of, snapshot_of
 
 from provider_router.domain.calls.chat import ChatRequest
+from provider_router.domain.configuration.problem import ConfigurationProblem
 from provider_router.domain.contracts.contract import DataClass
 from provider_router.domain.contracts.contract_document import registry_digest
 from provider_router.domain.contracts.service import RegistrySnapshot, Service
 from provider_router.domain.decisions.decision import (
+    FORMULA,
     TERMS,
     Control,
     Decision,
@@ -105,6 +107,9 @@ class FakeDecisionLog:
             newest = takewhile(lambda each: each.time_us >= microseconds_of(since), newest)
         return [each for each in newest if not before_sequence or each.sequence < before_sequence][:limit]
 
+    async def following(self, org_id: str, *, after_sequence: int, limit: int) -> Sequence[DecisionRecord]:
+        return [each for each in self.records[org_id] if each.sequence > after_sequence][:limit]
+
     async def world_of(self, decision: Decision) -> Documents:
         org_id = decision.request.caller.org_id
         names = [name for name in parts_of(decision) if (org_id, name) in self.documents]
@@ -130,13 +135,22 @@ class FakeDecisionLog:
 @dataclass
 class FakeRuleBook:
     rules: RuleSet = field(default_factory=rules_of)
-    refused: str = ""
 
     def of(self, org_id: str) -> RuleSet:
         return self.rules
 
-    def error(self, org_id: str = "") -> str:
-        return self.refused
+    def problems(self, org_id: str = "") -> Sequence[ConfigurationProblem]:
+        return ()
+
+
+@dataclass
+class FakeProblems:
+    """Implements `ConfigurationProblems`: the same for everybody."""
+
+    found: Sequence[ConfigurationProblem] = ()
+
+    def of(self, org_id: str) -> Sequence[ConfigurationProblem]:
+        return self.found
 
 
 @dataclass
@@ -187,7 +201,7 @@ class FakeEngine:
     def __init__(self, *refused: str) -> None:
         self.refused = refused
 
-    def decide(self, world: World, request: RouteRequest, now: datetime) -> Decision:
+    def decide(self, world: World, request: RouteRequest, now: datetime, formula: int = FORMULA) -> Decision:
         names = [name for name in sorted(world.registry.services) if name not in self.refused]
         ranked = tuple(
             Ranked(name, 10 * (9 - place), (10 * (9 - place),) + (0,) * (len(TERMS) - 1), place, place, place)
@@ -205,4 +219,5 @@ class FakeEngine:
             choice=names[0] if names else "",
             promise=Promise(availability_ppm=len(names)),
             control=Control(tuple(Link(name, 1, 1000) for name in names), len(names)),
+            formula=formula,
         )

@@ -81,8 +81,8 @@ def snapshot_of(
 class FakeRegistry:
     """Gives out one snapshot; set `snapshot` to change it."""
 
-    def __init__(self, snapshot: RegistrySnapshot, config_version: str = "v1", config_error: str = "") -> None:
-        self.snapshot = dataclasses.replace(snapshot, config_version=config_version, config_error=config_error)
+    def __init__(self, snapshot: RegistrySnapshot, config_version: str = "v1") -> None:
+        self.snapshot = dataclasses.replace(snapshot, config_version=config_version)
 
     def current(self, org_id: str = "") -> RegistrySnapshot:
         return self.snapshot

@@ -142,6 +142,12 @@ BEFORE: dict[str, Fault] = {
     "TLS failure": Fault(untrusted, ("PROVIDER_UNREACHABLE",), reached=False, detail="certificate is not trusted"),
     "401": Fault(scripted(Status(401)), ("PROVIDER_REFUSED_KEY",), tries=1),
     "403": Fault(scripted(Status(403)), ("PROVIDER_REFUSED_KEY",), tries=1),
+    "403 of a moderated prompt": Fault(
+        scripted(Status(403, body='{"error":{"code":403,"message":"Flagged.","metadata":{"reasons":["violence"]}}}')),
+        ("PROVIDER_REFUSED_REQUEST",),
+        tries=1,
+    ),
+    "403 of a firewall": Fault(scripted(Status(403, body="<html>sk-secret</html>")), ("PROVIDER_ERROR",)),
     "404 model": Fault(scripted(Status(404)), ("PROVIDER_MODEL_MISSING",), tries=1),
     "408": Fault(scripted(Status(408)), ("PROVIDER_TIMEOUT",)),
     "429 with Retry-After": Fault(

@@ -134,7 +134,8 @@ class MemoryLedger:
         refused = refusal(statuses, opening.reserved_micro_usd, opening.time)
         if refused is not None:
             raise refused
-        entry = LedgerEntry(len(self.shared.rows) + 1, opening, None)
+        before = sum(row.opening.caller.org_id == opening.caller.org_id for row in self.rows)
+        entry = LedgerEntry(before + 1, opening, None)
         self.shared.rows[opening.attempt_id] = LedgerRow(entry, self.router_id)
 
     async def close(self, closing: AttemptClosing) -> None:
@@ -190,12 +191,12 @@ class MemoryLedger:
 
     async def summary(self, org_id: str, since: datetime, until: datetime) -> Sequence[ModelUsage]:
         self._fail()
-        by_model: dict[str, list[AttemptClosing]] = {}
+        by_model: dict[str, list[LedgerEntry]] = {}
         for entry in self.rows:
             is_in = entry.opening.caller.org_id == org_id and since <= entry.opening.time < until
             if is_in and entry.closing is not None:
-                by_model.setdefault(entry.opening.service, []).append(entry.closing)
-        found = [_usage_of(service, closings) for service, closings in by_model.items()]
+                by_model.setdefault(entry.opening.service, []).append(entry)
+        found = [_usage_of(service, entries) for service, entries in by_model.items()]
         return sorted(found, key=lambda each: (-each.cost_micro_usd, each.service))
 
     def _fail(self) -> None:
@@ -221,7 +222,8 @@ def _pays(limit: BudgetLimit, opened: AttemptOpening) -> bool:
     )
 
 
-def _usage_of(service: str, closings: Sequence[AttemptClosing]) -> ModelUsage:
+def _usage_of(service: str, entries: Sequence[LedgerEntry]) -> ModelUsage:
+    closings = [entry.closing for entry in entries if entry.closing is not None]
     usages = [c.usage for c in closings]
     names = (
         "input_tokens",
@@ -237,6 +239,7 @@ def _usage_of(service: str, closings: Sequence[AttemptClosing]) -> ModelUsage:
         TokenUsage(*(sum(getattr(usage, name) for usage in usages) for name in names)),
         sum(c.cost_micro_usd for c in closings),
         sum(c.estimated for c in closings),
+        sum(entry.cost_is_unknown for entry in entries),
     )
 
 

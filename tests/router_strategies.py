@@ -49,7 +49,13 @@ TASKS = ["general", "code", "math"]
 TIERS = [*BUILT_IN, "odd"]
 ROLES = ["viewer", "admin"]
 REGIONS = ["eu", "us"]
-TRAITS = {"reasoning": [True, False], "size": [0, 1, 2, 3], "family": ["x", "y"]}
+TRAITS = {
+    "reasoning": [True, False],
+    "size": [0, 1, 2, 3],
+    "family": ["x", "y"],
+    "temperature": [True, False, False],
+    "stop": [False],
+}
 PLATFORM_POLICIES = [
     (
         '@id("home") @overridable("true")\nforbid (principal, action, resource)\n'
@@ -130,8 +136,9 @@ def contract(rnd: Random, name: str) -> Contract:
             clearance=_seldom(rnd, [DataClass.RESTRICTED], list(DataClass), 4),
             regions=_some(rnd, REGIONS),
             retention_days=rnd.choice([None, 0, 30]),
-            trains_on_data=_flag(rnd),
+            trains_on_data=rnd.choice([None, False, True]),
             on_premises=_flag(rnd),
+            encrypted=_flag(rnd),
         ),
         prices=prices(rnd),
         quality=Quality(_share(rnd), {task: _share(rnd) for task in _some(rnd, TASKS)}),
@@ -262,6 +269,7 @@ def request(rnd: Random) -> RouteRequest:
         needs_tools=_seldom(rnd, [False], [True]),
         needs_json_schema=_seldom(rnd, [False], [True]),
         language=_seldom(rnd, [""], ["en", "de"]),
+        parameters=_seldom(rnd, [frozenset()], [frozenset({"temperature"}), frozenset({"temperature", "stop"})]),
         input_tokens=_seldom(rnd, [0, 5, 6, 9, 499, 501], [10, 999, 200_000]),
         max_output_tokens=rnd.choice([0, 0, 20, 1_000]),
         output_tokens=rnd.choice([0, 1, 60, 800, 5_000]),

@@ -35,6 +35,7 @@ def problems_of(record: bytes, registry: bytes, rules: bytes, state: bytes) -> l
 class _Case:
     def __init__(self, request: Json, registry: Json, rules: Json, state: Json, decision: Json) -> None:
         self.ask = request
+        self.formula = decision["version"]
         self.rules = rules
         self.states = state["services"]
         org = request["caller"]["org_id"]
@@ -101,7 +102,8 @@ class _Case:
             return "JSON_SCHEMA", "cannot be bound to a JSON Schema"
         if ask["language"] and ask["language"] not in can["languages"] and "*" not in can["languages"]:
             return "LANGUAGE", "speaks " + ", ".join(sorted(can["languages"]))
-        return None
+        unwanted = [each for each in ask.get("parameters", ()) if contract["traits"].get(each) is False]
+        return ("PARAMETER", "takes no " + ", ".join(sorted(unwanted))) if unwanted else None
 
     def too_large(self, contract: Json) -> tuple[str, str] | None:
         context = contract["capabilities"]["context_length"]
@@ -131,6 +133,9 @@ class _Case:
     def too_dear(self, contract: Json) -> tuple[str, str] | None:
         limit, left = self.ask["max_cost_micro_usd"], self.ask["budget_left_micro_usd"]
         unknown = self.price_is_unknown(contract)
+        if unknown and self.formula >= 2:
+            applying = [name for name, value in (("cost limit", limit), ("budget", left)) if value is not None]
+            return ("PRICE_UNKNOWN", f"its contract has no price, and a {applying[0]} applies") if applying else None
         if limit is not None and unknown:
             return "COST_LIMIT", "its price is not known"
         if limit is not None and self.expected_cost(contract) > limit:
@@ -250,7 +255,8 @@ class _Case:
             **{key: contract[key] for key in ("name", "owner", "tags", "demonstration")},
             **{key: can[key] for key in ("operations", "tool_calling", "json_schema")},
             **{key: can[key] for key in ("context_length", "max_output_tokens")},
-            **{key: privacy[key] for key in ("regions", "trains_on_data", "on_premises", "encrypted")},
+            **{key: privacy[key] for key in ("regions", "on_premises", "encrypted")},
+            "trains_on_data": privacy["trains_on_data"] is not False,
             "certifications": privacy["certifications"],
             "model": model,
             "provider": provider,
@@ -295,7 +301,8 @@ class _Case:
             -weights["latency"] * latency,
             -weights["risk"] * (MILLION if out else self.risk(contract)) - (10**15 if out else 0),
         ]
-        return [name, sum(terms), terms, cost, first, time]
+        told = None if self.formula >= 2 and self.price_is_unknown(contract) else cost
+        return [name, sum(terms), terms, told, first, time]
 
     def quality(self, contract: Json) -> tuple[int, int, int]:
         task, tenths = self.ask["estimate"]["task_class"], self.ask["estimate"]["confidence_ppm"] // 100_000
@@ -384,7 +391,7 @@ class _Case:
             "deterministic": len(links) == 1 and links[0][0]["guarantees"]["deterministic"],
             "first_token_p95_ms": self.promised_first_token(links, control),
             "max_cost_micro_usd": sum(costs) if links and None not in costs else None,
-            "may_train": any(each["trains_on_data"] for each in privacy) or not links,
+            "may_train": any(each["trains_on_data"] is not False for each in privacy) or not links,
             "on_premises": bool(links) and all(each["on_premises"] for each in privacy),
             "regions": regions if links and all(each["regions"] for each in privacy) else None,
             "retention_days": max(days) if links and None not in days else None,

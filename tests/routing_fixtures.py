@@ -145,8 +145,12 @@ class RoutedMesh:
                 path.write_text(before)
 
     def explain(self, *arguments: str) -> dict:
-        """The decision of `nexus route explain`, as JSON."""
-        return self.mesh.cli_json("route", "explain", *arguments)[0]["decision"]
+        """The decision of `nexus route explain` over a bare chat, without tools unless they are asked for, as JSON."""
+        bare = () if "--tools" in arguments else ("--no-tools",)
+        done = self.mesh.cli("route", "explain", *arguments, *bare, "--json")
+        decision = json.loads(done.stdout)["decision"]
+        assert done.returncode == (0 if decision["choice"] else 1), done.stderr
+        return decision
 
 
 def plain(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from mesh.cli.exit_codes import ExitCode
 from mesh.cli.follow_run import RunFollower, kind_of
 from mesh.cli.output import Output
+from mesh.cli.routing_options import explain_command
 from mesh.cli.run_source_grpc import GrpcRunSource, cancel_run
 from mesh.cli.run_views import view_for
 from mesh.cli.session import Session
@@ -24,6 +25,7 @@ _CODES = {
     "run_cancelled": ExitCode.INTERRUPTED,
 }
 _CANCEL_PATIENCE_S = 15.0
+_NO_ROUTE = "NO_ROUTE"
 
 
 class Asking:
@@ -32,6 +34,7 @@ class Asking:
     def __init__(self, session: Session, query: agent_pb2.QueryAgentRequest, output: Output) -> None:
         self._session = session
         self._output = output
+        self._query = query
         query.request_id = query.request_id or new_id()
         source = GrpcRunSource(session, query)
         self._follower = RunFollower(source, SystemClock(), asyncio.sleep, self._note_trouble)
@@ -47,6 +50,8 @@ class Asking:
         async for event in self._follower.events():
             view.show(event)
             code = _CODES.get(kind_of(event), code)
+            if event.run_failed.failure.reason == _NO_ROUTE and not self._output.as_json:
+                self._output.note(f"`{explain_command(self._query)}` shows it model by model.")
         return code
 
     async def run_until_interrupted(self) -> ExitCode:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from google.protobuf.descriptor import EnumDescriptor
 
+from mesh.cli.money_and_time import per_million
 from mesh.cli.output import Output
 from mesh.cli.wording import enum_word
 from protos.gen.nexus.router.v1 import contract_pb2 as pb
@@ -14,18 +15,17 @@ from protos.gen.nexus.router.v1 import contract_pb2 as pb
 CONTRACT_COLUMNS = ("contract", "can", "may see", "$ per M in", "$ per M out", "calls", "good", "")
 _MICRO = 1_000_000
 _FLAGS = ("tool_calling", "json_schema", "streaming")
+_TRAINING = {pb.TRAINING_NO: "no", pb.TRAINING_YES: "yes"}
 
 
 def contract_row(registered: pb.RegisteredContract) -> tuple[str, ...]:
     """Return the row of a contract for `CONTRACT_COLUMNS`."""
     contract, measured = registered.contract, registered.measured
-    rates = price_today(contract)
     return (
         contract.name,
         ", ".join(_words(pb.Operation.DESCRIPTOR, contract.capabilities.operations)),
         enum_word(pb.DataClass.DESCRIPTOR, contract.privacy.clearance),
-        _dollars(rates.input_micro_usd) if rates else "",
-        _dollars(rates.output_micro_usd) if rates else "",
+        *_rates_today(contract),
         str(measured.calls or ""),
         f"{measured.success_ppm / 10_000:.1f} %" if measured.calls else "",
         _note(registered),
@@ -65,10 +65,13 @@ def changes(before: Mapping[str, pb.Contract], after: Iterable[pb.Contract]) -> 
     return found
 
 
-def price_today(contract: pb.Contract) -> pb.Rates | None:
-    """Return the rates in force today (UTC); None without a price."""
+def _rates_today(contract: pb.Contract) -> tuple[str, str]:
+    """The rates in force today (UTC). Without a price, what is on the operator's machines is free."""
     today = datetime.now(UTC).date().isoformat()
-    return next((price.rates for price in reversed(contract.prices) if price.effective_date <= today), None)
+    rates = next((price.rates for price in reversed(contract.prices) if price.effective_date <= today), None)
+    if rates is None:
+        return ("free", "free") if contract.privacy.on_premises else ("unknown", "unknown")
+    return per_million(rates.input_micro_usd), per_million(rates.output_micro_usd)
 
 
 def _note(registered: pb.RegisteredContract) -> str:
@@ -82,7 +85,7 @@ def _note(registered: pb.RegisteredContract) -> str:
 def _facts(registered: pb.RegisteredContract) -> dict[str, str]:
     contract = registered.contract
     can, privacy, constraints = contract.capabilities, contract.privacy, contract.constraints
-    retention = f"{privacy.retention_days} days" if privacy.HasField("retention_days") else "unknown"
+    retention = f"{privacy.retention_days} days" if privacy.HasField("retention_days") else "not stated"
     return {
         "contract": contract.name,
         "version": str(contract.version),
@@ -102,12 +105,13 @@ def _facts(registered: pb.RegisteredContract) -> dict[str, str]:
         "languages": ", ".join(can.languages) or "any",
         "asks for": _limits(constraints),
         "may see": enum_word(pb.DataClass.DESCRIPTOR, privacy.clearance),
-        "regions": ", ".join(privacy.regions) or "unknown",
+        "regions": ", ".join(privacy.regions) or "not stated",
         "keeps data": retention,
-        "trains on data": _yes(privacy.trains_on_data),
-        "on premises": _yes(privacy.on_premises),
-        "encrypted": _yes(privacy.encrypted),
-        "certifications": ", ".join(privacy.certifications),
+        "trains on data": _TRAINING.get(privacy.training, "not stated"),
+        "on premises": _known(privacy.on_premises),
+        "encrypted": _known(privacy.encrypted),
+        "certifications": ", ".join(privacy.certifications) or "not stated",
+        "price": "" if contract.prices else _unpriced(contract),
         "quality": _quality(contract.quality),
         "traits": ", ".join(f"{trait.name}={_trait(trait.value)}" for trait in contract.traits),
     }
@@ -145,14 +149,14 @@ def _price_row(price: pb.Price) -> tuple[str, ...]:
     rates, longer = price.rates, price.long_context_rates
     return (
         price.effective_date,
-        _dollars(rates.input_micro_usd),
-        _dollars(rates.cached_input_micro_usd) if rates.HasField("cached_input_micro_usd") else "",
-        _dollars(rates.cache_write_micro_usd) if rates.HasField("cache_write_micro_usd") else "",
-        _dollars(rates.output_micro_usd),
-        _dollars(price.per_request_micro_usd) if price.per_request_micro_usd else "",
+        per_million(rates.input_micro_usd),
+        per_million(rates.cached_input_micro_usd) if rates.HasField("cached_input_micro_usd") else "",
+        per_million(rates.cache_write_micro_usd) if rates.HasField("cache_write_micro_usd") else "",
+        per_million(rates.output_micro_usd),
+        per_million(price.per_request_micro_usd) if price.per_request_micro_usd else "",
         f"{price.long_context_tokens} tokens" if price.long_context_tokens else "",
-        _dollars(longer.input_micro_usd) if price.long_context_tokens else "",
-        _dollars(longer.output_micro_usd) if price.long_context_tokens else "",
+        per_million(longer.input_micro_usd) if price.long_context_tokens else "",
+        per_million(longer.output_micro_usd) if price.long_context_tokens else "",
         price.source,
     )
 
@@ -188,9 +192,16 @@ def _unit(value: int, unit: str) -> str:
     return f"{value} {unit}".strip() if value else "nothing"
 
 
-def _dollars(micro: int) -> str:
-    return f"{micro / _MICRO:.6f}".rstrip("0").rstrip(".") if micro % 10_000 else f"{micro / _MICRO:.2f}"
+def _unpriced(contract: pb.Contract) -> str:
+    if contract.privacy.on_premises:
+        return "free: it is on your own machines"
+    return "unknown: not used where a budget or a cost limit applies"
 
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
+
+
+def _known(value: bool) -> str:
+    """What a contract claims only where somebody knows it."""
+    return "yes" if value else "not stated"

@@ -19,6 +19,18 @@ def dollars(micro_usd: int) -> str:
     return f"{sign}${whole:,}.{f'{rest:06d}'.rstrip('0').ljust(2, '0')}"
 
 
+def per_million(micro_usd: int) -> str:
+    """Return a rate in US dollars per million tokens, exact and with at least two decimals: `2.50`, `0.0625`."""
+    return dollars(micro_usd).removeprefix("$").replace(",", "")
+
+
+def cost_in_all(micro_usd: int, known: int, unknown: int) -> str:
+    """Return the cost of attempts of which `known` have one that is known: `$1.20`, `unknown`, `$1.20 + 2 unknown`."""
+    if not unknown:
+        return dollars(micro_usd)
+    return f"{dollars(micro_usd)} + {unknown} unknown" if known else "unknown"
+
+
 def point_in_time(text: str, now: datetime) -> datetime:
     """Return the time that `text` names: `7d`, `24h` or `30m` ago, a day, or a time in ISO 8601; UTC unless it says.
 

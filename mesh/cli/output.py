@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from mesh.cli.printable import json_line, printable
+from mesh.cli.table_layout import lay_out
 
-_FILE_WIDTH = 240
 _STATE_STYLES = {
     "ready": "green",
     "available": "green",
@@ -30,6 +30,7 @@ _STATE_STYLES = {
     "failing": "red",
     "failed": "red",
     "fail": "red",
+    "damaged": "red",
     "disabled": "dim",
     "cancelled": "dim",
     "stopped": "dim",
@@ -45,8 +46,8 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        # Into a file or pipe, lines are not folded: programs read them.
-        self.out = Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+        # As wide as the terminal or COLUMNS, also into a pipe: a pager is as wide. 80 without both; programs take JSON.
+        self.out = Console(highlight=False)
         self.err = Console(stderr=True, highlight=False)
 
     def json_value(self, value: object) -> None:
@@ -58,31 +59,39 @@ class Output:
         """Print one protobuf message as JSON, in the names of the contract."""
         self.json_value(as_dict(message))
 
-    def table(
-        self, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str, *, whole: Collection[str] = ()
-    ) -> None:
-        """Print a table, or the sentence `empty` when there are no rows.
-
-        Values of the columns `whole` are never folded, so that they can be copied from a narrow terminal.
-        """
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
+        """Print a table, or the sentence `empty` when there are no rows. `table_layout` says how it fits."""
         made = [[cell(value) for value in row] for row in rows]
         if not made:
             self.note(empty)
-            return
-        table = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
-        for column in columns:
-            table.add_column(column, overflow="fold", no_wrap=column in whole)
-        for row in made:
-            table.add_row(*row)
-        self.out.print(table)
+        for line in lay_out(columns, made, self.out) if made else ():
+            self.out.print(line, soft_wrap=True)
 
     def line(self, text: str, style: str = "") -> None:
         """Print one line of a result."""
         self.out.print(Text(printable(text), style=style), soft_wrap=True)
 
+    def prose(self, text: str, style: str = "") -> None:
+        """Print sentences of a result, folded between words where the output is narrow."""
+        for line in Text(printable(text), style=style).wrap(self.out, self.out.width):
+            line.rstrip()
+            self.out.print(line, soft_wrap=True)
+
     def note(self, text: str, style: str = "dim") -> None:
         """Print one line that is not a result."""
         self.aside(Text(printable(text), style=style))
+
+    @contextmanager
+    def progress(self, begun: str) -> Generator[Callable[[str], None]]:
+        """Tell on standard error how far something is, while the block lasts: the yielded function takes each state.
+
+        On a terminal one line changes; elsewhere nothing is told.
+        """
+        if not self.err.is_terminal:
+            yield lambda _: None
+            return
+        with self.err.status(begun) as status:
+            yield status.update
 
     def aside(self, text: Text) -> None:
         """Print text that is not a result: folded between words on a terminal, not folded elsewhere."""

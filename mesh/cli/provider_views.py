@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from rich.console import Group
-from rich.table import Table
+from rich.console import Console, Group
 from rich.text import Text
 
 from mesh.cli.output import cell
+from mesh.cli.table_layout import lay_out
 from mesh.cli.wording import enum_word
 from protos.gen.nexus.router.v1 import contract_pb2, router_pb2
 
 _PROVIDERS = ("provider", "type", "state", "base url", "models", "last error")
 _DEPLOYMENTS = ("model", "at", "breaker", "busy", "success", "first token", "tokens/s", "keys", "trouble")
+_BACK = "answers again (probe), the next call tries it"
 _BREAKER_STYLES = {"closed": "green", "half open": "yellow", "open": "red"}
 _PPM = 1_000_000
 
 
-def providers_view(reply: router_pb2.ListProvidersResponse, now: datetime) -> Group:
-    """Return a table of the providers and one of their deployments, as of `now`."""
-    providers = _table(_PROVIDERS)
-    for provider in reply.providers:
-        state = enum_word(router_pb2.ProviderState.DESCRIPTOR, provider.state)
-        models = " ".join(provider.models)
-        values = (provider.name, provider.type, state, provider.base_url, models, provider.last_error_reason)
-        providers.add_row(*(cell(value) for value in values))
-    deployments = _table(_DEPLOYMENTS)
-    for provider in reply.providers:
-        for status in provider.deployments:
-            deployments.add_row(*_row(status, now))
-    return Group(providers, Text(), deployments) if deployments.row_count else Group(providers)
+def providers_view(reply: router_pb2.ListProvidersResponse, now: datetime, console: Console) -> Group:
+    """Return a table of the providers and one of their deployments, as of `now`, as wide as `console`."""
+    providers = lay_out(_PROVIDERS, [_provider(each) for each in reply.providers], console)
+    statuses = [_row(status, now) for provider in reply.providers for status in provider.deployments]
+    return Group(*providers, Text(), *lay_out(_DEPLOYMENTS, statuses, console)) if statuses else Group(*providers)
 
 
-def _table(columns: Sequence[str]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+def _provider(provider: router_pb2.Provider) -> list[Text]:
+    state = enum_word(router_pb2.ProviderState.DESCRIPTOR, provider.state)
+    places = [f"{place.deployment} {place.base_url}" for place in provider.places]
+    where = "\n".join(places) if len(places) > 1 else provider.base_url
+    values = (provider.name, provider.type, state, where, " ".join(provider.models), provider.last_error_reason)
+    return [cell(value) for value in values]
 
 
 def _row(status: router_pb2.DeploymentStatus, now: datetime) -> list[Text]:
@@ -47,7 +40,8 @@ def _row(status: router_pb2.DeploymentStatus, now: datetime) -> list[Text]:
     keys = f"{status.usable_keys}/{status.configured_keys}" if status.configured_keys else ""
     trouble = Text(" ".join(status.broken_promises), style="yellow")
     if status.last_error_reason:
-        trouble.append(f" {status.last_error_reason}" if trouble else status.last_error_reason, style="red")
+        reason = f"{status.last_error_reason}, {_BACK}" if status.seems_back else status.last_error_reason
+        trouble.append(f" {reason}" if trouble else reason, style="yellow" if status.seems_back else "red")
     return [
         cell(status.model),
         cell(status.deployment),

@@ -7,24 +7,32 @@ from collections.abc import Sequence
 from mesh.cli import route_words as words
 from mesh.cli.money_and_time import dollars
 from mesh.cli.output import Output
-from mesh.cli.wording import when
-from protos.gen.nexus.router.v1 import decision_pb2
+from mesh.cli.wording import counted, enum_word, when
+from protos.gen.nexus.router.v1 import contract_pb2, decision_pb2
 
-_LISTED_COLUMNS = ("#", "decision", "made", "model", "tier", "task", "tokens")
-_REMOVED_COLUMNS = ("removed", "step", "why", "detail")
+_LISTED_COLUMNS = ("#", "decision", "made", "chosen", "outcome", "for", "tier", "task", "tokens")
+_CANDIDATE_COLUMNS = ("", "candidate", "score", "price", "first piece", "whole answer")
+_REMOVED_COLUMNS = ("removed", "step", "why")
 _ATTEMPT_COLUMNS = ("attempt", "model", "deployment", "outcome", "tokens", "cost", "first piece")
 _EARLIER = "\u2192"
+_OTHERS = ("NOT_THE_MODEL_ASKED_FOR", "NOT_THE_PROVIDER_ASKED_FOR")
+"""Reasons that are the same for all models but those that were asked for."""
 
 
-def show_decision(decision: decision_pb2.Decision, output: Output) -> None:
-    """Show one decision whole."""
-    output.line(words.choice_sentence(decision), "bold green" if decision.choice else "bold red")
+def show_decision(
+    decision: decision_pb2.Decision, output: Output, refusal: decision_pb2.RouteRefusal | None = None
+) -> None:
+    """Show one decision whole; `refusal` is the error that a call would get, where that is known."""
+    if refusal is not None and refusal.reason:
+        output.prose(f"{refusal.message}  [{refusal.reason}]", "bold red")
+    else:
+        output.prose(words.choice_sentence(decision), "bold green" if decision.choice else "bold red")
     if decision.candidates:
         output.line("")
-        output.table(*_candidates(decision.candidates), "")
-    if decision.rejections:
+        output.table(_CANDIDATE_COLUMNS, [_candidate(*each) for each in enumerate(decision.candidates, start=1)], "")
         output.line("")
-        output.table(_REMOVED_COLUMNS, [_removed(each) for each in decision.rejections], "")
+        output.table(("score of", "is the sum of"), [(each.model, _terms(each)) for each in decision.candidates], "")
+    _show_removed(decision.rejections, output)
     output.line("")
     output.table(("", ""), [(name, value) for name, value in _facts(decision).items() if value], "")
 
@@ -36,59 +44,61 @@ def show_attempts(attempts: Sequence[decision_pb2.LedgerAttempt], output: Output
 
 
 def show_listed(decisions: Sequence[decision_pb2.Decision], output: Output) -> None:
-    """Show decisions, one a line."""
-    rows = [
-        (
-            each.sequence,
-            each.decision_id,
-            when(each.decision_time),
-            each.choice or "none",
-            each.tier,
-            each.features.task_class if each.features.estimator else "",
-            f"{each.features.input_tokens} + {each.features.output_tokens}",
-        )
-        for each in decisions
-    ]
-    output.table(_LISTED_COLUMNS, rows, "No decisions yet. `nexus ask` makes some.", whole=("decision",))
+    """Show decisions, newest first; those that somebody changed are marked."""
+    rows = [_damaged(each) if each.damaged else _listed(each) for each in decisions]
+    output.table(_LISTED_COLUMNS, rows, "No decisions yet. A question that a model has to answer makes one.")
+    damaged = sum(each.damaged for each in decisions)
+    if damaged:
+        said = f"Damaged, and not believed: {counted(damaged, 'record')}."
+        output.note(f"{said} `nexus route verify --all` names the first.", "red")
 
 
-def show_verification(found: decision_pb2.VerifyDecisionResponse, output: Output) -> None:
-    """Show each check of a verification."""
-    for place, step in enumerate(found.checked_steps, start=1):
-        failed = not found.valid and place == len(found.checked_steps)
-        mark, style = ("\u2717", "red") if failed else ("\u2713", "green")
-        output.line(f"{mark} {step}", style)
-    if found.valid:
-        output.line("valid: it follows from what was stored, and nothing was changed.", "bold green")
-    else:
-        output.line(f"invalid at {found.differing_step}: {found.detail}.", "bold red")
+def _listed(each: decision_pb2.Decision) -> tuple[object, ...]:
+    features = each.features
+    chat = features.operation in (contract_pb2.OPERATION_UNSPECIFIED, contract_pb2.OPERATION_CHAT)
+    return (
+        each.sequence,
+        each.decision_id,
+        when(each.decision_time),
+        each.choice or "none",
+        words.outcome(each),
+        "" if chat else enum_word(contract_pb2.Operation.DESCRIPTOR, features.operation),
+        each.tier,
+        features.task_class if features.estimator else "",
+        f"{features.input_tokens} + {features.output_tokens}",
+    )
 
 
-def _candidates(
-    candidates: Sequence[decision_pb2.RankedCandidate],
-) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    """Columns and rows; terms that are 0 for every candidate are left out."""
-    names = [term.name for term in candidates[0].terms]
-    used = [place for place, _ in enumerate(names) if any(each.terms[place].value for each in candidates)]
-    columns = ("", "candidate", "score", *(names[place] for place in used), "price", "first piece", "whole answer")
-    rows: list[tuple[object, ...]] = [
-        (
-            place,
-            each.model,
-            words.score(each.score),
-            *(words.score(each.terms[term].value) for term in used),
-            dollars(each.expected_cost_micro_usd),
-            words.seconds(each.expected_first_token_ms),
-            words.seconds(each.expected_total_ms),
-        )
-        for place, each in enumerate(candidates, start=1)
-    ]
-    return columns, rows
+def _damaged(each: decision_pb2.Decision) -> tuple[object, ...]:
+    return (each.sequence, each.decision_id, when(each.decision_time), "damaged", *[""] * (len(_LISTED_COLUMNS) - 4))
 
 
-def _removed(rejection: decision_pb2.Rejection) -> tuple[str, ...]:
-    why = words.reason(rejection.reason)
-    return (rejection.model, rejection.step, why, rejection.detail if rejection.detail != why else "")
+def _candidate(place: int, each: decision_pb2.RankedCandidate) -> tuple[object, ...]:
+    return (
+        place,
+        each.model,
+        words.score(each.score),
+        words.price(each),
+        words.seconds(each.expected_first_token_ms),
+        words.seconds(each.expected_total_ms),
+    )
+
+
+def _terms(each: decision_pb2.RankedCandidate) -> str:
+    """The terms of a score but those that are 0."""
+    return " ".join(f"{term.name}={words.score(term.value)}" for term in each.terms if term.value)
+
+
+def _show_removed(rejections: Sequence[decision_pb2.Rejection], output: Output) -> None:
+    named = [each for each in rejections if each.reason not in _OTHERS]
+    if named:
+        output.line("")
+        output.table(_REMOVED_COLUMNS, [(each.model, each.step, words.why(each)) for each in named], "")
+    for reason in _OTHERS:
+        others = sum(each.reason == reason for each in rejections)
+        if others:
+            output.line("")
+            output.prose(f"Removed without a look, since {words.reason(reason)}: {counted(others, 'model')}.")
 
 
 def _facts(decision: decision_pb2.Decision) -> dict[str, str]:
@@ -128,14 +138,15 @@ def _limits(control: decision_pb2.RouteControl) -> str:
 
 def _expected(chosen: decision_pb2.RankedCandidate) -> str:
     first, total = words.seconds(chosen.expected_first_token_ms), words.seconds(chosen.expected_total_ms)
-    return f"{dollars(chosen.expected_cost_micro_usd)}, first piece after {first}, whole answer after {total}"
+    cost = "at an unknown price" if chosen.price_unknown else words.price(chosen)
+    return f"{cost}, first piece after {first}, whole answer after {total}"
 
 
 def _task(features: decision_pb2.RequestFeatures) -> str:
     if not features.estimator:
         return "not estimated: it would change nothing"
     sure = f"{words.percent(features.task_confidence_ppm)} sure"
-    complexity = f"complexity {words.percent(features.complexity_ppm)}"
+    complexity = f"complexity {features.complexity_ppm / 1_000_000:.2f} of 1"
     return f"{features.task_class} ({sure}), {complexity}, estimated by {features.estimator}"
 
 
@@ -170,6 +181,6 @@ def _attempt(attempt: decision_pb2.LedgerAttempt) -> tuple[object, ...]:
         attempt.deployment,
         outcome,
         f"{usage.input_tokens} + {usage.output_tokens}{' estimated' if attempt.estimated else ''}",
-        dollars(attempt.cost_micro_usd),
+        "unknown" if attempt.cost_unknown else dollars(attempt.cost_micro_usd),
         words.seconds(attempt.first_token_ms) if attempt.HasField("first_token_ms") else "",
     )

@@ -18,12 +18,14 @@ _REASONS: Mapping[str, str] = {
     "TOOL_CALLING": "calls no tools",
     "JSON_SCHEMA": "follows no JSON Schema",
     "LANGUAGE": "does not know the language",
+    "PARAMETER": "does not take a parameter of the request",
     "CONTEXT_LENGTH": "too little context",
     "PAYLOAD_SIZE": "request is too large",
     "TIME_WINDOW": "not at this hour",
     "DEADLINE": "too slow for the deadline",
     "COST_LIMIT": "costs more than the limit",
     "BUDGET_LEFT": "costs more than the budget has left",
+    "PRICE_UNKNOWN": "its price is unknown, and money is limited",
     "NOT_THE_MODEL_ASKED_FOR": "another model was asked for",
     "NOT_THE_PROVIDER_ASKED_FOR": "another provider was asked for",
     "FORBIDDEN_BY_RULE": "forbidden by a rule",
@@ -32,7 +34,7 @@ _REASONS: Mapping[str, str] = {
     "NOT_IN_CHAIN": "not in the configured chain",
     "NOT_CONFIGURED": "its provider's key is not there",
     "CLEARANCE": "not cleared for this data",
-    "RESIDENCY": "processes data elsewhere",
+    "RESIDENCY": "not known to stay within the regions asked for",
     "TRAIT": "lacks a trait that was asked for",
 }
 _TERMS: Mapping[str, str] = {
@@ -66,6 +68,26 @@ def percent(ppm: int) -> str:
 def reason(code: str) -> str:
     """Why a model was removed."""
     return _REASONS.get(code, code.replace("_", " ").lower())
+
+
+def price(candidate: decision_pb2.RankedCandidate) -> str:
+    """What a candidate is expected to cost, as far as that is known."""
+    return "unknown" if candidate.price_unknown else dollars(candidate.expected_cost_micro_usd)
+
+
+def why(rejection: decision_pb2.Rejection) -> str:
+    """Why a model was removed, with what would have had to hold or which rules decided."""
+    said = reason(rejection.reason)
+    known = rejection.detail in ("", said) or rejection.reason == "NOT_CONFIGURED"
+    return said if known else f"{said} ({rejection.detail})"
+
+
+def outcome(decision: decision_pb2.Decision) -> str:
+    """What became of a decision: how its call ended, and by which model when that is not the one that was chosen."""
+    if not decision.outcome:
+        return "not called" if decision.choice else ""
+    by = f" by {decision.outcome_model}" if decision.outcome_model != decision.choice else ""
+    return f"{decision.outcome}{by}"
 
 
 def data_class(value: contract_pb2.DataClass.ValueType) -> str:

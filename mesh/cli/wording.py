@@ -32,11 +32,3 @@ def when(message: Timestamp, zone: tzinfo | None = None) -> str:
 def moment(message: Timestamp, zone: tzinfo | None = None) -> datetime:
     """Return a time in `zone`, by default that of this machine."""
     return datetime.fromtimestamp(message.ToNanoseconds() / 1e9, tz=zone).astimezone(zone)
-
-
-def key_remedy(provider_name: str) -> str:
-    """Return what to do for a provider whose key is not there."""
-    return (
-        f"Set the variable that config/providers.yaml names as the api_key_env of {provider_name}, then "
-        "`nexus down` and `nexus up`: the router gets its environment at its start."
-    )

@@ -16,6 +16,8 @@ from orchestrator.domain.chat import (
     ChatToolCallPart,
     FinishReason,
 )
+from orchestrator.domain.routing import CacheMode, DataClass, Routing
+from protos.gen.nexus.router.v1 import contract_pb2
 from protos.gen.nexus.router.v1 import router_pb2 as pb
 
 _ROLES: Final[Mapping[ChatRole, pb.Role.ValueType]] = {
@@ -29,6 +31,17 @@ _REASONS: Final[Mapping[int, FinishReason]] = {
     pb.FINISH_REASON_LENGTH: FinishReason.LENGTH,
     pb.FINISH_REASON_TOOL_CALLS: FinishReason.TOOL_CALLS,
     pb.FINISH_REASON_CONTENT_FILTER: FinishReason.CONTENT_FILTER,
+}
+
+_DATA_CLASSES: Final[Mapping[DataClass, contract_pb2.DataClass.ValueType]] = {
+    DataClass.PUBLIC: contract_pb2.DATA_CLASS_PUBLIC,
+    DataClass.INTERNAL: contract_pb2.DATA_CLASS_INTERNAL,
+    DataClass.CONFIDENTIAL: contract_pb2.DATA_CLASS_CONFIDENTIAL,
+    DataClass.RESTRICTED: contract_pb2.DATA_CLASS_RESTRICTED,
+}
+_CACHE_MODES: Final[Mapping[CacheMode, pb.CacheMode.ValueType]] = {
+    CacheMode.EXACT: pb.CACHE_MODE_EXACT,
+    CacheMode.SEMANTIC: pb.CACHE_MODE_SEMANTIC,
 }
 
 
@@ -48,11 +61,18 @@ def proto_of_request(request: ChatRequest) -> pb.ChatCompletionRequest:
         response_json_schema=request.response_json_schema,
         max_output_tokens=request.max_output_tokens,
         request_id=request.request_id[:64],
-        routing=pb.RoutingOptions(conversation_id=request.conversation_id),
+        routing=_routing(request),
     )
     if request.temperature is not None:
         proto.temperature = request.temperature
     return proto
+
+
+def data_class_of(routing: Routing) -> contract_pb2.DataClass.ValueType:
+    """Return the class of the texts as the router takes it."""
+    if routing.data_class is None:
+        return contract_pb2.DATA_CLASS_UNSPECIFIED
+    return _DATA_CLASSES[routing.data_class]
 
 
 def event_of_proto(response: pb.StreamChatCompletionResponse) -> ChatEvent | None:
@@ -75,6 +95,21 @@ def event_of_proto(response: pb.StreamChatCompletionResponse) -> ChatEvent | Non
             )
         case _:
             return None
+
+
+def _routing(request: ChatRequest) -> pb.RoutingOptions:
+    routing = request.routing
+    options = pb.RoutingOptions(
+        tier=routing.tier,
+        data_class=data_class_of(routing),
+        residency=routing.residency,
+        conversation_id=request.conversation_id,
+    )
+    if routing.max_cost_micro_usd is not None:
+        options.max_cost_micro_usd = routing.max_cost_micro_usd
+    if routing.cache_mode is not None:
+        options.cache_mode = _CACHE_MODES[routing.cache_mode]
+    return options
 
 
 def _message(message: ChatMessage) -> pb.ChatMessage:

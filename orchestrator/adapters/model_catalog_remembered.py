@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.adapters.remembered import Remembered
-from orchestrator.domain.chat import ModelInfo
+from orchestrator.domain.chat import Catalogue
 from orchestrator.ports.model_catalog import ModelCatalog
 from shared.clock import Clock
 
@@ -12,8 +12,8 @@ class RememberedModelCatalog:
     """Decorates a `ModelCatalog`."""
 
     def __init__(self, catalog: ModelCatalog, clock: Clock) -> None:
-        self._value = Remembered(catalog.models, clock)
+        self._value = Remembered(catalog.catalogue, clock)
 
-    async def models(self, *, anew: bool = False) -> tuple[ModelInfo, ...]:
-        """See `ModelCatalog.models`."""
+    async def catalogue(self, *, anew: bool = False) -> Catalogue:
+        """See `ModelCatalog.catalogue`."""
         return await self._value.get(anew=anew)

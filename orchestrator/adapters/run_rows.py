@@ -14,6 +14,7 @@ from orchestrator.adapters.event_codec import (
     microseconds,
     moment_of,
 )
+from orchestrator.adapters.routing_codec import decode_routing, encode_routing
 from orchestrator.domain.run import Failure, Limits, NewRun, Run, RunStatus, Usage
 from shared.auth.principal import Principal
 
@@ -32,6 +33,7 @@ def row_of_new(new: NewRun, conversation_id: str) -> dict[str, Any]:
         "fingerprint": new.fingerprint,
         "question": new.question,
         "requested_model": new.model,
+        "routing": encode_routing(new.routing),
         "max_steps": new.limits.max_steps,
         "max_tool_calls": new.limits.max_tool_calls,
         "timeout_ms": round(new.limits.timeout_s * 1000),
@@ -49,6 +51,7 @@ def run_of_row(row: RowMapping) -> Run:
         principal=principal_of_row(row),
         question=row["question"],
         requested_model=row["requested_model"],
+        routing=decode_routing(row["routing"]),
         limits=Limits(row["max_steps"], row["max_tool_calls"], row["timeout_ms"] / 1000),
         status=RunStatus(row["status"]),
         created_at=moment_of(row["created_us"]),

@@ -113,7 +113,7 @@ class SimilarityToolStrategy:
     async def _chosen(self, request: PlanRequest, clause: str, found: Mapping[str, FoundArguments]) -> Tool | None:
         try:
             reference = await self._vectors.of(request.tools)
-            question = (await self._embedder.embed([clause[:MOST_CHOICE_CHARS]]))[0]
+            question = (await self._embedder.embed([clause[:MOST_CHOICE_CHARS]], request.routing))[0]
         except NexusError as error:
             # Without an embedding model only clear signs choose a tool; the model still answers.
             log.warning("tool_choice_unavailable", reason=error.reason)
@@ -137,6 +137,7 @@ class SimilarityToolStrategy:
             max_output_tokens=MOST_ARGUMENT_TOKENS,
             request_id=request.request_id,
             conversation_id=request.conversation_id,
+            routing=request.routing,
         )
         parts: list[str] = []
         usage: list[UsageReported] = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from orchestrator.domain.routing import DEFAULT_ROUTING, Routing
+
 
 class ChatRole(StrEnum):
     """Who said a message of a prompt."""
@@ -59,6 +61,7 @@ class ChatRequest:
     `model` is `provider/model`, or empty to let the router choose. `response_json_schema` makes the answer follow a
     schema; empty for free text. `temperature` None and `max_output_tokens` 0 mean the model's defaults.
     `conversation_id` names the conversation in the router's budgets, and keeps it with the model that knows it.
+    `routing` is what the run's caller asked for.
     """
 
     model: str
@@ -69,6 +72,7 @@ class ChatRequest:
     max_output_tokens: int = 0
     request_id: str = ""
     conversation_id: str = ""
+    routing: Routing = DEFAULT_ROUTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class ModelInfo:
     """A model that is configured.
 
     `context_length` is in tokens, 0 when unknown; `routable` says whether the router may choose it when no model is
-    named.
+    named, `free` whether it is known to cost nothing.
     """
 
     name: str
@@ -124,3 +128,20 @@ class ModelInfo:
     context_length: int
     demonstration: bool
     routable: bool = True
+    free: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The models, in the order in which the router lists them, and what keeps further ones from being used.
+
+    Each of the `troubles` is a sentence for people: a file that is not in force with its line, a provider without its
+    key, a contract that is suspended.
+    """
+
+    models: tuple[ModelInfo, ...]
+    troubles: tuple[str, ...] = ()
+
+    def with_troubles(self, message: str) -> str:
+        """Return the message, followed by the troubles."""
+        return " ".join((message, *self.troubles))

@@ -120,6 +120,31 @@ class OfflineToolsNote(Prompt):
 
 
 @dataclass(frozen=True, slots=True)
+class OfflineInsteadNote(Prompt):
+    """The line at the end of an answer where others than the demonstration model are configured, and of no use now."""
+
+    template: ClassVar[str] = "offline_instead_note.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class InsteadWarning(Prompt):
+    """Tells who answered, and why those who should have did not; `why` ends with a full stop."""
+
+    template: ClassVar[str] = "instead_warning.v1"
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TroublesWarning(Prompt):
+    """Tells that only the demonstration model is left, and what is wrong with what was configured."""
+
+    template: ClassVar[str] = "troubles_warning.v1"
+    model: str
+    troubles: str
+
+
+@dataclass(frozen=True, slots=True)
 class OfflineWarning(Prompt):
     """The warning that goes with an answer that the offline demonstration model wrote."""
 

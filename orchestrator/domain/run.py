@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from orchestrator.domain.routing import DEFAULT_ROUTING, Routing
 from shared.auth.principal import Principal
 
 
@@ -91,6 +92,7 @@ class NewRun:
     model: str
     limits: Limits
     created_at: datetime
+    routing: Routing = DEFAULT_ROUTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class Run:
     `requested_model` is what the caller chose (empty for the router's chain), `model` what answered
     last or, when rules and tools gave the answer alone, what was chosen to.
     `attempt` counts starts, `crashes` the starts that ended without a word. `timeout_s` counts from `started_at`.
+    `routing` holds for every model call, whichever attempt makes it.
     """
 
     run_id: str
@@ -134,6 +137,7 @@ class Run:
     last_sequence: int = 0
     attempt: int = 0
     crashes: int = 0
+    routing: Routing = DEFAULT_ROUTING
 
     @property
     def org_id(self) -> str:

@@ -60,6 +60,7 @@ def accepted(new: NewRun, conversation_id: str) -> Run:
         status=RunStatus.PENDING,
         created_at=new.created_at,
         last_sequence=1,
+        routing=new.routing,
     )
 
 

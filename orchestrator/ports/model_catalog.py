@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from orchestrator.domain.chat import ModelInfo
+from orchestrator.domain.chat import Catalogue
 
 
 class ModelCatalog(Protocol):
     """Lists the configured models."""
 
-    async def models(self, *, anew: bool = False) -> tuple[ModelInfo, ...]:
-        """Return the models, in the order in which the router lists them. At most a second old; not at all if `anew`.
+    async def catalogue(self, *, anew: bool = False) -> Catalogue:
+        """Return the models and what is wrong with further ones. At most a second old; not at all if `anew`.
 
         Raises:
             UpstreamDown: when the router does not answer.

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from orchestrator.domain.events import UsageReported
 from orchestrator.domain.prompts import Prompt
+from orchestrator.domain.routing import DEFAULT_ROUTING, Routing
 from orchestrator.domain.tools import Tool
 
 
@@ -25,6 +26,7 @@ class PlanRequest:
         demonstration: whether that model is the small one that ships: it is not trusted with the arguments of a tool
             that has rules of its own.
         conversation_id: the conversation that it is for.
+        routing: how its calls of models are to be routed.
     """
 
     question: str
@@ -35,6 +37,7 @@ class PlanRequest:
     request_id: str
     demonstration: bool = False
     conversation_id: str = ""
+    routing: Routing = DEFAULT_ROUTING
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from orchestrator.domain import events as ev
 from orchestrator.domain.agent_config import RequestedLimits
 from orchestrator.domain.conversation import Conversation, Message, Speaker
+from orchestrator.domain.routing import CacheMode, DataClass, Routing
 from orchestrator.domain.run import Failure, Run, RunStatus, ToolCallSummary, Usage
 from orchestrator.use_cases.start_run import Question
 from protos.gen.nexus.agent.v1 import agent_pb2 as pb
 from protos.gen.nexus.agent.v1 import conversation_pb2 as conversation_pb
+from protos.gen.nexus.router.v1 import contract_pb2, router_pb2
 
 _STATUSES: Final[Mapping[RunStatus, pb.RunStatus.ValueType]] = {
     RunStatus.PENDING: pb.RUN_STATUS_PENDING,
@@ -28,6 +30,17 @@ _ROLES: Final[Mapping[Speaker, conversation_pb.MessageRole.ValueType]] = {
     Speaker.ASSISTANT: conversation_pb.MESSAGE_ROLE_ASSISTANT,
 }
 
+_DATA_CLASSES: Final[Mapping[int, DataClass]] = {
+    contract_pb2.DATA_CLASS_PUBLIC: DataClass.PUBLIC,
+    contract_pb2.DATA_CLASS_INTERNAL: DataClass.INTERNAL,
+    contract_pb2.DATA_CLASS_CONFIDENTIAL: DataClass.CONFIDENTIAL,
+    contract_pb2.DATA_CLASS_RESTRICTED: DataClass.RESTRICTED,
+}
+_CACHE_MODES: Final[Mapping[int, CacheMode]] = {
+    router_pb2.CACHE_MODE_EXACT: CacheMode.EXACT,
+    router_pb2.CACHE_MODE_SEMANTIC: CacheMode.SEMANTIC,
+}
+
 
 def question_of(request: pb.QueryAgentRequest) -> Question:
     """Return what the caller asks."""
@@ -39,6 +52,7 @@ def question_of(request: pb.QueryAgentRequest) -> Question:
         model=request.model,
         limits=RequestedLimits(limits.max_steps, limits.max_tool_calls, timeout_s),
         request_id=request.request_id,
+        routing=_routing(request.routing),
     )
 
 
@@ -102,6 +116,16 @@ def proto_of_message(message: Message) -> conversation_pb.ConversationMessage:
         text=message.text,
         run_id=message.run_id,
         create_time=_timestamp(message.created_at),
+    )
+
+
+def _routing(routing: pb.RunRouting) -> Routing:
+    return Routing(
+        tier=routing.tier,
+        data_class=_DATA_CLASSES.get(routing.data_class),
+        residency=tuple(routing.residency),
+        max_cost_micro_usd=routing.max_cost_micro_usd if routing.HasField("max_cost_micro_usd") else None,
+        cache_mode=_CACHE_MODES.get(routing.cache_mode),
     )
 
 

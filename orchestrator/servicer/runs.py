@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 
-from orchestrator.servicer.convert import proto_of_event, proto_of_run
+from orchestrator.domain.chat import ChatRequest
+from orchestrator.servicer.convert import proto_of_event, proto_of_run, question_of
 from orchestrator.servicer.query import Querying
 from orchestrator.use_cases.cancel_run import CancelRun
 from orchestrator.use_cases.get_run import GetRun
 from orchestrator.use_cases.list_runs import ListRuns
+from orchestrator.use_cases.preview_query import PreviewQuery
 from orchestrator.use_cases.watch_run import WatchRun
 from protos.gen.nexus.agent.v1 import agent_pb2 as pb
 from protos.gen.nexus.agent.v1 import agent_pb2_grpc
+from protos.gen.nexus.router.v1 import router_pb2
 from shared.auth.context import current_principal
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -30,14 +33,27 @@ class RunUseCases:
     page: ListRuns
     watch: WatchRun
     cancel: CancelRun
+    preview: PreviewQuery
 
 
 class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
-    """Questions and runs."""
+    """Questions and runs.
 
-    def __init__(self, querying: Querying, runs: RunUseCases) -> None:
+    Args:
+        querying: what accepts questions.
+        runs: what can be done with runs.
+        as_sent: what makes messages of the requests that are sent to the router.
+    """
+
+    def __init__(
+        self,
+        querying: Querying,
+        runs: RunUseCases,
+        as_sent: Callable[[ChatRequest], router_pb2.ChatCompletionRequest],
+    ) -> None:
         self._querying = querying
         self._runs = runs
+        self._as_sent = as_sent
 
     async def QueryAgent(self, request: pb.QueryAgentRequest, context: Context) -> pb.QueryAgentResponse:
         """See the contract."""
@@ -51,6 +67,18 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         async with aclosing(self._querying.stream(request, context)) as responses:
             async for response in responses:
                 yield response
+
+    async def PreviewQuery(self, request: pb.PreviewQueryRequest, context: Context) -> pb.PreviewQueryResponse:
+        """See the contract."""
+        del context
+        question = question_of(request.query)
+        found = await self._runs.preview(current_principal(), question, request.refused_reason)
+        if found is None:
+            return pb.PreviewQueryResponse()
+        asked = self._as_sent(found.request)
+        # Calls have a deadline, by which they are routed; what is previewed has none to carry it.
+        asked.routing.timeout.FromNanoseconds(round(found.timeout_s * 1e9))
+        return pb.PreviewQueryResponse(request=asked, guided=found.guided)
 
     async def GetRun(self, request: pb.GetRunRequest, context: Context) -> pb.GetRunResponse:
         """See the contract."""

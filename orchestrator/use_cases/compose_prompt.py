@@ -27,17 +27,21 @@ NOTE_TOKENS = 40
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A prompt, and the most tokens to generate: 0 for the model's default."""
+    """A prompt, and the most tokens to generate."""
 
     messages: tuple[ChatMessage, ...]
     max_output_tokens: int
 
 
 class ComposePrompt:
-    """Puts instructions, history, question and the run's own turns in order."""
+    """Puts instructions, history, question and the run's own turns in order.
 
-    def __init__(self, prompts: PromptBook) -> None:
+    Answers have at most `max_output_tokens`, and less where the context is small: as many are reserved for each call.
+    """
+
+    def __init__(self, prompts: PromptBook, max_output_tokens: int) -> None:
         self._prompts = prompts
+        self._max_output_tokens = max_output_tokens
 
     def __call__(self, work: RunWork, state: AgentState, system: str, offers: Sequence[ToolOffer] = ()) -> Composed:
         """Return the prompt. The oldest history is left out first, with a note; tool results are cut next.
@@ -63,7 +67,7 @@ class ComposePrompt:
         small = 0 < context <= SMALL_CONTEXT_TOKENS
         return Composed(
             (ChatMessage(ChatRole.SYSTEM, system), *history.messages, question, *turns),
-            budget.output_tokens if small else 0,
+            min(budget.output_tokens, self._max_output_tokens) if small else self._max_output_tokens,
         )
 
     def _fitting_turns(self, state: AgentState, budget: Budget, room: int) -> list[ChatMessage]:

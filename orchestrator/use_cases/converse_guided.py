@@ -69,6 +69,7 @@ class ConverseGuided:
             timeout_s=work.remaining_s(),
             request_id=f"{work.run.run_id}:plan",
             conversation_id=work.run.conversation_id,
+            routing=work.run.routing,
             demonstration=state.get("demonstration", False),
         )
         plan = await self._strategy.plan(request)
@@ -89,16 +90,20 @@ class ConverseGuided:
         return self._turn(state, FinishReason.STOP, asked=False)
 
     async def _talk(self, work: RunWork, state: AgentState, speech: SpeakTurn) -> Turn:
+        streamed = await self._chat(work, self.request(work, state), speech)
+        return Turn(streamed.completed.finish_reason, streamed.started.model, streamed.started.demonstration)
+
+    def request(self, work: RunWork, state: AgentState) -> ChatRequest:
+        """Return what the model is asked where no tool answers. Raises RunFailure: CONTEXT_TOO_LONG."""
         prompt = self._compose(work, state, self._prompts.render(SystemPlain(work.today())))
-        request = ChatRequest(
+        return ChatRequest(
             model=state.get("model", ""),
             messages=prompt.messages,
             max_output_tokens=prompt.max_output_tokens,
             request_id=f"{work.run.run_id}:{state.get('steps', 0)}",
             conversation_id=work.run.conversation_id,
+            routing=work.run.routing,
         )
-        streamed = await self._chat(work, request, speech)
-        return Turn(streamed.completed.finish_reason, streamed.started.model, streamed.started.demonstration)
 
     @staticmethod
     def _turn(state: AgentState, reason: FinishReason, *, asked: bool, calls: Sequence[CallData] = ()) -> Turn:

@@ -26,25 +26,34 @@ class ConverseNatively:
 
     async def __call__(self, work: RunWork, state: AgentState, speech: SpeakTurn) -> Turn:
         """See `Conversing`."""
-        offers = tuple(_offer(tool) for tool in await self._catalog.tools())
-        system = self._prompts.render(SystemNative(work.today(), work.config.time_zone))
-        prompt = self._compose(work, state, system, offers)
         step = state.get("steps", 0)
-        request = ChatRequest(
-            model=state.get("model", ""),
-            messages=prompt.messages,
-            tools=offers,
-            max_output_tokens=prompt.max_output_tokens,
-            request_id=f"{work.run.run_id}:{step}",
-            conversation_id=work.run.conversation_id,
-        )
-        streamed = await self._chat(work, request, speech)
+        streamed = await self._chat(work, await self.request(work, state), speech)
         used = {call["id"] for turn in state.get("turns", []) for call in turn["calls"]}
         return Turn(
             finish_reason=streamed.completed.finish_reason,
             model=streamed.started.model,
             demonstration=streamed.started.demonstration,
             calls=streamed.calls.calls(used, step),
+        )
+
+    async def request(self, work: RunWork, state: AgentState) -> ChatRequest:
+        """Return what the model is asked in the next turn.
+
+        Raises:
+            RunFailure: CONTEXT_TOO_LONG.
+            UpstreamDown: when the tool executor does not answer.
+        """
+        offers = tuple(_offer(tool) for tool in await self._catalog.tools())
+        system = self._prompts.render(SystemNative(work.today(), work.config.time_zone))
+        prompt = self._compose(work, state, system, offers)
+        return ChatRequest(
+            model=state.get("model", ""),
+            messages=prompt.messages,
+            tools=offers,
+            max_output_tokens=prompt.max_output_tokens,
+            request_id=f"{work.run.run_id}:{state.get('steps', 0)}",
+            conversation_id=work.run.conversation_id,
+            routing=work.run.routing,
         )
 
 

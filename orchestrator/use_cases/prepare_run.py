@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from orchestrator.domain.agent_state import AgentState
-from orchestrator.domain.chat import ModelInfo
+from orchestrator.domain.chat import Catalogue, ModelInfo
 from orchestrator.domain.errors import FailureReason, RunFailure
+from orchestrator.domain.fallback import TROUBLES, substitutes
+from orchestrator.domain.prompts import TroublesWarning
 from orchestrator.ports.model_catalog import ModelCatalog
+from orchestrator.ports.prompt_book import PromptBook
 from orchestrator.use_cases.run_work import RunWork
+from shared.errors import NexusError
 
 NATIVE = "native"
 GUIDED = "guided"
@@ -17,29 +19,35 @@ GUIDED = "guided"
 class PrepareRun:
     """The first node of the graph."""
 
-    def __init__(self, catalog: ModelCatalog) -> None:
+    def __init__(self, catalog: ModelCatalog, prompts: PromptBook) -> None:
         self._catalog = catalog
+        self._prompts = prompts
 
     async def __call__(self, work: RunWork) -> AgentState:
-        """Return what is chosen.
+        """Return what is chosen. That only the demonstration is left of what was configured is told.
 
         Raises:
             RunFailure: MODEL_UNKNOWN, or NO_CHAT_MODEL when none is configured.
             UpstreamDown: when the router does not answer.
         """
         name = work.run.requested_model or work.config.default_model
-        return _chosen(name, chat_model(await self._catalog.models(), name))
+        catalogue = await self._catalog.catalogue()
+        chosen = chat_model(catalogue, name)
+        state = _chosen(name, chosen)
+        if chosen.demonstration and not name and catalogue.troubles:
+            warning = self._prompts.render(TroublesWarning(chosen.name, " ".join(catalogue.troubles)))
+            state["warned"] = work.warn_once(TROUBLES, warning, [])
+        return state
 
-    async def without_tool_calling(self, state: AgentState) -> AgentState | None:
-        """Return what is chosen when no model that calls tools answers: one that does not; None when there is none.
+    async def instead(self, state: AgentState, error: NexusError) -> list[AgentState]:
+        """Return what may be chosen after `error` of a call that offered tools, best first: models not offered any.
 
         Raises:
             UpstreamDown: when the router does not answer.
         """
-        name = state.get("model", "")
-        models = [model for model in await self._catalog.models() if model.chat]
-        left = [m for m in models if (m.name == name if name else m.routable and not m.tool_calling)]
-        return {**_chosen(name, left[0]), "strategy": GUIDED} if left else None
+        models = (await self._catalog.catalogue()).models
+        found = substitutes(models, state.get("model", ""), error)
+        return [{**_chosen(name, model), "strategy": GUIDED} for name, model in found]
 
 
 def _chosen(name: str, info: ModelInfo) -> AgentState:
@@ -52,7 +60,7 @@ def _chosen(name: str, info: ModelInfo) -> AgentState:
     )
 
 
-def chat_model(models: Sequence[ModelInfo], name: str) -> ModelInfo:
+def chat_model(catalogue: Catalogue, name: str) -> ModelInfo:
     """Return the chat model with this name; for an empty name the one that the router is expected to choose.
 
     Since tools are offered, that is the first which calls tools, of those that the router may choose; where none does,
@@ -61,11 +69,11 @@ def chat_model(models: Sequence[ModelInfo], name: str) -> ModelInfo:
     Raises:
         RunFailure: MODEL_UNKNOWN, NO_CHAT_MODEL.
     """
-    chat = [model for model in models if model.chat]
+    chat = [model for model in catalogue.models if model.chat]
     if not chat:
+        advice = "" if catalogue.troubles else " Add a provider to config/providers.yaml."
         raise RunFailure(
-            FailureReason.NO_CHAT_MODEL,
-            "No chat model is configured. Add a provider to config/providers.yaml.",
+            FailureReason.NO_CHAT_MODEL, catalogue.with_troubles(f"There is no chat model that can be used.{advice}")
         )
     if not name:
         routable = [model for model in chat if model.routable] or chat
@@ -73,10 +81,10 @@ def chat_model(models: Sequence[ModelInfo], name: str) -> ModelInfo:
     for model in chat:
         if model.name == name:
             return model
-    raise RunFailure("MODEL_UNKNOWN", unknown_model_message(models, name))
+    raise RunFailure("MODEL_UNKNOWN", unknown_model_message(catalogue, name))
 
 
-def unknown_model_message(models: Sequence[ModelInfo], name: str) -> str:
-    """Return the sentence that says which models there are."""
-    known = ", ".join(model.name for model in models if model.chat) or "none"
-    return f"There is no chat model {name!r}. Configured: {known}."
+def unknown_model_message(catalogue: Catalogue, name: str) -> str:
+    """Return the sentence that says which models there are, and what keeps others from being used."""
+    known = ", ".join(model.name for model in catalogue.models if model.chat) or "none"
+    return catalogue.with_troubles(f"There is no chat model {name!r}. Configured: {known}.")

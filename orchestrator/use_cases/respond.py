@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from orchestrator.domain.agent_state import AgentState
-from orchestrator.domain.prompts import OfflineNote, OfflineToolsNote
+from orchestrator.domain.fallback import fell_back
+from orchestrator.domain.prompts import OfflineInsteadNote, OfflineNote, OfflineToolsNote, Prompt
 from orchestrator.ports.prompt_book import PromptBook
 from orchestrator.use_cases.run_work import RunWork
 from orchestrator.use_cases.speak_turn import SpeakTurn
@@ -24,5 +25,11 @@ class Respond:
         if not state.get("demonstration", False):
             return AgentState()
         speech = SpeakTurn(work.events, state.get("answer", ""))
-        await speech.say(self._prompts.render(OfflineNote() if state.get("asked", False) else OfflineToolsNote()))
+        await speech.say(self._prompts.render(_note(state)))
         return AgentState(answer=speech.answer)
+
+
+def _note(state: AgentState) -> Prompt:
+    if fell_back(state.get("warned", [])):
+        return OfflineInsteadNote()
+    return OfflineNote() if state.get("asked", False) else OfflineToolsNote()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from orchestrator.domain.agent_config import RequestedLimits, limits_within
-from orchestrator.domain.chat import ModelInfo
+from orchestrator.domain.chat import Catalogue
+from orchestrator.domain.routing import DEFAULT_ROUTING, Routing
 from orchestrator.domain.run import NewRun, Run
 from orchestrator.ports.agent_config import AgentConfigSource
 from orchestrator.ports.model_catalog import ModelCatalog
@@ -30,12 +30,15 @@ class Question:
     model: str = ""
     limits: RequestedLimits = field(default_factory=RequestedLimits)
     request_id: str = ""
+    routing: Routing = DEFAULT_ROUTING
 
     def fingerprint(self) -> str:
         """Return a digest of what is asked: two requests with one id must have the same."""
         limits = [self.limits.max_steps, self.limits.max_tool_calls, self.limits.timeout_s]
-        asked = json.dumps([self.text, self.conversation_id, self.model, limits])
-        return hashlib.sha256(asked.encode()).hexdigest()
+        asked: list[object] = [self.text, self.conversation_id, self.model, limits]
+        if self.routing != DEFAULT_ROUTING:
+            asked.append(astuple(self.routing))
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
 class StartRun:
@@ -89,6 +92,7 @@ class StartRun:
                 model=question.model,
                 limits=limits_within(config, question.limits),
                 created_at=self._clock.now(),
+                routing=question.routing,
             )
         )
         if not accepted.run.status.final:
@@ -97,21 +101,21 @@ class StartRun:
 
     async def _check_model(self, name: str) -> None:
         try:
-            models = await self._catalog.models()
-            if not _is_chat_model(models, name):
+            catalogue = await self._catalog.catalogue()
+            if not _is_chat_model(catalogue, name):
                 # It may have been added this very second.
-                models = await self._catalog.models(anew=True)
+                catalogue = await self._catalog.catalogue(anew=True)
         except UpstreamDown:
             # The run is durable: whether the model exists is found out when the router is back.
             return
-        if not _is_chat_model(models, name):
+        if not _is_chat_model(catalogue, name):
             raise InvalidInput(
                 "MODEL_UNKNOWN",
-                unknown_model_message(models, name),
+                unknown_model_message(catalogue, name),
                 metadata={"model": name[:200]},
                 violations=[FieldViolation("model", "is not a configured chat model")],
             )
 
 
-def _is_chat_model(models: Sequence[ModelInfo], name: str) -> bool:
-    return any(model.chat and model.name == name for model in models)
+def _is_chat_model(catalogue: Catalogue, name: str) -> bool:
+    return any(model.chat and model.name == name for model in catalogue.models)

@@ -8,17 +8,17 @@ from typing import Protocol
 
 from orchestrator.domain.agent_state import AgentState, CallData, TurnData
 from orchestrator.domain.chat import FinishReason
-from orchestrator.domain.errors import limit_steps
-from orchestrator.domain.prompts import OfflineToolsWarning, OfflineWarning
+from orchestrator.domain.errors import RunFailure, limit_steps
+from orchestrator.domain.fallback import GUIDABLE, must_be_told, why_of
+from orchestrator.domain.prompts import InsteadWarning, OfflineToolsWarning, OfflineWarning
 from orchestrator.ports.prompt_book import PromptBook
 from orchestrator.use_cases.prepare_run import NATIVE, PrepareRun
 from orchestrator.use_cases.run_work import RunWork
 from orchestrator.use_cases.speak_turn import SpeakTurn
 from shared.errors import NexusError
 
-# With these, a model that is not asked to call tools may still answer.
-_GUIDABLE = ("UNSUPPORTED_CAPABILITY", "ALL_MODELS_FAILED", "NO_ROUTE")
 OFFLINE = "OFFLINE_MODEL"
+RULES_ALONE = "rules and tools alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class TakeTurn:
             raise limit_steps(work.run.limits.max_steps)
         speech = SpeakTurn(work.events, state.get("answer", ""))
         chosen, turn = await self._take(work, state, speech)
-        warned = state.get("warned", [])
+        warned = chosen.get("warned", state.get("warned", []))
         if turn.demonstration:
             kind = OfflineWarning if turn.asked else OfflineToolsWarning
             warned = work.warn_once(OFFLINE, self._prompts.render(kind(turn.model)), warned)
@@ -89,9 +89,32 @@ class TakeTurn:
         try:
             return AgentState(), await self._natively(work, state, speech)
         except NexusError as error:
-            chosen = None
-            if not speech.text and error.reason in _GUIDABLE:
-                chosen = await self._prepare.without_tool_calling(state)
-            if chosen is None:
+            if speech.text or error.reason not in GUIDABLE:
                 raise
-        return chosen, await self._guided(work, {**state, **chosen}, speech)
+            return await self._instead(work, state, speech, error)
+
+    async def _instead(
+        self, work: RunWork, state: AgentState, speech: SpeakTurn, error: NexusError
+    ) -> tuple[AgentState, Turn]:
+        """Return the turn of a model that is offered no tools, after `error`, and that it was chosen."""
+        for chosen in await self._prepare.instead(state, error):
+            try:
+                turn = await self._guided(work, {**state, **chosen}, speech)
+            except (NexusError, RunFailure) as failed:
+                # Of the same model, or where the router chose once more, what is said now is the last word.
+                if speech.text or chosen.get("model", "") == state.get("model", ""):
+                    raise
+                message = failed.failure.message if isinstance(failed, RunFailure) else failed.message
+                error.message += f" Nor does {chosen.get('expected_model', '')} answer: {message}"
+                continue
+            if must_be_told(error.reason):
+                warning = self._prompts.render(InsteadWarning(_who(turn), why_of(error)))
+                chosen["warned"] = work.warn_once(error.reason, warning, state.get("warned", []))
+            return chosen, turn
+        raise error
+
+
+def _who(turn: Turn) -> str:
+    if not turn.asked:
+        return RULES_ALONE
+    return f"the small demonstration model {turn.model}" if turn.demonstration else turn.model

@@ -11,6 +11,11 @@ MOST_RETRIES = 1
 TRUNCATED = "OUTPUT_TRUNCATED"
 TRUNCATED_MESSAGE = "The answer was cut at the model's output limit. Ask for a shorter one, or ask it to go on."
 
+USED_UP_MESSAGE = (
+    "The model used up its output limit before it said anything, as by reasoning. Ask for less, or raise "
+    "NEXUS_ORCHESTRATOR_MAX_OUTPUT_TOKENS."
+)
+
 
 class ValidateAnswer:
     """The node behind the last turn. An empty answer is asked for once more, by dropping its turn."""
@@ -32,6 +37,8 @@ class ValidateAnswer:
             if reason == FinishReason.LENGTH:
                 return AgentState(warned=work.warn_once(TRUNCATED, TRUNCATED_MESSAGE, state.get("warned", [])))
             return AgentState()
+        if reason == FinishReason.LENGTH:
+            raise RunFailure(FailureReason.EMPTY_ANSWER, USED_UP_MESSAGE)
         if state.get("retries", 0) >= MOST_RETRIES:
             raise RunFailure(
                 FailureReason.EMPTY_ANSWER,

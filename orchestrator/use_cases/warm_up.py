@@ -33,7 +33,7 @@ class WarmUp:
         Raises:
             NexusError: when a service that it needs does not answer, or not yet.
         """
-        if any(model.chat and not model.tool_calling for model in await self._models.models()):
+        if any(model.chat and not model.tool_calling for model in (await self._models.catalogue()).models):
             await self._strategy.warm(await self._tools.tools())
 
     async def keep_trying(self) -> None:

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator
 
 from provider_router.adapters.anthropic.decoder import AnthropicDecoder
 from provider_router.adapters.anthropic.payload import messages_body
+from provider_router.adapters.http.call import HttpCall
 from provider_router.adapters.http.chat_stream import stream_answer
-from provider_router.adapters.http.client import HttpCall, HttpClient
+from provider_router.adapters.http.client import HttpClient
 from provider_router.domain.calls.call_limits import CallLimits
 from provider_router.domain.calls.chat import ChatRequest
 from provider_router.domain.calls.events import ModelEvent

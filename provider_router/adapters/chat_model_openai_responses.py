@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
+from provider_router.adapters.http.call import HttpCall
 from provider_router.adapters.http.chat_stream import stream_answer
-from provider_router.adapters.http.client import HttpCall, HttpClient
+from provider_router.adapters.http.client import HttpClient
 from provider_router.adapters.openai_responses.decoder import ResponsesDecoder
 from provider_router.adapters.openai_responses.payload import responses_body
 from provider_router.domain.calls.call_limits import CallLimits

@@ -18,12 +18,11 @@ from provider_router.domain.decisions.stored_world import Documents, WorldPart, 
 from provider_router.domain.decisions.world import World
 from shared.storage import Database, GroupCommit
 
-_KNOWN = "SELECT 1 FROM decisions WHERE org_id = ? AND decision_id = ?"
 _NEWEST = "SELECT sequence, record_hash FROM decisions WHERE org_id = ? ORDER BY sequence DESC LIMIT 1"
 _ANCHOR = "SELECT sequence, record_hash FROM decision_anchors WHERE org_id = ?"
 _INSERT = """
 INSERT INTO decisions (org_id, sequence, decision_id, time_us, previous_hash, record_hash, payload)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (org_id, decision_id) DO NOTHING
 """
 _table = decisions.c
 # The id as bytes: a text that somebody damaged may be none, and still has to be read.
@@ -62,8 +61,6 @@ class SqliteDecisionLog:
         time_us = microseconds_of(decision.time)
 
         def write(connection: sqlite3.Connection) -> Uses:
-            if connection.execute(_KNOWN, (org_id, decision_id)).fetchone():
-                return ()
             record = chained(decision_id, org_id, time_us, payload, _end(connection, org_id))
             uses = self._worlds.keep(connection, decision, world, record.sequence)
             connection.execute(_INSERT, _row(record))
@@ -104,6 +101,11 @@ class SqliteDecisionLog:
             newest_older = select(_table.sequence).where(older).order_by(_table.sequence.desc()).limit(1)
             query = query.where(_table.sequence > func.coalesce(newest_older.scalar_subquery(), 0))
         return await self._records(query)
+
+    async def following(self, org_id: str, *, after_sequence: int, limit: int) -> Sequence[DecisionRecord]:
+        """Records of `org_id` after a sequence, oldest first."""
+        query = _RECORD.where(_table.org_id == org_id, _table.sequence > after_sequence)
+        return await self._records(query.order_by(_table.sequence).limit(limit))
 
     async def world_of(self, decision: Decision) -> Documents:
         """The stored documents that `decision` was made by."""

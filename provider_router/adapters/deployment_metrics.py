@@ -1,14 +1,15 @@
 """Metrics of deployments: what changed, as counters, and how they are, as gauges.
 
-Labels are names from the configuration and closed sets. Gauges are set every two seconds by a task of their own, and
-not by calls, so that a call pays for none.
+Labels are names from the configuration and closed sets. Organisations may register any number of models: in the gauges,
+those of a provider share the label `registered`, with the worst breaker, all calls and the fewest keys. Gauges are set
+every two seconds by a task of their own, and not by calls, so that a call pays for none.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
+from collections import defaultdict
+from typing import Protocol, TypeAlias
 
 from prometheus_client import Counter, Gauge
 
@@ -37,8 +38,10 @@ _COUNTERS = {
 }
 _STATES = {Breaker.CLOSED: 0, Breaker.HALF_OPEN: 1, Breaker.OPEN: 2}
 _PERIOD_S = 2.0
+_REGISTERED = "registered"
 _COUNTED_CAP = 1000
 _counted: set[str] = set()
+_Place: TypeAlias = tuple[str, str, str]
 
 
 def count_effect(effect: Effect, loan: Loan) -> None:
@@ -80,25 +83,26 @@ class DeploymentGauges:
     def __init__(self, deployments: Deployments, registry: Everything) -> None:
         self._deployments = deployments
         self._registry = registry
-        self._shown: set[tuple[str, str, str]] = set()
+        self._shown: frozenset[_Place] = frozenset()
 
     async def run(self) -> None:
         """Shows them every two seconds until cancelled."""
         while True:
-            self.show(self._deployments.statuses(self._registry.everything()))
+            self.show(self._registry.everything())
             await asyncio.sleep(_PERIOD_S)
 
-    def show(self, statuses: Sequence[DeploymentStatus]) -> None:
-        """Sets the gauges of `statuses`, and removes those of what is no longer there."""
-        shown: set[tuple[str, str, str]] = set()
-        for status in statuses:
+    def show(self, snapshot: RegistrySnapshot) -> None:
+        """Sets the gauges of what is in `snapshot`, and removes those of what is no longer there."""
+        places: defaultdict[_Place, list[DeploymentStatus]] = defaultdict(list)
+        for status in self._deployments.statuses(snapshot):
             provider, _, model = status.service.partition("/")
-            place = (provider, model, status.deployment)
-            shown.add(place)
-            _STATE.labels(*place).set(_STATES[status.breaker])
-            _IN_FLIGHT.labels(*place).set(status.in_flight)
-            _KEYS.labels(*place).set(status.usable_keys)
-        for place in self._shown - shown:
+            is_registered = bool(snapshot.services[status.service].contract.org_id)
+            places[provider, _REGISTERED if is_registered else model, status.deployment].append(status)
+        for place, statuses in places.items():
+            _STATE.labels(*place).set(max(_STATES[status.breaker] for status in statuses))
+            _IN_FLIGHT.labels(*place).set(sum(status.in_flight for status in statuses))
+            _KEYS.labels(*place).set(min(status.usable_keys for status in statuses))
+        for place in self._shown - places.keys():
             for gauge in _GAUGES:
                 gauge.remove(*place)
-        self._shown = shown
+        self._shown = frozenset(places)

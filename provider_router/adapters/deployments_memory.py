@@ -205,6 +205,7 @@ class MemoryDeployments:
             missing_keys=keys.count(None),
             called_time=station.called_time,
             is_probed=station.is_probed,
+            seems_back=bool(station.failing_since is not None and station.seems_back),
         )
 
 

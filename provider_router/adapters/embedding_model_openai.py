@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from provider_router.adapters.http.client import HttpCall, HttpClient
+from provider_router.adapters.http.call import HttpCall
+from provider_router.adapters.http.client import HttpClient
 from provider_router.adapters.http.faults import fault
 from provider_router.adapters.http.json_fields import (
     MalformedAnswerError,

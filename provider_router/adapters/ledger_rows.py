@@ -31,8 +31,9 @@ ENTRY_COLUMNS = f"sequence, {OPENING_COLUMNS}, {CLOSING_COLUMNS}"
 _OPENING_COUNT = OPENING_COLUMNS.count(",") + 1
 
 INSERT = (
-    f"INSERT OR IGNORE INTO ledger_attempts ({OPENING_COLUMNS}, day, router_id, {CLOSING_COLUMNS}) "  # noqa: S608
-    f"VALUES ({', '.join('?' * _OPENING_COUNT)}, ?, ?, 'open', '', 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0)"
+    f"INSERT OR IGNORE INTO ledger_attempts (sequence, {OPENING_COLUMNS}, day, router_id, {CLOSING_COLUMNS}) "  # noqa: S608
+    "VALUES ((SELECT coalesce(max(sequence), 0) + 1 FROM ledger_attempts WHERE org_id = ?), "
+    f"{', '.join('?' * _OPENING_COUNT)}, ?, ?, 'open', '', 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0)"
 )
 SETTLE = (
     f"UPDATE ledger_attempts SET ({CLOSING_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
@@ -55,6 +56,7 @@ def opening_row(opening: AttemptOpening, router_id: str) -> tuple[Any, ...]:
     """The parameters of `INSERT`."""
     caller, reserved = opening.caller, opening.reserved
     return (
+        caller.org_id,
         opening.attempt_id,
         caller.org_id,
         caller.user_id,

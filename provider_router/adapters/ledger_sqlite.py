@@ -25,6 +25,7 @@ from provider_router.adapters.ledger_rows import (
 )
 from provider_router.adapters.router_presence import RouterPresence
 from provider_router.domain.calls.usage import TokenUsage
+from provider_router.domain.contracts.contract import UNKNOWN_PRICE
 from provider_router.domain.decisions.route_request import Caller
 from provider_router.domain.money.attempt import AttemptClosing, AttemptOpening, LedgerEntry, Outcome
 from provider_router.domain.money.budget import BudgetStatus
@@ -49,7 +50,8 @@ _BACKWARDS = "AND (:after = 0 OR sequence < :after) ORDER BY sequence DESC LIMIT
 _OF_DECISION = "AND decision_id = :decision_id"
 SUMMARY = (
     "SELECT service, count(*), sum(outcome = 'succeeded'), sum(input_tokens), sum(output_tokens), "
-    "sum(cached_input_tokens), sum(reasoning_tokens), sum(cache_write_tokens), sum(cost_micro_usd), sum(estimated) "
+    "sum(cached_input_tokens), sum(reasoning_tokens), sum(cache_write_tokens), sum(cost_micro_usd), sum(estimated), "
+    "sum(price_version = :unknown_price AND cost_micro_usd = 0 AND input_tokens + output_tokens > 0) "
     "FROM ledger_attempts WHERE org_id = :org_id AND opened_us >= :since AND opened_us < :until AND outcome <> 'open' "
     "GROUP BY service ORDER BY sum(cost_micro_usd) DESC, service"
 )
@@ -113,7 +115,7 @@ class SqliteLedger:
         await asyncio.shield(written)
 
     async def recover(self) -> int:
-        """See `Ledger.recover`."""
+        """See `Ledger.recover`. Counters of months that are over are removed too."""
         for closing in list(self._unwritten.values()):
             await self.close(closing)
         routers = await self._writer.run(_routers_with_open_attempts)
@@ -125,6 +127,8 @@ class SqliteLedger:
                 lambda connection, dead=router_id: self._settle_lost(connection, dead)
             ):
                 settled += count
+        day = day_of(self._clock.now())
+        await self._writer.run(lambda connection: spend_rows.forget_ended(connection, day))
         return settled
 
     async def budgets(self, caller: Caller, conversation_id: str) -> Sequence[BudgetStatus]:
@@ -154,7 +158,8 @@ class SqliteLedger:
 
     async def summary(self, org_id: str, since: datetime, until: datetime) -> Sequence[ModelUsage]:
         """See `Ledger.summary`."""
-        parameters = {"org_id": org_id, "since": microseconds(since), "until": microseconds(until)}
+        times = {"since": microseconds(since), "until": microseconds(until)}
+        parameters = {"org_id": org_id, **times, "unknown_price": UNKNOWN_PRICE}
         async with self._database.connect() as connection:
             return [_usage_of(row) for row in await connection.execute(text(SUMMARY), parameters)]
 
@@ -205,5 +210,5 @@ def _routers_with_open_attempts(connection: sqlite3.Connection) -> list[str]:
 
 
 def _usage_of(row: Sequence[Any]) -> ModelUsage:
-    service, attempts, succeeded, *tokens, cost_micro_usd, estimated = row
-    return ModelUsage(service, attempts, succeeded, TokenUsage(*tokens), cost_micro_usd, estimated)
+    service, attempts, succeeded, *tokens, cost_micro_usd, estimated, cost_unknown = row
+    return ModelUsage(service, attempts, succeeded, TokenUsage(*tokens), cost_micro_usd, estimated, cost_unknown)

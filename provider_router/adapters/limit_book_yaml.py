@@ -8,13 +8,15 @@ from pathlib import Path
 
 from provider_router.adapters.yaml_file.file_set import FileSet
 from provider_router.adapters.yaml_file.limits_reader import NAME, read_limits
-from provider_router.adapters.yaml_file.watched_files import InForce, WatchedFiles
+from provider_router.adapters.yaml_file.watched_files import WatchedFiles
+from provider_router.domain.configuration.problem import ConfigurationProblem
 from provider_router.domain.decisions.route_request import Caller
 from provider_router.domain.errors import Reason, failure
 from provider_router.domain.money.budget import BudgetLimit, Scope
 from provider_router.domain.money.limits import EVERY, Limits, applicable
 from provider_router.domain.money.rate import Bucket, Charge, Unit
 from provider_router.domain.money.spending import payers
+from shared.clock import Clock
 
 _CALLERS_KEPT = 10_000
 
@@ -41,11 +43,13 @@ class YamlLimitBook:
     Args:
         folder: Where `limits.yaml` is, or is not.
         poll_s: Seconds between two looks.
+        clock: For the time since when the file has a problem.
     """
 
-    def __init__(self, folder: Path, poll_s: float) -> None:
+    def __init__(self, folder: Path, poll_s: float, clock: Clock | None = None) -> None:
         files = FileSet(folder, (NAME,))
-        self._files = WatchedFiles[Limits | None](files, read_limits, None, poll_s=poll_s, on_change=self._changed)
+        self._files = WatchedFiles[Limits | None](files, read_limits, None, poll_s=poll_s, clock=clock)
+        self._in_force = self._files.current()
         self._callers: dict[tuple[str, str, str], _CallersLimits] = {}
 
     async def load(self) -> None:
@@ -59,6 +63,10 @@ class YamlLimitBook:
     def problem(self) -> str:
         """See `LimitBook.problem`."""
         return self._files.current().error
+
+    def problems(self) -> Sequence[ConfigurationProblem]:
+        """What is wrong in the file now."""
+        return self._files.current().problems
 
     def budgets_for(self, caller: Caller, conversation_id: str) -> Sequence[BudgetLimit]:
         """See `LimitBook.budgets_for`.
@@ -83,11 +91,14 @@ class YamlLimitBook:
         return (*limits.requests, *(Charge(bucket, tokens) for bucket in limits.tokens))
 
     def _of(self, caller: Caller) -> _CallersLimits:
+        in_force = self._files.current()
+        if in_force is not self._in_force:
+            self._in_force = in_force
+            self._callers.clear()
         key = (caller.org_id, caller.user_id, caller.key_id)
         known = self._callers.get(key)
         if known is not None:
             return known
-        in_force = self._files.current()
         if in_force.value is None:
             raise failure(
                 Reason.LIMITS_INVALID,
@@ -99,9 +110,6 @@ class YamlLimitBook:
         found = _limits_of(in_force.value, caller)
         self._callers[key] = found
         return found
-
-    def _changed(self, _in_force: InForce[Limits | None]) -> None:
-        self._callers.clear()
 
 
 def _limits_of(limits: Limits, caller: Caller) -> _CallersLimits:

@@ -67,7 +67,7 @@ class _Field:
 
 
 class CedarPolicyEvaluator:
-    """Implements `PolicyEvaluator`. Keeps what it parsed, within bounds. Not for several threads at once."""
+    """Its `verdicts` are `PolicyVerdicts`. Keeps what it parsed, within bounds. Not for several threads at once."""
 
     def __init__(self) -> None:
         self._compiled: dict[tuple[str, str], _Compiled] = {}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter
 
-from provider_router.adapters.http.client import HttpCall, HttpClient
+from provider_router.adapters.http.call import HttpCall
+from provider_router.adapters.http.client import HttpClient
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.provider import ProviderType, Target
 from provider_router.domain.contracts.service import Service

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import bindparam, text
 
 from provider_router.domain.decisions.service_state import JudgedAnswer, Reward
-from shared.errors import NexusError
 from shared.storage import Database, GroupCommit
 
 _INSERT = "INSERT OR IGNORE INTO outcomes (org_id, decision_id, service, task_class, reward_ppm) VALUES (?, ?, ?, ?, ?)"
@@ -81,14 +80,10 @@ class SqliteRewards:
         self._known = {org_id: _newest(self._known.get(org_id, {}), new) for org_id, new in found.items()}
 
     async def watch(self) -> None:
-        """Loads again and again, until cancelled."""
+        """Loads again and again, until cancelled. Raises as `load`; may be begun again, and what was known holds."""
         while True:
             await asyncio.sleep(self._refresh_s)
-            try:
-                await self.load()
-            except NexusError:
-                # The next look may work; until then what was known holds.
-                continue
+            await self.load()
 
 
 def _newest(before: _ByService, read: _ByService) -> _ByService:

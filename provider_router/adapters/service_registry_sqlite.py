@@ -7,7 +7,7 @@ Several replicas may share the database: each notices the others' changes within
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from provider_router.adapters import contract_rows
 from provider_router.adapters.contract_rows import Answered, Versions
 from provider_router.adapters.yaml_file.watched_files import InForce, WatchedFiles
+from provider_router.domain.configuration.problem import ConfigurationProblem
 from provider_router.domain.contracts.configuration import Configuration
 from provider_router.domain.contracts.contract import Contract
 from provider_router.domain.contracts.contract_document import registry_digest
@@ -88,6 +89,10 @@ class SqliteServiceRegistry:
     def everything(self) -> RegistrySnapshot:
         """Every service of every organisation."""
         return self._everything
+
+    def problems(self) -> Sequence[ConfigurationProblem]:
+        """What was wrong in the operator's files when the snapshots in force were made."""
+        return self._contents.files.problems
 
     async def changes(self, after_version: int, org_id: str = "") -> AsyncGenerator[RegistrySnapshot, None]:
         """Yields the snapshot in force if it is newer than `after_version`, then each newer one."""
@@ -220,14 +225,12 @@ class SqliteServiceRegistry:
         Takes time, so it runs in a thread.
         """
         files, now = contents.files, self._clock.now()
-        state = FilesState(files.value, files.digest, files.error)
+        state = FilesState(files.value, files.digest)
         views = dict(self._views)
         for org_id in {*views, *touched}:
             before = views.get(org_id)
             if before is None or org_id in touched or files.value is not self._contents.files.value:
                 views[org_id] = snapshot_of(state, _own(contents, org_id), contents.versions.registry, now)
-            elif before.config_error != files.error:
-                views[org_id] = replace(before, config_error=files.error)
         return views, together(views.values(), views[""])
 
 

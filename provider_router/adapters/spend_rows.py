@@ -2,7 +2,7 @@
 
 Every payer of every attempt that costs something is counted, whether it has a budget or not. So a budget that is added
 or changed in the middle of a month knows at once what was spent before, and limits are nothing but configuration. The
-rows are the sums of the ledger's and change with them in one transaction.
+rows are the sums of the ledger's and change with them in one transaction, until their month is over.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from provider_router.domain.money.budget import BudgetLimit, BudgetStatus, Scope
+from provider_router.domain.money.budget import BudgetLimit, BudgetStatus, Period, Scope
 from provider_router.domain.money.spending import first_day, status_of
 
 _ROW = "(?, ?, ?, ?, ?, ?)"
@@ -25,6 +25,15 @@ _SUM = (
     "SELECT coalesce(sum(spent_micro_usd), 0), coalesce(sum(reserved_micro_usd), 0) FROM spend "
     "WHERE org_id = ? AND scope = ? AND subject = ? AND day >= ?"
 )
+
+# A row that still holds a reservation stays until that is settled. There are many rows, one for each conversation and
+# day, so they go a few at a time.
+FORGET = (
+    "DELETE FROM spend WHERE (org_id, scope, subject, day) IN "
+    "(SELECT org_id, scope, subject, day FROM spend WHERE day < ? AND reserved_micro_usd = 0 LIMIT ?)"
+)
+_FORGOTTEN_AT_ONCE = 1000
+_CLOCKS_DIFFER_DAYS = 2
 
 
 def add(
@@ -49,3 +58,8 @@ def statuses(connection: sqlite3.Connection, limits: Sequence[BudgetLimit], day:
         spent, reserved = connection.execute(_SUM, where).fetchone()
         found.append(status_of(limit, spent, reserved, day))
     return found
+
+
+def forget_ended(connection: sqlite3.Connection, day: int) -> None:
+    """Remove some of the rows that no budget of `day` or of a later one counts."""
+    connection.execute(FORGET, (first_day(Period.MONTH, day) - _CLOCKS_DIFFER_DAYS, _FORGOTTEN_AT_ONCE))

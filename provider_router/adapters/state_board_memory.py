@@ -21,6 +21,8 @@ from shared.telemetry.logging import get_logger
 
 _log = get_logger(__name__)
 _BROKEN = Counter("nexus_router_promises_broken_total", "Guarantees that services broke.", ("service", "promise"))
+_REGISTERED = "registered"
+"""Stands for all services that organisations registered, of which there may be any number."""
 _PERIOD_S = 1.0
 _ORGANISATIONS = 256
 
@@ -166,7 +168,7 @@ def _report(service: Service, measured: Measured, before: tuple[str, ...], after
     """Says which promises were broken, and which are kept again or no longer measured."""
     for promise in after:
         if promise not in before:
-            _BROKEN.labels(service.name, promise).inc()
+            _BROKEN.labels(_REGISTERED if service.contract.org_id else service.name, promise).inc()
             _log.warning("promise_broken", **_facts(service, measured, promise))
     for promise in before:
         if promise not in after:

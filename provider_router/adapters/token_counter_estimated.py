@@ -26,7 +26,6 @@ TOKENIZER_TRAIT = "tokenizer"
 """The trait by which a contract names its family of tokenizers: one of `FAMILIES`."""
 
 _CACHED_SHAPES = 4096
-_SHORT_BYTES = 128
 _PER_MESSAGE = 4
 _PER_TOOL_CALL = 12
 _PER_TOOL = 16
@@ -113,7 +112,8 @@ class _Shape(NamedTuple):
 class EstimatedTokenCounter:
     """Implements `TokenCounter`.
 
-    Keeps the shapes of the last texts, since a conversation is sent again and again; not the texts, only their hashes.
+    Keeps the shapes of the last texts, since each is counted for the decision and for every attempt, and a conversation
+    is sent again and again; not the texts, only their hashes.
     """
 
     def __init__(self) -> None:
@@ -145,7 +145,7 @@ class EstimatedTokenCounter:
         return self._tokens(orjson.dumps(value), family)
 
     def _tokens(self, raw: bytes, family: _Family) -> int:
-        shape = _shape_of(raw) if len(raw) < _SHORT_BYTES else self._remembered(raw)
+        shape = self._remembered(raw)
         others = shape.twos * family.two_bytes + shape.threes * family.three_bytes + shape.fours * family.four_bytes
         estimate = -(-(shape.ascii + others) * family.factor // 1_000_000)
         # A tokenizer that knows all bytes never makes more tokens than there are bytes.

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     # The operator's: something must be configured.
     LIMITS_INVALID = "LIMITS_INVALID"
+    PRICE_UNKNOWN = "PRICE_UNKNOWN"
     NO_MODEL_CONFIGURED = "NO_MODEL_CONFIGURED"
     PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"
     PROVIDER_REFUSED_KEY = "PROVIDER_REFUSED_KEY"
@@ -94,6 +95,7 @@ _CLASSES: Mapping[Reason, type[NexusError]] = {
     Reason.RATE_LIMITED: QuotaExceeded,
     Reason.DEADLINE_EXCEEDED: DeadlineExceeded,
     Reason.LIMITS_INVALID: PreconditionFailed,
+    Reason.PRICE_UNKNOWN: PreconditionFailed,
     Reason.NO_MODEL_CONFIGURED: PreconditionFailed,
     Reason.PROVIDER_NOT_CONFIGURED: PreconditionFailed,
     Reason.PROVIDER_REFUSED_KEY: PreconditionFailed,

@@ -57,6 +57,10 @@ class DecisionLog(Protocol):
         """
         ...
 
+    async def following(self, org_id: str, *, after_sequence: int, limit: int) -> Sequence[DecisionRecord]:
+        """At most `limit` records of `org_id` with a greater sequence than `after_sequence`, oldest first."""
+        ...
+
     async def world_of(self, decision: Decision) -> Documents:
         """The stored documents that `decision` was made by. One that is missing, or damaged, is not among them."""
         ...

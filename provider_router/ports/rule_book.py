@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from provider_router.domain.configuration.problem import ConfigurationProblem
 from provider_router.domain.rulebook.rules import RuleSet
 
 
@@ -17,9 +19,9 @@ class RuleBook(Protocol):
         """
         ...
 
-    def error(self, org_id: str = "") -> str:
-        """Why the newest rules were refused, with file and place; empty when they are in force.
+    def problems(self, org_id: str = "") -> Sequence[ConfigurationProblem]:
+        """The files of rules that are not in force as they are now.
 
-        Of a file of another organisation than `org_id` it says no more than that there is a wrong one.
+        Of files of other organisations than `org_id` it says no more than that there is a wrong one.
         """
         ...

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from protos.gen.nexus.router.v1 import contract_pb2 as pb
-from provider_router.domain.contracts.contract_checks import Path
+from provider_router.domain.contracts.contract_checks import Path, field_text
 from provider_router.domain.errors import Reason, failure
 from shared.errors import FieldViolation, NexusError
-
-_RATES = ("rates", "long_context_rates")
-_RENAMED: Mapping[tuple[str, str], str] = {
-    ("quality", "default"): "default_ppm",
-    ("prices", "per_request"): "per_request_micro_usd",
-    **{(section, kind): f"{kind}_micro_usd" for section in _RATES for kind in ("input", "output")},
-    **{(section, kind): f"{kind}_micro_usd" for section in _RATES for kind in ("cached_input", "cache_write")},
-}
-"""What the message calls a field of a section of the domain, where the names differ."""
 
 
 def field_of(path: Path, message: pb.Contract) -> str:
     """The path in a request of what stands at `path` in the domain: `contract.prices[0].rates.input_micro_usd`."""
-    shown = "contract"
-    section = ""
-    for part in _indexed(path, message):
-        if isinstance(part, int):
-            shown += f"[{part}]"
-        else:
-            shown += f".{_RENAMED.get((section, part), part)}"
-            section = part
-    return shown
+    return field_text(_indexed(path, message))
 
 
 def refused(violations: Sequence[FieldViolation]) -> NexusError:

@@ -87,6 +87,7 @@ def completion(answer: Answer) -> router_pb2.ChatCompletionResponse:
         finish_reason=_FINISH_REASONS[answer.finish_reason],
         usage=usage(answer.usage),
         cost_micro_usd=answer.cost_micro_usd,
+        cost_unknown=answer.cost_unknown,
         attempts=_attempts(answer.attempts),
         demonstration=answer.demonstration,
         decision_id=answer.decision_id,
@@ -107,9 +108,12 @@ def stream_event(event: ChatEvent) -> router_pb2.StreamChatCompletionResponse:
             return router_pb2.StreamChatCompletionResponse(started=_started(event))
         case Continued():
             return router_pb2.StreamChatCompletionResponse(continued=_continued(event))
-        case Completed(finish_reason, used, cost_micro_usd):
+        case Completed(finish_reason, used, cost_micro_usd, cost_unknown):
             completed = router_pb2.StreamCompleted(
-                finish_reason=_FINISH_REASONS[finish_reason], usage=usage(used), cost_micro_usd=cost_micro_usd
+                finish_reason=_FINISH_REASONS[finish_reason],
+                usage=usage(used),
+                cost_micro_usd=cost_micro_usd,
+                cost_unknown=cost_unknown,
             )
             return router_pb2.StreamChatCompletionResponse(completed=completed)
 
@@ -181,4 +185,6 @@ def model(listed: ListedModel) -> router_pb2.Model:
         output_micro_usd_per_million=rates.output,
         demonstration=service.contract.demonstration,
         configured=listed.configured,
+        free=listed.is_free,
+        price_unknown=listed.price_unknown,
     )

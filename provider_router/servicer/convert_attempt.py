@@ -30,6 +30,7 @@ def ledger_attempt(entry: LedgerEntry) -> decision_pb2.LedgerAttempt:
         message.reason = closing.reason
         message.estimated = closing.estimated
         message.cost_micro_usd = closing.cost_micro_usd
+        message.cost_unknown = entry.cost_is_unknown
         message.end_time.FromDatetime(closing.time)
         if closing.first_token_ms is not None:
             message.first_token_ms = closing.first_token_ms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from protos.gen.nexus.router.v1 import contract_pb2 as pb
@@ -37,6 +37,12 @@ from shared.errors import FieldViolation
 _OPERATIONS = {wire: domain for domain, wire in OPERATIONS.items()}
 _MODALITIES = {wire: domain for domain, wire in MODALITIES.items()}
 _END_OF_DAY = 1440
+_TRAINING: Mapping[bool | None, pb.Training.ValueType] = {
+    None: pb.TRAINING_NOT_STATED,
+    False: pb.TRAINING_NO,
+    True: pb.TRAINING_YES,
+}
+_TRAINS = {wire: said for said, wire in _TRAINING.items()}
 
 
 def contract_of(message: pb.Contract, org_id: str = "") -> Contract:
@@ -210,7 +216,8 @@ def _privacy_of(message: pb.Privacy) -> Privacy:
         clearance=data_class_of(message.clearance) or DataClass.PUBLIC,
         regions=frozenset(message.regions),
         retention_days=message.retention_days if message.HasField("retention_days") else None,
-        trains_on_data=message.trains_on_data,
+        # Who does not know the newer field says yes by the older one; no is said by the newer one alone.
+        trains_on_data=_TRAINS.get(message.training, message.trains_on_data or None),
         on_premises=message.on_premises,
         encrypted=message.encrypted,
         certifications=frozenset(message.certifications),
@@ -222,10 +229,11 @@ def _privacy(privacy: Privacy) -> pb.Privacy:
         clearance=DATA_CLASSES[privacy.clearance],
         regions=sorted(privacy.regions),
         retention_days=privacy.retention_days,
-        trains_on_data=privacy.trains_on_data,
+        trains_on_data=privacy.may_train,
         on_premises=privacy.on_premises,
         encrypted=privacy.encrypted,
         certifications=sorted(privacy.certifications),
+        training=_TRAINING[privacy.trains_on_data],
     )
 
 

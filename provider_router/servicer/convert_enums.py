@@ -37,6 +37,7 @@ COMPARISONS: Mapping[Comparison, pb.Comparison.ValueType] = {
     Comparison.AT_LEAST: pb.COMPARISON_AT_LEAST,
     Comparison.IN: pb.COMPARISON_IN,
 }
+_OPERATIONS = {wire: domain for domain, wire in OPERATIONS.items()}
 _DATA_CLASSES = {wire: domain for domain, wire in DATA_CLASSES.items()}
 _COMPARISONS = {wire: domain for domain, wire in COMPARISONS.items()}
 
@@ -44,6 +45,11 @@ _COMPARISONS = {wire: domain for domain, wire in COMPARISONS.items()}
 def data_class_of(value: pb.DataClass.ValueType) -> DataClass | None:
     """The data class on the wire; None where it is not set."""
     return _DATA_CLASSES.get(value)
+
+
+def operation_of(value: pb.Operation.ValueType) -> Operation | None:
+    """The operation on the wire; None where it is not set."""
+    return _OPERATIONS.get(value)
 
 
 def trait_value(value: TraitValue) -> pb.TraitValue:

@@ -33,4 +33,5 @@ def model_usage(found: ModelUsage) -> ledger_pb2.ModelUsage:
         reasoning_tokens=found.usage.reasoning_tokens,
         cost_micro_usd=found.cost_micro_usd,
         estimated=found.estimated,
+        cost_unknown=found.cost_unknown,
     )

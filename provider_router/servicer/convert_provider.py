@@ -31,6 +31,10 @@ def provider(report: ProviderReport) -> router_pb2.Provider:
         state=_STATES[report.state],
         models=report.models,
         deployments=map(deployment, report.deployments),
+        places=[
+            router_pb2.ProviderPlace(deployment=each.name, base_url=each.chat_url)
+            for each in report.provider.deployments
+        ],
     )
     last = report.last
     if last is not None:
@@ -52,6 +56,7 @@ def deployment(status: DeploymentStatus) -> router_pb2.DeploymentStatus:
         usable_keys=status.usable_keys,
         configured_keys=status.configured_keys,
         last_error_reason=status.last_error_reason,
+        seems_back=status.seems_back,
     )
     if status.paused_until is not None:
         message.paused_until.FromDatetime(status.paused_until)

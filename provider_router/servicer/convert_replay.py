@@ -46,6 +46,7 @@ def _replay_result(result: ReplayResult) -> pb.ReplayResult:
         area_ppm=result.area_ppm,
         changed=result.changed,
         skipped=result.skipped,
+        damaged=result.damaged,
     )
 
 
@@ -55,6 +56,7 @@ def _policy(summary: PolicySummary) -> pb.ReplayPolicy:
         routed=summary.routed,
         unrouted=summary.unrouted,
         cost_micro_usd=summary.cost_micro_usd,
+        unpriced=summary.unpriced,
         quality_ppm=summary.quality_ppm,
         judged=summary.judged,
         shares=[pb.ModelShare(model=model, requests=requests) for model, requests in summary.shares],

@@ -14,11 +14,14 @@ from provider_router.servicer import convert_decision, convert_replay
 from provider_router.servicer.caller import current_caller
 from provider_router.servicer.convert_attempt import ledger_attempt
 from provider_router.servicer.convert_call import chat_call
+from provider_router.servicer.convert_enums import operation_of
+from provider_router.use_cases.admit_call import AdmitCall
 from provider_router.use_cases.explain_route import ExplainRoute
 from provider_router.use_cases.get_decision import GetDecision
 from provider_router.use_cases.list_decisions import ListDecisions
 from provider_router.use_cases.replay_decisions import ReplayDecisions
 from provider_router.use_cases.report_outcome import ReportOutcome
+from provider_router.use_cases.verify_chain import VerifyChain
 from provider_router.use_cases.verify_decision import VerifyDecision
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -28,16 +31,18 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class DecisionUseCases:
     """What the servicer needs."""
 
+    admit: AdmitCall
     explain: ExplainRoute
     get: GetDecision
     page: ListDecisions
     verify: VerifyDecision
+    verify_all: VerifyChain
     report: ReportOutcome
     replay: ReplayDecisions
 
 
 class DecisionServicer(decision_pb2_grpc.DecisionServiceServicer):
-    """Decisions of the caller's organisation; converts, and does nothing else."""
+    """Decisions of the caller's organisation; converts, and has those admitted who want something computed."""
 
     def __init__(self, use_cases: DecisionUseCases) -> None:
         self._use_cases = use_cases
@@ -48,8 +53,9 @@ class DecisionServicer(decision_pb2_grpc.DecisionServiceServicer):
         """Decides as a call would, without calling anybody and without a record."""
         # The deadline of this RPC is not that of the call that is asked about.
         call = chat_call(request.request, current_caller(), streamed=True, time_left_s=None)
+        await self._use_cases.admit.request(call.caller)
         explained = await self._use_cases.explain(call)
-        return decision_pb2.ExplainRouteResponse(decision=convert_decision.decision(explained.decision))
+        return convert_decision.explanation(explained)
 
     async def GetDecision(
         self, request: decision_pb2.GetDecisionRequest, context: Context
@@ -57,7 +63,7 @@ class DecisionServicer(decision_pb2_grpc.DecisionServiceServicer):
         """Returns a recorded decision."""
         found = await self._use_cases.get(current_caller().org_id, request.decision_id)
         return decision_pb2.GetDecisionResponse(
-            decision=convert_decision.recorded(found.recorded, whole=True),
+            decision=convert_decision.recorded(found.recorded),
             attempts=[ledger_attempt(entry) for entry in found.attempts],
         )
 
@@ -65,9 +71,10 @@ class DecisionServicer(decision_pb2_grpc.DecisionServiceServicer):
         self, request: decision_pb2.ListDecisionsRequest, context: Context
     ) -> decision_pb2.ListDecisionsResponse:
         """Lists recorded decisions, newest first."""
-        page = await self._use_cases.page(current_caller().org_id, request.page_size, request.page_token)
+        operation = operation_of(request.operation)
+        page = await self._use_cases.page(current_caller().org_id, request.page_size, request.page_token, operation)
         return decision_pb2.ListDecisionsResponse(
-            decisions=[convert_decision.recorded(each, whole=False) for each in page.decisions],
+            decisions=[convert_decision.listed(each) for each in page.decisions],
             next_page_token=page.next_token,
         )
 
@@ -75,8 +82,20 @@ class DecisionServicer(decision_pb2_grpc.DecisionServiceServicer):
         self, request: decision_pb2.VerifyDecisionRequest, context: Context
     ) -> decision_pb2.VerifyDecisionResponse:
         """Computes a decision again from what was stored, and compares every step."""
-        found = await self._use_cases.verify(current_caller().org_id, request.decision_id)
+        caller = current_caller()
+        await self._use_cases.admit.request(caller)
+        found = await self._use_cases.verify(caller.org_id, request.decision_id)
         return convert_decision.verification(found)
+
+    async def VerifyChain(
+        self, request: decision_pb2.VerifyChainRequest, context: Context
+    ) -> AsyncGenerator[decision_pb2.VerifyChainResponse, None]:
+        """Verifies every kept record of the organisation, oldest first."""
+        caller = current_caller()
+        await self._use_cases.admit.request(caller)
+        async with aclosing(self._use_cases.verify_all(caller.org_id, request.expect_hash)) as events:
+            async for event in events:
+                yield convert_decision.chain_event(event)
 
     async def ReportOutcome(
         self, request: decision_pb2.ReportOutcomeRequest, context: Context
@@ -89,7 +108,8 @@ class DecisionServicer(decision_pb2_grpc.DecisionServiceServicer):
         self, request: decision_pb2.ReplayDecisionsRequest, context: Context
     ) -> AsyncGenerator[decision_pb2.ReplayDecisionsResponse, None]:
         """Decides recorded or imported requests by other rules, and compares cost and quality."""
-        source = convert_replay.source(request)
-        async with aclosing(self._use_cases.replay(current_caller(), source, request.rules_yaml)) as events:
+        source, caller = convert_replay.source(request), current_caller()
+        await self._use_cases.admit.request(caller)
+        async with aclosing(self._use_cases.replay(caller, source, request.rules_yaml)) as events:
             async for event in events:
                 yield convert_replay.event(event)

@@ -65,6 +65,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         return ledger_pb2.SummarizeUsageResponse(
             models=map(convert_ledger.model_usage, found),
             cost_micro_usd=sum(model.cost_micro_usd for model in found),
+            cost_unknown=sum(model.cost_unknown for model in found),
         )
 
     async def InvalidateCache(

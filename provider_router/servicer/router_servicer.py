@@ -11,10 +11,12 @@ import grpc
 
 from protos.gen.nexus.router.v1 import router_pb2, router_pb2_grpc
 from provider_router.domain.calls.chat_call import ChatCall
+from provider_router.domain.calls.embedding import Handling
 from provider_router.ports.answer_source import AnswerSource
-from provider_router.servicer import convert
+from provider_router.servicer import convert, convert_troubles
 from provider_router.servicer.caller import current_caller
 from provider_router.servicer.convert_call import chat_call
+from provider_router.servicer.convert_enums import data_class_of
 from provider_router.servicer.convert_provider import provider
 from provider_router.use_cases.complete_chat import CompleteChat
 from provider_router.use_cases.embed_texts import EmbedTexts
@@ -59,7 +61,8 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
         self, request: router_pb2.EmbedRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> router_pb2.EmbedResponse:
         """Turns texts into vectors."""
-        embedded = await self._use_cases.embed_texts(current_caller(), request.model, list(request.inputs))
+        handling = Handling(data_class_of(request.data_class), frozenset(map(str.lower, request.residency)))
+        embedded = await self._use_cases.embed_texts(current_caller(), request.model, list(request.inputs), handling)
         return router_pb2.EmbedResponse(
             model=embedded.model,
             embeddings=[router_pb2.Embedding(values=vector) for vector in embedded.embeddings.vectors],
@@ -71,7 +74,12 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
     ) -> router_pb2.ListModelsResponse:
         """Lists the models that are configured."""
         listed = self._use_cases.list_models(current_principal().org_id)
-        return router_pb2.ListModelsResponse(models=map(convert.model, listed.models), chat_chain=listed.chat_chain)
+        return router_pb2.ListModelsResponse(
+            models=map(convert.model, listed.models),
+            chat_chain=listed.chat_chain,
+            configuration_problems=map(convert_troubles.problem, listed.troubles.problems),
+            unusable=map(convert_troubles.unusable, listed.troubles.unusable),
+        )
 
     async def ListProviders(
         self, request: router_pb2.ListProvidersRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -81,7 +89,9 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
         return router_pb2.ListProvidersResponse(
             providers=map(provider, report.providers),
             config_version=report.config_version,
-            config_error=report.config_error,
+            config_error="; ".join(map(str, report.troubles.problems)),
+            configuration_problems=map(convert_troubles.problem, report.troubles.problems),
+            unusable=map(convert_troubles.unusable, report.troubles.unusable),
         )
 
 

@@ -31,7 +31,9 @@ _Decide: TypeAlias = Callable[[ChatCall], Awaitable[Routed]]
 
 
 class AnswerChat:
-    """Implements `AnswerSource`: `Started`, deltas, `Completed`; `Continued` where the caller asked for that.
+    """Implements `AnswerSource` for calls that were let in (`AdmitAnswers`).
+
+    `Started`, deltas, `Completed`; `Continued` where the caller asked for that.
 
     A failure before the first piece moves on, unseen but for `attempts`; a later one ends the stream with
     STREAM_BROKEN, or has another service go on. Nothing is ever sent twice. Every attempt is settled when this ends,
@@ -53,12 +55,10 @@ class AnswerChat:
             NexusError: With a reason of `domain.errors.Reason`; DEADLINE_EXCEEDED when the caller gave it no more time.
         """
         began_s = self._clock.monotonic()
-        call.request.check()
-        await self._admit.request(call.caller)
         routed = await self._decided(call)
         expected_tokens = routed.decision.request.input_tokens + routed.decision.request.output_tokens
         await self._admit.tokens(call.caller, expected_tokens)
-        self._means.retries.request()
+        self._means.retries.request(call.caller.org_id)
         run = ChatRun(self._means, call, routed, began_s)
         try:
             attempt, event = await run.first_piece()
@@ -76,7 +76,8 @@ class AnswerChat:
             if (rest := told.rest()) is not None:
                 yield rest
             self._affinity.note(call.caller.org_id, call.options.conversation_id, attempt.service.name)
-            yield Completed(event.finish_reason, told.usage(event), await run.cost_micro_usd())
+            cost_micro_usd = await run.cost_micro_usd()
+            yield Completed(event.finish_reason, told.usage(event), cost_micro_usd, run.cost_unknown())
         except NexusError as error:
             if error.reason in FAILED_IN_TIME and run.is_over_for_the_caller():
                 raise deadline_passed() from error

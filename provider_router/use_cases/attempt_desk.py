@@ -18,7 +18,7 @@ from provider_router.domain.contracts.provider import Target
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.decisions.route_request import Caller
 from provider_router.domain.errors import Reason, failure
-from provider_router.domain.money.attempt import AttemptClosing, AttemptOpening, Outcome
+from provider_router.domain.money.attempt import AttemptClosing, AttemptOpening, Outcome, cost_is_unknown
 from provider_router.domain.money.pricing import cost_micro_usd, upper_bound_micro_usd
 from provider_router.domain.money.provider_charges import provider_charges, unused
 from provider_router.domain.money.rate import Charge
@@ -108,6 +108,7 @@ class OpenAttempt:
         service: That is called.
         lease: Where.
         cost_micro_usd: What it cost; 0 before its end.
+        cost_unknown: Whether nobody knows what it cost.
     """
 
     def __init__(self, desk: AttemptDesk, service: Service, opening: AttemptOpening, hold: _Hold) -> None:
@@ -115,6 +116,7 @@ class OpenAttempt:
         self.service = service
         self.lease = hold.lease
         self.cost_micro_usd = 0
+        self.cost_unknown = False
         self._desk = desk
         self._hold = hold
         self._began_s = hold.began_s
@@ -161,6 +163,7 @@ class OpenAttempt:
             duration_ms=round(self.seconds() * 1000),
             time=self._desk.ports.clock.now(),
         )
+        self.cost_unknown = cost_is_unknown(self.opening, closing)
         rest = unused(self._hold.charges, self._hold.charged_tokens, usage.input_tokens + usage.output_tokens)
         try:
             self._desk.ports.deployments.release(self.lease, _report(ending, closing))
@@ -281,10 +284,14 @@ class AttemptDesk:
 
 
 def _unavailable(service: Service, unavailable: Unavailable) -> NexusError:
+    provider, said = service.provider, _UNAVAILABLE.get(unavailable.reason, "cannot be called now")
+    if unavailable.reason is Reason.PROVIDER_NOT_CONFIGURED:
+        said = f"{said}: set {provider.key_source}"
+    cause = {"cause": unavailable.cause} if unavailable.cause else {}
     return failure(
         unavailable.reason,
-        f"The provider '{service.provider.name}' {_UNAVAILABLE.get(unavailable.reason, 'cannot be called now')}.",
-        metadata={"provider": service.provider.name, "model": service.name},
+        f"The provider '{provider.name}' {said}{f' ({unavailable.cause})' if unavailable.cause else ''}.",
+        metadata={"provider": provider.name, "model": service.name} | cause,
         retry_after_s=unavailable.retry_after_s,
     )
 

@@ -139,6 +139,10 @@ class ChatRun:
             await asyncio.wait(self._losers, timeout=_LOSERS_S)
         return sum(each.attempt.cost_micro_usd for each in self._attempts)
 
+    def cost_unknown(self) -> bool:
+        """Whether nobody knows what one of the attempts cost that have ended."""
+        return any(each.attempt.cost_unknown for each in self._attempts)
+
     def used_tokens(self) -> int:
         """Tokens that all attempts were charged for that have ended."""
         usages = [each.usage for each in self._attempts if each.usage is not None]
@@ -168,7 +172,7 @@ class ChatRun:
     async def _second(self) -> ChatAttempt | None:
         """The attempt that runs beside the silent one; at most one a call."""
         stop = self._walk.beside
-        if stop is None or not self._may_race or not self._means.retries.may_add_a_call():
+        if stop is None or not self._may_race or not self._means.retries.may_add_a_call(self._call.caller.org_id):
             return None
         self._may_race = False
         try:
@@ -253,7 +257,7 @@ class ChatRun:
         self._fall_back(stop, error.reason)
 
     def _pace(self, stop: Stop) -> Pace:
-        return Pace(self._control, self._left_s(), another=self._walk.has_another(stop))
+        return Pace(self._call.caller.org_id, self._control, self._left_s(), another=self._walk.has_another(stop))
 
     def _only_cheaper(self, stop: Stop, error: NexusError) -> None:
         """Leaves only services in the walk that reserve less than `stop`; raises `error` without one."""

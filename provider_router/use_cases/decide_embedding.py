@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from provider_router.domain.calls.embedding import Handling
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.decisions.no_route import no_route
@@ -21,7 +22,7 @@ from shared.ids import IdSource
 class DecidesEmbeddings(Protocol):
     """`DecideEmbedding`."""
 
-    async def __call__(self, caller: Caller, service: Service, texts: Sequence[str]) -> str:
+    async def __call__(self, caller: Caller, service: Service, texts: Sequence[str], handling: Handling) -> str:
         """Returns the id of the decision, or raises when `service` may not have `texts`."""
         ...
 
@@ -29,8 +30,7 @@ class DecidesEmbeddings(Protocol):
 class DecideEmbedding:
     """Puts embeddings through what chats go through: match, rules, clearance, budget; and a record of it.
 
-    There is nothing to choose, since the model is settled: the decision is whether that one may be called. Texts have
-    the rules' default class of data.
+    There is nothing to choose, since the model is settled: the decision is whether that one may be called.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class DecideEmbedding:
         self._log = log
         self._clock, self._new_id = stamps
 
-    async def __call__(self, caller: Caller, service: Service, texts: Sequence[str]) -> str:
+    async def __call__(self, caller: Caller, service: Service, texts: Sequence[str], handling: Handling) -> str:
         """The id of the decision that `service` may embed `texts`.
 
         Raises:
@@ -68,12 +68,13 @@ class DecideEmbedding:
             # Each text has a context of its own.
             input_tokens=max(self._counter.text(service, text) for text in texts),
             payload_bytes=sum(len(text.encode("utf-8", "surrogatepass")) for text in texts),
-            data_class=world.rules.default_data_class,
+            data_class=world.rules.default_data_class if handling.data_class is None else handling.data_class,
+            residency=handling.residency,
             budget_left_micro_usd=budget.left_micro_usd if budget else None,
         )
         decision = self._engine.decide(world, request, self._clock.now())
         decision_id = self._new_id()
         await self._log.append(decision_id, decision, world)
         if not decision.choice:
-            raise no_route(decision, world.registry, budget, decision_id)
+            raise no_route(decision, world, budget, decision_id)
         return decision_id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from provider_router.domain.calls.chat_call import ChatCall
-from provider_router.domain.decisions.no_route import no_route
 from provider_router.domain.decisions.routed import Routed
 from provider_router.ports.decision_log import DecisionLog
 from provider_router.use_cases.explain_route import ExplainRoute
@@ -31,5 +30,5 @@ class DecideRoute:
         decision_id = self._new_id()
         await self._log.append(decision_id, explained.decision, explained.world)
         if not explained.decision.choice:
-            raise no_route(explained.decision, explained.world.registry, explained.budget, decision_id)
+            raise explained.refusal(decision_id)
         return Routed(decision_id, explained.decision, explained.world.registry.services)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from provider_router.domain.calls.embedding import Embeddings
+from provider_router.domain.calls.embedding import AS_RULES_SAY, Embeddings, Handling
 from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import Service
@@ -78,23 +78,26 @@ class EmbedTexts:
         self._means = means
         self._clock = means.desk.ports.clock
 
-    async def __call__(self, caller: Caller, model: str, texts: Sequence[str]) -> EmbeddedTexts:
+    async def __call__(
+        self, caller: Caller, model: str, texts: Sequence[str], handling: Handling = AS_RULES_SAY
+    ) -> EmbeddedTexts:
         """Embeds `texts`.
 
         Args:
             caller: Who asks, and pays.
             model: `provider/model`, or empty for the configured one.
             texts: 1 to 256 texts.
+            handling: What is said of them.
 
         Raises:
             NexusError: With a reason of `domain.errors.Reason`.
         """
         service = self._registry.current(caller.org_id).embedding_service(model)
         await self._admit.request(caller)
-        decision_id = await self._decide(caller, service, texts)
+        decision_id = await self._decide(caller, service, texts, handling)
         tokens = sum(self._means.counter.text(service, text) for text in texts)
         await self._admit.tokens(caller, tokens)
-        self._means.retries.request()
+        self._means.retries.request(caller.org_id)
         used = 0
         try:
             embeddings = await self._embedded(_Asked(caller, service, texts, tokens, decision_id))
@@ -117,7 +120,7 @@ class EmbedTexts:
         error = failure(Reason.PROVIDER_TIMEOUT, f"'{service.name}' did not answer within the time limit of the call.")
         number = 0
         while (stop := walk.current) is not None:
-            pace = Pace(control, end_s - self._clock.monotonic(), another=False)
+            pace = Pace(asked.caller.org_id, control, end_s - self._clock.monotonic(), another=False)
             if pace.left_s <= 0:
                 break
             try:

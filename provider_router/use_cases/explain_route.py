@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from provider_router.domain.calls.chat_call import ChatCall
 from provider_router.domain.decisions.decision import Decision
+from provider_router.domain.decisions.no_route import no_route
 from provider_router.domain.decisions.world import World
 from provider_router.domain.money.budget import BudgetStatus
 from provider_router.ports.decision_engine import DecisionEngine
 from provider_router.use_cases.read_features import ReadFeatures
 from provider_router.use_cases.see_world import SeeWorld
 from shared.clock import Clock
+from shared.errors import NexusError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,10 @@ class Explained:
     decision: Decision
     world: World
     budget: BudgetStatus | None
+
+    def refusal(self, decision_id: str = "") -> NexusError:
+        """The error of a decision without a choice, for the caller to raise; `decision_id` is that of its record."""
+        return no_route(self.decision, self.world, self.budget, decision_id)
 
 
 class ExplainRoute:

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from provider_router.domain.configuration.troubles import Troubles
 from provider_router.domain.traffic.deployment_status import DeploymentStatus
 from provider_router.domain.traffic.provider_health import ProviderReport, state_of
 from provider_router.ports.deployments import Deployments
-from provider_router.ports.rule_book import RuleBook
 from provider_router.ports.service_registry import ServiceRegistry
+from provider_router.use_cases.find_troubles import FindTroubles
 
 
 @dataclass(frozen=True, slots=True)
 class ProvidersReport:
-    """The providers in the configuration's order, which configuration is in force, and why a newer one is not."""
+    """The providers in the configuration's order, which configuration is in force, and what is not."""
 
     providers: tuple[ProviderReport, ...]
     config_version: str
-    config_error: str
+    troubles: Troubles
 
 
 class ListProviders:
     """Reports what is configured and what was seen; calls nobody."""
 
-    def __init__(self, registry: ServiceRegistry, rules: RuleBook, deployments: Deployments) -> None:
+    def __init__(self, registry: ServiceRegistry, troubles: FindTroubles, deployments: Deployments) -> None:
         self._registry = registry
-        self._rules = rules
+        self._troubles = troubles
         self._deployments = deployments
 
     def __call__(self, org_id: str) -> ProvidersReport:
@@ -42,5 +43,4 @@ class ListProviders:
             ProviderReport(provider, state_of(statuses[name]), tuple(names[name]), tuple(statuses[name]))
             for name, provider in snapshot.providers.items()
         ]
-        errors = [error for error in (snapshot.config_error, self._rules.error(org_id)) if error]
-        return ProvidersReport(tuple(reports), snapshot.config_version, "; ".join(errors))
+        return ProvidersReport(tuple(reports), snapshot.config_version, self._troubles(org_id))

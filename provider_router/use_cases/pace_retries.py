@@ -9,7 +9,7 @@ from provider_router.domain.decisions.decision import Control
 from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.chain_walk import Stop
 from provider_router.domain.traffic.retry import PASSES_SOON, Move, backoff_s, longest_wait_s, move_after
-from provider_router.domain.traffic.retry_budget import RetryBudget
+from provider_router.domain.traffic.retry_budget import RetryBudgets
 from shared.clock import Clock
 from shared.errors import NexusError
 
@@ -19,8 +19,9 @@ _WAITS = 3
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What bounds the pauses of one call: its control, the time left to it, and whether another service is left."""
+    """What bounds the pauses of one call: whose it is, its control, the time left, and whether another service is."""
 
+    org_id: str
     control: Control
     left_s: float
     another: bool
@@ -30,7 +31,7 @@ class PaceRetries:
     """Paces the retries of all calls of this process.
 
     Args:
-        budget: How many there may be.
+        budgets: How many there may be, by organisation.
         clock: Tells the time to it.
         sleep: Waits for so many seconds.
         random: A number from 0 to 1.
@@ -38,23 +39,23 @@ class PaceRetries:
 
     def __init__(
         self,
-        budget: RetryBudget,
+        budgets: RetryBudgets,
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]],
         random: Callable[[], float],
     ) -> None:
-        self._budget = budget
+        self._budgets = budgets
         self._clock = clock
         self._sleep = sleep
         self._random = random
 
-    def request(self) -> None:
-        """Notes that a call came."""
-        self._budget.request()
+    def request(self, org_id: str) -> None:
+        """Notes that a call of `org_id` came."""
+        self._budgets.of(org_id).request()
 
-    def may_add_a_call(self) -> bool:
-        """Whether the budget allows one more call; takes it."""
-        return self._budget.take(self._clock.monotonic())
+    def may_add_a_call(self, org_id: str) -> bool:
+        """Whether the budget of `org_id` allows one more call; takes it."""
+        return self._budgets.of(org_id).take(self._clock.monotonic())
 
     async def waited_until_callable(self, stop: Stop, error: NexusError, pace: Pace) -> bool:
         """Whether it was worth its while to wait for a service that could not be called, and was done."""
@@ -70,7 +71,7 @@ class PaceRetries:
     async def paused(self, stop: Stop, error: NexusError, pace: Pace) -> bool:
         """Whether a service that failed may be tried again; the pause before that is over then."""
         pause_s = self._pause_s(stop, error, pace)
-        if pause_s is None or not self.may_add_a_call():
+        if pause_s is None or not self.may_add_a_call(pace.org_id):
             return False
         if pause_s > 0:
             await self._sleep(pause_s)

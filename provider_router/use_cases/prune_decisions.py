@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from provider_router.ports.decision_log import DecisionLog
 from shared.clock import Clock
-from shared.errors import UpstreamDown
 
 _STEP = 100
 """Records that are removed in one transaction, for which the writes of calls wait."""
@@ -50,11 +49,7 @@ class PruneDecisions:
         return total
 
     async def watch(self) -> None:
-        """Removes again and again, until cancelled."""
+        """Removes again and again, until cancelled. Raises as a call does; may be begun again."""
         while True:
             await asyncio.sleep(self._retention.every_s)
-            try:
-                await self()
-            except UpstreamDown:
-                # The records are there for the next look.
-                continue
+            await self()

@@ -71,6 +71,7 @@ class ReadFeatures:
             tier=options.tier,
             needs_tools=bool(chat.tools),
             needs_json_schema=chat.response_schema is not None,
+            parameters=chat.parameters,
             input_tokens=input_tokens,
             max_output_tokens=max_output_tokens,
             output_tokens=expected_output_tokens(estimate, input_tokens, max_output_tokens),

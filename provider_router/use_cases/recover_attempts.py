@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from provider_router.ports.ledger import Ledger
-from shared.errors import NexusError
 
 
 class RecoverAttempts:
@@ -29,11 +28,7 @@ class RecoverAttempts:
         return await self._ledger.recover()
 
     async def watch(self) -> None:
-        """Settles them again and again, until cancelled."""
+        """Settles them again and again, until cancelled. Raises as a call does; may be begun again."""
         while True:
             await asyncio.sleep(self._every_s)
-            try:
-                await self()
-            except NexusError:
-                # The store is away or full; the next look may find it well.
-                continue
+            await self()

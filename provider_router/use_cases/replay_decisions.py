@@ -12,6 +12,7 @@ from provider_router.domain.decisions.route_request import Caller
 from provider_router.ports.rule_book import RuleBook
 from provider_router.ports.rules_parser import RulesParser
 from provider_router.ports.service_registry import ServiceRegistry
+from provider_router.use_cases.long_work import LongWork
 from provider_router.use_cases.replay_imported import ReplayImported
 from provider_router.use_cases.replay_recorded import ReplayRecorded
 
@@ -29,7 +30,7 @@ class ReplaySource:
 
 
 class ReplayDecisions:
-    """Replays, one after the other: whoever comes second waits, so that calls are never short of time for long."""
+    """Replays, in turns: calls are never short of time for long, whoever replays how much."""
 
     def __init__(
         self,
@@ -38,13 +39,14 @@ class ReplayDecisions:
         parser: RulesParser,
         recorded: ReplayRecorded,
         imported: ReplayImported,
+        turns: LongWork,
     ) -> None:
         self._registry = registry
         self._rules = rules
         self._parser = parser
         self._recorded = recorded
         self._imported = imported
-        self._turn = asyncio.Lock()
+        self._turns = turns
 
     async def __call__(
         self, caller: Caller, source: ReplaySource, rules_text: str
@@ -58,19 +60,20 @@ class ReplayDecisions:
 
         Raises:
             InvalidInput: RULES_INVALID, MODEL_UNKNOWN, TIER_UNKNOWN.
+            QuotaExceeded: RATE_LIMITED, when the organisation replays too much at once.
             UpstreamDown: The log cannot be read.
         """
         in_force = self._rules.of(caller.org_id)
-        async with self._turn:
+        async with self._turns.turn(caller.org_id) as slices:
             # In a thread: many policies take a while, and calls do not wait for them.
             tried = await asyncio.to_thread(self._parser.parse, rules_text) if rules_text else None
             if source.imported:
                 policies = {IN_FORCE: in_force} | ({TRIED: tried} if tried else {})
                 registry = self._registry.current(caller.org_id)
-                events = self._imported(caller, registry, policies, source.imported, source.curve_points)
+                events = self._imported(caller, registry, policies, source.imported, source.curve_points, slices)
             else:
                 name = TRIED if tried else IN_FORCE
-                events = self._recorded(caller.org_id, tried or in_force, name, source.recorded)
+                events = self._recorded(caller.org_id, tried or in_force, name, source.recorded, slices)
             async with aclosing(events):
                 async for event in events:
                     yield event

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -31,9 +30,9 @@ from provider_router.domain.tasks.expected_output import expected_output_tokens
 from provider_router.ports.decision_engine import DecisionEngine
 from provider_router.ports.task_estimator import TaskEstimator
 from provider_router.ports.token_counter import TokenCounter
+from provider_router.use_cases.long_work import Slices
 from shared.clock import Clock
 
-_TURN = 10
 _MOST_COST_WEIGHT = 10_000
 
 
@@ -65,6 +64,7 @@ class ReplayImported:
         policies: Mapping[str, RuleSet],
         queries: Sequence[ImportedQuery],
         curve_points: int,
+        slices: Slices,
     ) -> AsyncGenerator[int | ReplayResult, None]:
         """Yields how many decisions were made, now and then; at last the result.
 
@@ -74,6 +74,7 @@ class ReplayImported:
             policies: Rules to decide by, by name; the curve is that of the last.
             queries: At least one.
             curve_points: Of the curve; 0 for none.
+            slices: Says when others are to work.
 
         Raises:
             InvalidInput: MODEL_UNKNOWN.
@@ -82,15 +83,14 @@ class ReplayImported:
         _check_known(queries, registry)
         views = _Views(registry)
         cases: list[_Case] = []
-        for number, query in enumerate(queries, start=1):
+        for query in queries:
+            await slices.rest()
             cases.append(await self._case(caller, query, views, now))
-            if number % _TURN == 0:
-                await asyncio.sleep(0)
         summaries: list[PolicySummary] = []
         chosen: list[list[str]] = []
         decided = 0
         for name, rules in policies.items():
-            picks = await self._picks(cases, rules, now)
+            picks = await self._picks(cases, rules, now, slices)
             summaries.append(_summed(name, picks))
             chosen.append([pick.service for pick in picks])
             decided += len(cases)
@@ -98,8 +98,9 @@ class ReplayImported:
         curve: list[CurvePoint] = []
         rules = list(policies.values())[-1]
         for weight in _weights(curve_points):
-            summary = _summed("", await self._picks(cases, _with_cost_weight(rules, weight), now))
-            if summary.quality_ppm is not None:
+            summary = _summed("", await self._picks(cases, _with_cost_weight(rules, weight), now, slices))
+            # Without all costs there is no place for a point.
+            if summary.quality_ppm is not None and not summary.unpriced:
                 curve.append(CurvePoint(weight, summary.cost_micro_usd, summary.quality_ppm))
             decided += len(cases)
             yield decided
@@ -125,13 +126,12 @@ class ReplayImported:
         picks = {each.model: _pick(services[each.model].contract, each, now) for each in query.results}
         return _Case(request, registry, picks)
 
-    async def _picks(self, cases: Sequence[_Case], rules: RuleSet, now: datetime) -> list[Pick]:
+    async def _picks(self, cases: Sequence[_Case], rules: RuleSet, now: datetime, slices: Slices) -> list[Pick]:
         picks: list[Pick] = []
         for case in cases:
+            await slices.rest()
             choice = self._engine.decide(World(case.registry, rules, _ALL_WELL), case.request, now).choice
             picks.append(case.picks[choice] if choice else Pick())
-            if len(picks) % _TURN == 0:
-                await asyncio.sleep(0)
         return picks
 
 
@@ -167,7 +167,7 @@ def _check_known(queries: Sequence[ImportedQuery], registry: RegistrySnapshot) -
 
 def _pick(contract: Contract, result: ImportedResult, now: datetime) -> Pick:
     cost = result.cost_micro_usd
-    if cost is None:
+    if cost is None and not contract.price_is_unknown_on(now.date()):
         cost = cost_micro_usd(contract.price_on(now.date()), TokenUsage(result.input_tokens, result.output_tokens))
     return Pick(result.model, cost, result.quality_ppm)
 
@@ -180,8 +180,12 @@ def _summed(name: str, picks: Sequence[Pick]) -> PolicySummary:
 
 
 def _best(case: _Case) -> Pick:
-    """The best answer; of equally good ones the cheapest."""
-    return min(case.picks.values(), key=lambda pick: (-(pick.quality_ppm or 0), pick.cost_micro_usd, pick.service))
+    """The best answer; of equally good ones the cheapest, those of unknown cost last."""
+    return min(case.picks.values(), key=_goodness)
+
+
+def _goodness(pick: Pick) -> tuple[int, bool, int, str]:
+    return (-(pick.quality_ppm or 0), pick.cost_micro_usd is None, pick.cost_micro_usd or 0, pick.service)
 
 
 def _always(cases: Sequence[_Case]) -> list[PolicySummary]:

@@ -2,5 +2,6 @@
 
 from shared.server.bootstrap import run
 from shared.server.service import Dependencies, Registration, Service
+from shared.server.supervised import supervised
 
-__all__ = ["Dependencies", "Registration", "Service", "run"]
+__all__ = ["Dependencies", "Registration", "Service", "run", "supervised"]

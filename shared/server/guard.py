@@ -41,6 +41,8 @@ _log = get_logger(__name__)
 _tracer = trace.get_tracer("nexus.rpc")
 MAX_UNARY_S = 3700.0
 """Longest time that a unary call may take when its caller gave no deadline."""
+SLOW_S = 1.0
+"""A call that took so long is worth a line in the log though it went well."""
 _REQUEST_S = 60.0
 _FULLY_CHECKED_BYTES = 16 * 1024
 
@@ -88,14 +90,16 @@ class Guard(grpc.aio.ServerInterceptor):
         decode = handler.request_deserializer
 
         async def unary(_: object, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            async with self._guarded(method, context):
+            async with self._guarded(method, context), asyncio.timeout(_REQUEST_S) as limit:
                 request = _decoded(decode, await _read(context))
-                async with asyncio.timeout(MAX_UNARY_S):
-                    return await handler.unary_unary(request, context)
+                limit.reschedule(asyncio.get_running_loop().time() + MAX_UNARY_S)
+                return await handler.unary_unary(request, context)
 
         async def stream(_: object, context: grpc.aio.ServicerContext[Any, Any]) -> None:
             async with self._guarded(method, context):
-                request = _decoded(decode, await _read(context))
+                async with asyncio.timeout(_REQUEST_S):
+                    raw = await _read(context)
+                request = _decoded(decode, raw)
                 # Written here and closed here: a call cancelled in the middle must end in this task, not whenever
                 # the garbage collector comes by.
                 async with aclosing(handler.unary_stream(request, context)) as responses:
@@ -104,7 +108,8 @@ class Guard(grpc.aio.ServerInterceptor):
 
         # Requests are read and decoded inside the guard: nobody's message is taken into memory before it is known who
         # sends it, and bytes that are no message get the taxonomy's error. For that they are registered as streams of
-        # requests, which on the wire are the same.
+        # requests, which on the wire are the same. The time to read is bounded: a call without a deadline must not hold
+        # its place for ever by never sending its request.
         if handler.response_streaming:
             streaming: Any = grpc.stream_stream_rpc_method_handler
             return streaming(stream, None, handler.response_serializer)
@@ -173,7 +178,9 @@ class Guard(grpc.aio.ServerInterceptor):
         RPC_SECONDS.labels(method, outcome.code).observe(seconds)
         if outcome.reason:
             RPC_ERRORS.labels(method, outcome.reason).inc()
-        _log.info(
+        # A line for each call would cost more than some calls: metrics and traces have those that went well.
+        note = _log.info if outcome.reason or seconds >= SLOW_S else _log.debug
+        note(
             "rpc",
             rpc_method=method,
             code=outcome.code,
@@ -186,9 +193,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
 async def _read(context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
     """Return the bytes of the call's one request."""
-    # A call without a deadline must not hold its place for ever by never sending its request.
-    async with asyncio.timeout(_REQUEST_S):
-        raw: Any = await context.read()
+    raw: Any = await context.read()
     if not isinstance(raw, bytes):
         raise InvalidInput("REQUEST_MALFORMED", "The call ended before it sent a request.")
     return raw

@@ -51,7 +51,7 @@ class Service:
             peers may be asked to end at the same moment. Calls are still taken while it runs.
         stop: closes it, after the last call and the background work have ended.
         background: work that runs beside the calls until it is cancelled; if one ends with an error, so does the
-            process.
+            process. `supervised` keeps it going.
         keys: who knows whose an API key is, when not the settings service by its RPC.
     """
 

@@ -202,7 +202,7 @@ async def test_files_that_change_under_load_are_in_force_within_a_second_and_fai
             (routed.folder / "routing/platform.yaml").unlink(missing_ok=True)
     assert seen.failed == []
     assert f"providers.yaml line {line}" in plain(said.stdout + said.stderr)
-    assert "routing/platform.yaml line 3" in plain(said.stdout + said.stderr)
+    assert "routing/platform.yaml line 4" in plain(said.stdout + said.stderr)
     assert THIRD in said.stdout
     # One look may come late on a machine that is busy with other tests.
     assert statistics.median(took.values()) <= IN_FORCE_S, took

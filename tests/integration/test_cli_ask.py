@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,12 +15,14 @@ from typer.testing import CliRunner
 from mesh.cli import ask_question
 from mesh.cli.app import app
 from protos.gen.nexus.agent.v1 import agent_pb2
+from protos.gen.nexus.router.v1 import contract_pb2, router_pb2
 from shared.errors import InvalidInput, UpstreamDown
 
 sys.path.insert(0, str(Path(__file__).parent / "cli_kit"))
 from fake_mesh import fake_mesh
 
 LOST = UpstreamDown("UNREACHABLE", "Gone.")
+COST = ["--max-cost-usd", "0.0005"]
 TOOL = {
     "tool_call_started": agent_pb2.ToolCallStarted(tool="calculator", arguments_json='{"expression":"6*7"}'),
     "tool_call_finished": agent_pb2.ToolCallFinished(tool="calculator", ok=True, summary="6*7 = 42"),
@@ -102,6 +105,35 @@ def test_the_answer_is_on_standard_output_and_all_else_on_standard_error(mesh, a
     query = mesh.requests("StreamQuery")[0].query
     assert (query.question, query.model, query.conversation_id) == ("What is 6*7?", "a/b", "c-1")
     assert query.request_id
+
+
+def test_options_on_routing_go_along_and_come_back_as_advice(mesh, ask):
+    failure = agent_pb2.RunFailure(reason="NO_ROUTE", message="No model can take this request.")
+    mesh.answers["StreamQuery"] = started(numbered(STARTED, {"run_failed": agent_pb2.RunFailed(failure=failure)}))
+    options = ["--tier", "deep", "--data-class", "restricted", "--residency", "eu", "--residency", "ch"]
+    result = ask("What's up?", *options, "--max-cost-usd", "0.0005", "--cache")
+    routing = mesh.requests("StreamQuery")[0].query.routing
+    assert routing == agent_pb2.RunRouting(
+        tier="deep",
+        data_class=contract_pb2.DATA_CLASS_RESTRICTED,
+        residency=["eu", "ch"],
+        max_cost_micro_usd=500,
+        cache_mode=router_pb2.CACHE_MODE_EXACT,
+    )
+    (advice,) = (line for line in result.stderr.splitlines() if "route explain" in line)
+    assert shlex.split(advice.split("`")[1]) == ["nexus", "route", "explain", "What's up?", *options, *COST]
+
+
+def test_without_options_nothing_is_asked_of_routing(mesh, ask):
+    mesh.answers["StreamQuery"] = started(WHOLE)
+    assert ask("?").exit_code == 0
+    assert mesh.requests("StreamQuery")[0].query.routing == agent_pb2.RunRouting()
+
+
+@pytest.mark.parametrize("options", [("--data-class", "secret"), ("--max-cost-usd", "-1")])
+def test_options_that_mean_nothing_are_refused_before_anybody_is_asked(mesh, ask, options):
+    assert ask("?", *options).exit_code == 2
+    assert mesh.calls == []
 
 
 def test_events_are_lines_of_json_in_the_names_of_the_contract(mesh, ask):

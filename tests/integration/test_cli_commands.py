@@ -135,15 +135,30 @@ def test_conversations_are_listed_shown_and_deleted(mesh, nexus):
     assert mesh.requests("DeleteConversation")[0].conversation_id == "c-1"
 
 
-def test_providers_are_listed_with_why_the_newest_configuration_is_not_in_force(mesh, nexus):
-    provider = router_pb2.Provider(name="acme", type="anthropic", state=router_pb2.PROVIDER_STATE_NOT_CONFIGURED)
-    mesh.answers["ListProviders"] = lambda _: router_pb2.ListProvidersResponse(
-        providers=[provider], config_error="line 3: no such type"
-    )
-    shown = nexus("providers", "list")
-    assert "not configured" in shown.stdout
-    assert "acme has no key." in shown.stderr
-    assert "line 3: no such type" in shown.stderr
+TROUBLED = router_pb2.ListProvidersResponse(
+    providers=[router_pb2.Provider(name="acme", type="anthropic", state=router_pb2.PROVIDER_STATE_NOT_CONFIGURED)],
+    configuration_problems=[router_pb2.ConfigurationProblem(file="limits.yaml", line=3, message="no such scope")],
+    unusable=[router_pb2.Unusable(name="acme", reason="It has no key: the environment variable ACME_KEY is not set.")],
+)
+
+
+@pytest.mark.parametrize("command", [("providers", "list"), ("status",)])
+def test_what_of_the_configuration_cannot_be_used_is_told_beside_the_result(mesh, nexus, command):
+    mesh.answers["ListProviders"] = lambda _: TROUBLED
+    shown = nexus(*command)
+    assert "not configured" in shown.stdout or "ready" in shown.stdout
+    assert "limits.yaml line 3: no such scope." in shown.stderr
+    assert "the environment variable ACME_KEY is not set." in shown.stderr
+    told = printed(nexus(*command, "--json"))
+    assert [each["line"] for each in told["configuration_problems"]] == [3]
+    assert [each["name"] for each in told["unusable"]] == ["acme"]
+
+
+def test_a_status_is_shown_also_where_the_router_does_not_say_what_is_in_force(mesh, nexus):
+    mesh.answers["ListProviders"] = errors.UpstreamDown("STORAGE_DOWN", "The database is locked.")
+    shown = nexus("status")
+    assert shown.exit_code == 0
+    assert "could not be asked: The database is locked." in shown.stderr
 
 
 def deployment_status() -> router_pb2.DeploymentStatus:
@@ -177,6 +192,28 @@ def test_deployments_are_listed_with_what_was_measured(mesh, nexus):
     assert (listed["breaker"], listed["usable_keys"]) == ("BREAKER_STATE_HALF_OPEN", 1)
 
 
+def test_every_place_of_a_provider_is_listed_and_which_answers_again(mesh, nexus):
+    status = router_pb2.DeploymentStatus(
+        model="acme/big", deployment="east", last_error_reason="PROVIDER_UNREACHABLE", seems_back=True
+    )
+    provider = router_pb2.Provider(
+        name="acme",
+        type="anthropic",
+        state=router_pb2.PROVIDER_STATE_AVAILABLE,
+        base_url="https://east.test",
+        places=[
+            router_pb2.ProviderPlace(deployment="east", base_url="https://east.test"),
+            router_pb2.ProviderPlace(deployment="west", base_url="https://west.test"),
+        ],
+        deployments=[status],
+    )
+    mesh.answers["ListProviders"] = lambda _: router_pb2.ListProvidersResponse(providers=[provider])
+    shown = " ".join(nexus("providers", "list").stdout.split())
+    assert "east https://east.test" in shown
+    assert "west https://west.test" in shown
+    assert "PROVIDER_UNREACHABLE, answers again (probe), the next call tries it" in shown
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 def test_watching_providers_shows_them_again_and_again(mesh, nexus, as_json):
     states = [router_pb2.PROVIDER_STATE_AVAILABLE, router_pb2.PROVIDER_STATE_FAILING]
@@ -199,10 +236,14 @@ def test_watching_providers_shows_them_again_and_again(mesh, nexus, as_json):
 
 def test_models_are_listed_with_what_they_can_and_cost(mesh, nexus):
     model = router_pb2.Model(name="acme/big", chat=True, tool_calling=True, input_micro_usd_per_million=2_500_000)
-    mesh.answers["ListModels"] = lambda _: router_pb2.ListModelsResponse(models=[model])
-    shown = nexus("models", "list").stdout
-    assert "chat, tools" in shown
-    assert "2.50" in shown
+    odd = router_pb2.Model(name="acme/odd", chat=True, price_unknown=True)
+    mesh.answers["ListModels"] = lambda _: router_pb2.ListModelsResponse(models=[model, odd])
+    shown = nexus("models", "list")
+    assert "chat, tools" in shown.stdout
+    assert "2.50" in shown.stdout
+    assert shown.stdout.splitlines()[2].split() == ["acme/odd", "chat", "unknown", "unknown"]
+    assert "not used where a budget or a cost limit applies" in shown.stderr
+    assert printed(nexus("models", "list", "--json"))["models"][1]["price_unknown"] is True
 
 
 def test_tools_are_listed_and_switched(mesh, nexus):

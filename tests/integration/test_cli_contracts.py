@@ -41,6 +41,7 @@ prices:
 def clean_environment(monkeypatch):
     for name in ("NEXUS_DATA", "NEXUS_API_KEY", "NEXUS_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
 
 
 @pytest.fixture
@@ -99,6 +100,19 @@ def test_a_contract_is_shown_with_what_was_measured_beside_what_is_promised(mesh
     assert "traits reasoning=true, size=7" in lines
     assert "quality 0.85, code 0.9" in lines
     assert any(line.startswith("2025-01-01 1.25 0.125 10.00") and line.endswith("prices.test") for line in lines)
+
+
+def test_what_nobody_says_is_not_shown_as_a_good_claim(mesh, nexus):
+    plain = pb.RegisteredContract(contract=contract_message(contract_of("one/m", privacy=Privacy())))
+    home = pb.RegisteredContract(contract=contract_message(contract_of("one/h", privacy=Privacy(on_premises=True))))
+    mesh.answers["GetContract"] = lambda _: pb.GetContractResponse(contract=plain)
+    lines = [" ".join(line.split()) for line in nexus("show", "one/m").stdout.splitlines()]
+    for name in ("regions", "keeps data", "trains on data", "on premises", "encrypted", "certifications"):
+        assert f"{name} not stated" in lines
+    assert any(line.startswith("price unknown") for line in lines)
+    mesh.answers["ListContracts"] = lambda _: pb.ListContractsResponse(contracts=[plain, home])
+    listed = [line.split() for line in nexus("list").stdout.splitlines()[1:]]
+    assert [(row[0], row.count("unknown"), row.count("free")) for row in listed] == [("one/m", 2, 0), ("one/h", 0, 2)]
 
 
 def test_a_contract_is_printed_as_a_file_that_can_be_sent_back(mesh, nexus, tmp_path):

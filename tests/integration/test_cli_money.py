@@ -52,6 +52,30 @@ def test_usage_is_shown_by_model_with_its_sum(mesh, nexus):
     assert json.loads(nexus("usage", "--json").stdout)["models"][0]["cost_micro_usd"] == "1234567890"
 
 
+def test_costs_that_nobody_knows_are_not_shown_as_nothing(mesh, nexus):
+    models = [
+        ledger_pb2.ModelUsage(model="house/a", attempts=3, cost_unknown=3),
+        ledger_pb2.ModelUsage(model="house/b", attempts=5, cost_micro_usd=1_200_000, cost_unknown=2),
+        ledger_pb2.ModelUsage(model="local/chat", attempts=1),
+    ]
+    mesh.answers["SummarizeUsage"] = lambda _: ledger_pb2.SummarizeUsageResponse(models=models, cost_unknown=5)
+    shown = nexus("usage")
+    lines = [" ".join(line.split()) for line in shown.stdout.splitlines()]
+    assert any("house/a" in line for line in lines)
+    text = " ".join(lines)
+    assert "$1.20 + 2 unknown" in text
+    assert lines[-1] == "In all: $1.20 + 5 unknown"
+    assert "What 5 attempts cost is unknown" in shown.stderr
+    assert json.loads(nexus("usage", "--json").stdout)["models"][0]["cost_unknown"] == "3"
+    done = decision_pb2.LedgerAttempt(sequence=1, model="house/a", cost_unknown=True, price_version="unknown")
+    done.end_time.FromDatetime(NOON)
+    free = decision_pb2.LedgerAttempt(sequence=2, model="local/chat")
+    free.end_time.FromDatetime(NOON)
+    mesh.answers["ListLedgerAttempts"] = lambda _: ledger_pb2.ListLedgerAttemptsResponse(attempts=[done, free])
+    listed = nexus("ledger", "list").stdout
+    assert (listed.count("unknown"), listed.count("$0.00")) == (2, 2)
+
+
 def test_usage_of_a_time(mesh, nexus):
     mesh.answers["SummarizeUsage"] = lambda _: ledger_pb2.SummarizeUsageResponse()
     shown = nexus("usage", "--since", "2026-11-01", "--until", "2026-11-02T03:00:00+01:00")

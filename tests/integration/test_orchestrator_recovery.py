@@ -16,6 +16,7 @@ from orchestrator_fakes import NATIVE, asks, hangs, says
 from orchestrator_service import FakeWorld
 
 from orchestrator.domain.chat import ChatStarted, ChatText
+from orchestrator.domain.routing import DataClass, Routing
 from protos.gen.nexus.agent.v1 import agent_pb2 as pb
 from protos.gen.nexus.agent.v1 import agent_pb2_grpc
 from shared.errors import UpstreamDown
@@ -74,6 +75,8 @@ async def test_a_run_killed_inside_an_answer_voids_its_text_and_answers_anew(tmp
     world.models.answers = [says("A whole answer.")]
     async with serving(world.service_on(tmp_path)) as served:
         events = await watched(served, run_id)
+    # The attempt that goes on is routed as its caller asked of the one that died.
+    assert [request.routing for request in world.models.requests] == [Routing("deep", DataClass.CONFIDENTIAL)]
     kinds = [event.WhichOneof("payload") for event in events]
     assert kinds.count("answer_reset") == 1
     assert kinds.index("token_delta") < kinds.index("answer_reset")

@@ -77,6 +77,17 @@ async def test_the_second_time_nobody_is_asked_and_nothing_is_charged(tmp_path: 
         assert flowing.finish_reason == pb.FINISH_REASON_STOP
 
 
+async def test_a_router_alone_may_keep_its_answers_in_its_memory(tmp_path: Path) -> None:
+    async with ScriptedProvider() as provider:
+        file = providers(tmp_path, provider.base_url)
+        for _ in range(2):
+            provider.script(Reply("Paris"))
+            async with router(file, data_dir=tmp_path / "data", shared_cache=False) as stub:
+                answers = [await unary(stub, cached()) for _ in range(2)]
+            assert [answer.HasField("cache_hit") for answer in answers] == [False, True]
+        assert asked_of(provider) == 2
+
+
 async def test_an_answer_survives_a_restart_and_is_nobody_elses(tmp_path: Path) -> None:
     async with rig(tmp_path) as (stub, _):
         await unary(stub, cached())

@@ -21,13 +21,13 @@ class Set:
     def __init__(self, folder: Path, *patterns: str, required: tuple[str, ...] = (), poll_s: float = 0.01) -> None:
         self.folder = folder
         self.reads = 0
-        self.changes: list[InForce] = []
-        self.files = WatchedFiles(
-            FileSet(folder, patterns, required), self._read, {}, poll_s=poll_s, on_change=self.changes.append
-        )
+        self.breaks = False
+        self.files = WatchedFiles(FileSet(folder, patterns, required), self._read, {}, poll_s=poll_s)
 
     def _read(self, sources: Mapping[str, SourceFile]) -> dict[str, object]:
         self.reads += 1
+        if self.breaks:
+            raise RuntimeError("this is a mistake of the program")
         for source in sources.values():
             with source.blamed():
                 if isinstance(source.located.data, dict) and "bad" in source.located.data:
@@ -59,7 +59,6 @@ async def test_files_are_taken_when_they_change_come_and_go(tmp_path: Path) -> N
     taken = await files.looked()
     assert (taken.value["more/b.yaml"], taken.error) == (4, "")
     assert taken.digest != before
-    assert files.changes[-1] is taken
 
 
 async def test_a_file_that_went_is_missed_at_the_second_look(tmp_path: Path) -> None:
@@ -174,3 +173,32 @@ async def test_watching_takes_a_change_within_the_interval(tmp_path: Path) -> No
     watching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await watching
+
+
+async def test_what_could_not_be_taken_because_of_a_mistake_of_ours_is_taken_at_the_next_look(tmp_path: Path) -> None:
+    files = Set(tmp_path, "*.yaml")
+    files.write("a.yaml", "1")
+    os.utime(tmp_path / "a.yaml", ns=(1, 1))
+    files.breaks = True
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            await files.looked()
+    files.breaks = False
+    assert (await files.looked()).value == {"a.yaml": 1}
+
+
+async def test_one_file_that_cannot_be_read_is_named_and_looked_at_again(tmp_path: Path) -> None:
+    files = Set(tmp_path, "*.yaml")
+    files.write("a.yaml", "1")
+    loop = tmp_path / "b.yaml"
+    loop.symlink_to(loop)
+    refused = await files.looked()
+    [problem] = refused.problems
+    assert (problem.file, problem.line) == ("b.yaml", 0)
+    assert problem.message.startswith("cannot be read: ")
+    assert str(tmp_path) not in str(problem)
+    assert await files.looked() is refused
+    loop.unlink()
+    files.write("b.yaml", "2")
+    taken = await files.looked()
+    assert (taken.value, taken.problems) == ({"a.yaml": 1, "b.yaml": 2}, ())

@@ -1,12 +1,11 @@
-"""Checks of a mesh that runs: its processes, the key, the sandbox, the providers, the local model."""
+"""Checks of a mesh that runs: its processes, the key, the sandbox, the providers."""
 
 from __future__ import annotations
 
-import time
-
 from mesh.cli.checks.finding import Finding, fail, ok, warn
+from mesh.cli.checks.local_model import check_local_model
 from mesh.cli.session import Session
-from mesh.cli.wording import key_remedy
+from mesh.cli.troubles import Trouble, troubles_of
 from mesh.supervisor.domain.mesh_state import MeshState, ProcessEntry
 from mesh.supervisor.domain.process_status import ProcessState
 from protos.gen.nexus.router.v1 import router_pb2, router_pb2_grpc
@@ -15,7 +14,6 @@ from protos.gen.nexus.settings.v1 import identity_pb2, identity_pb2_grpc
 from shared.errors import NexusError
 
 _TIMEOUT_S = 30.0
-_TOKENS = 4
 
 
 async def check_running(session: Session, mesh: MeshState) -> list[Finding]:
@@ -25,13 +23,12 @@ async def check_running(session: Session, mesh: MeshState) -> list[Finding]:
         ("owner key", _check_key),
         ("isolation", _check_isolation),
         ("providers", _check_providers),
-        ("local model", _check_local_model),
     ):
         try:
             findings += await check(session)
         except NexusError as error:
             findings.append(fail(name, error.message, "See the logs in the data directory's folder logs."))
-    return findings
+    return [*findings, *await check_local_model(mesh, session.settings.layout)]
 
 
 def judge_process(entry: ProcessEntry) -> Finding:
@@ -78,36 +75,22 @@ async def _check_providers(session: Session) -> list[Finding]:
 
 def judge_providers(reply: router_pb2.ListProvidersResponse) -> list[Finding]:
     """Judge the router's configuration and each provider in it."""
+    troubles = [_judge_trouble(trouble) for trouble in troubles_of(reply)]
     if not reply.providers:
-        return [fail("providers", reply.config_error or "none is configured", "Add one to config/providers.yaml.")]
-    if reply.config_error:
-        return [warn("providers", reply.config_error, "Mend the file; the configuration before it is in force.")]
-    found = [judge_provider(provider) for provider in reply.providers]
-    return [ok("providers", ", ".join(p.name for p in reply.providers)), *(f for f in found if f is not None)]
+        remedy = "See below." if troubles else "Add one to config/providers.yaml."
+        return [fail("providers", "none is in force", remedy), *troubles]
+    failing = [
+        warn(
+            f"provider {provider.name}",
+            f"the last call failed: {provider.last_error_reason}",
+            f"Is {provider.base_url} up, and the key right?",
+        )
+        for provider in reply.providers
+        if provider.state == router_pb2.PROVIDER_STATE_FAILING
+    ]
+    return [ok("providers", ", ".join(p.name for p in reply.providers)), *failing, *troubles]
 
 
-def judge_provider(provider: router_pb2.Provider) -> Finding | None:
-    """Judge one provider; None when there is nothing to say of it."""
-    name = f"provider {provider.name}"
-    match provider.state:
-        case router_pb2.PROVIDER_STATE_FAILING:
-            detail = f"the last call failed: {provider.last_error_reason}"
-            return warn(name, detail, f"Is {provider.base_url} up, and the key right?")
-        case router_pb2.PROVIDER_STATE_NOT_CONFIGURED:
-            return warn(name, "it has no key, so it is passed over", key_remedy(provider.name))
-        case _:
-            return None
-
-
-async def _check_local_model(session: Session) -> list[Finding]:
-    async with session.connect("router") as link:
-        stub = router_pb2_grpc.RouterServiceStub(link.channel)
-        models = await stub.ListModels(router_pb2.ListModelsRequest(), metadata=link.metadata, timeout=_TIMEOUT_S)
-        local = next((m.name for m in models.models if m.chat and m.demonstration), "")
-        if not local:
-            return [ok("local model", "none is configured as a demonstration")]
-        began = time.monotonic()
-        hello = router_pb2.ChatMessage(role=router_pb2.ROLE_USER, content=[router_pb2.ContentPart(text="Say hello.")])
-        request = router_pb2.ChatCompletionRequest(model=local, messages=[hello], max_output_tokens=_TOKENS)
-        await stub.ChatCompletion(request, metadata=link.metadata, timeout=_TIMEOUT_S)
-    return [ok("local model", f"{local} answers in {(time.monotonic() - began) * 1000:.0f} ms")]
+def _judge_trouble(trouble: Trouble) -> Finding:
+    judge = fail if trouble.broken else warn
+    return judge(trouble.subject, trouble.sentence, trouble.remedy)

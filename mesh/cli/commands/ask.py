@@ -12,6 +12,14 @@ from mesh.cli.failures import finish_async
 from mesh.cli.options import DataOption, JsonOption
 from mesh.cli.output import Output
 from mesh.cli.question import read_question
+from mesh.cli.routing_options import (
+    CacheOption,
+    DataClassOption,
+    MaxCostOption,
+    ResidencyOption,
+    TierOption,
+    routing_of,
+)
 from mesh.cli.session import open_session
 from protos.gen.nexus.agent.v1 import agent_pb2
 
@@ -23,16 +31,27 @@ def ask(
     question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
     model: Annotated[str, typer.Option("--model", help="provider/model; default: the organisation's.")] = "",
     conversation: Annotated[str, typer.Option("--conversation", help="Id of the conversation to continue.")] = "",
+    tier: TierOption = "",
+    data_class: DataClassOption = None,
+    residency: ResidencyOption = None,
+    max_cost_usd: MaxCostOption = None,
+    cache: CacheOption = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask a question and follow the answer. Ctrl-C cancels the run.
 
     The answer goes to standard output, everything else to standard error; --json prints every event as a line of JSON.
+    The options on routing hold for every model call of the run; `nexus route explain` takes the same ones.
     """
 
     async def work() -> ExitCode:
-        query = agent_pb2.QueryAgentRequest(question=read_question(question), model=model, conversation_id=conversation)
+        query = agent_pb2.QueryAgentRequest(
+            question=read_question(question),
+            model=model,
+            conversation_id=conversation,
+            routing=routing_of(tier, data_class, residency, max_cost_usd, cached=cache),
+        )
         return await Asking(open_session(data), query, Output(as_json=as_json)).run_until_interrupted()
 
     finish_async(work, as_json=as_json)

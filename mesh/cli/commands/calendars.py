@@ -74,7 +74,7 @@ def show(
             output.message(reply)
             return
         events = [_row(event, time_zone) for event in reply.context.calendar_events]
-        output.table(_COLUMNS, events, f"Nothing in the next {counted(days, 'day')}.", whole=("when", "until"))
+        output.table(_COLUMNS, events, f"Nothing in the next {counted(days, 'day')}.")
         for source in reply.context.sources:
             if source.error:
                 output.note(f"{source.source or source.adapter}: {source.error}", "yellow")

@@ -45,7 +45,7 @@ def list_contracts(
             output.message(reply)
             return
         rows = [contract_row(registered) for registered in reply.contracts]
-        output.table(CONTRACT_COLUMNS, rows, "There are no contracts.", whole=("contract",))
+        output.table(CONTRACT_COLUMNS, rows, "There are no contracts.")
         if reply.next_page_token:
             output.note(f"More: --page {reply.next_page_token}")
 

@@ -42,7 +42,7 @@ def list_conversations(
             output.message(reply)
             return
         rows = [(c.conversation_id, when(c.update_time), c.title) for c in reply.conversations]
-        output.table(_COLUMNS, rows, "No conversations yet. `nexus ask` starts one.", whole=("conversation",))
+        output.table(_COLUMNS, rows, "No conversations yet. `nexus ask` starts one.")
         if reply.next_page_token:
             output.note(f"More: --page {reply.next_page_token}")
 

@@ -44,7 +44,7 @@ def list_attempts(
         if output.as_json:
             output.message(reply)
             return
-        output.table(_COLUMNS, [_row(each) for each in reply.attempts], "No attempt was made yet.", whole=("decision",))
+        output.table(_COLUMNS, [_row(each) for each in reply.attempts], "No attempt was made yet.")
         if reply.next_page_token:
             output.note(f"More: --page {reply.next_page_token}")
 
@@ -61,7 +61,7 @@ def _row(attempt: decision_pb2.LedgerAttempt) -> tuple[str, ...]:
         attempt.model,
         f"{how}, hedge" if attempt.hedge else how,
         "" if is_open else f"{about}{attempt.usage.input_tokens:,} + {about}{attempt.usage.output_tokens:,}",
-        "" if is_open else dollars(attempt.cost_micro_usd),
-        dollars(attempt.reserved_micro_usd),
+        "" if is_open else "unknown" if attempt.cost_unknown else dollars(attempt.cost_micro_usd),
+        "unknown" if attempt.price_version == "unknown" else dollars(attempt.reserved_micro_usd),
         attempt.decision_id,
     )

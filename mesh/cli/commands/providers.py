@@ -15,7 +15,7 @@ from mesh.cli.options import DataOption, JsonOption
 from mesh.cli.output import Output
 from mesh.cli.provider_views import providers_view
 from mesh.cli.session import UNARY_TIMEOUT_S, Session
-from mesh.cli.wording import key_remedy
+from mesh.cli.troubles import tell_troubles
 from protos.gen.nexus.router.v1 import router_pb2, router_pb2_grpc
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -59,7 +59,7 @@ async def _watch(session: Session, output: Output) -> None:
             if live is None:
                 _show(reply, output)
             else:
-                live.update(providers_view(reply, datetime.now(UTC)), refresh=True)
+                live.update(providers_view(reply, datetime.now(UTC), output.out), refresh=True)
             await asyncio.sleep(_PERIOD_S)
 
 
@@ -68,11 +68,7 @@ def _show(reply: router_pb2.ListProvidersResponse, output: Output) -> None:
         output.message(reply)
         return
     if reply.providers:
-        output.out.print(providers_view(reply, datetime.now(UTC)))
+        output.out.print(providers_view(reply, datetime.now(UTC), output.out))
     else:
         output.note("No providers are configured.")
-    for provider in reply.providers:
-        if provider.state == router_pb2.PROVIDER_STATE_NOT_CONFIGURED:
-            output.note(f"{provider.name} has no key. {key_remedy(provider.name)}", "yellow")
-    if reply.config_error:
-        output.note(f"The newest configuration is not in force: {reply.config_error}", "yellow")
+    tell_troubles(reply, output)

@@ -84,18 +84,12 @@ def report(
 async def _followed(link: Link, request: pb.ReplayDecisionsRequest, output: Output) -> pb.ReplayResult:
     stub = decision_pb2_grpc.DecisionServiceStub(link.channel)
     result = pb.ReplayResult()
-    progress = output.err.status("Deciding ...") if output.err.is_terminal else None
-    if progress is not None:
-        progress.start()
-    try:
+    with output.progress("Deciding ...") as tell:
         async for event in stub.ReplayDecisions(request, metadata=link.metadata, timeout=_REPLAY_TIMEOUT_S):
             if event.WhichOneof("event") == "result":
                 result = event.result
-            elif progress is not None:
-                progress.update(f"{counted(event.decided, 'decision')} made ...")
-    finally:
-        if progress is not None:
-            progress.stop()
+            else:
+                tell(f"{counted(event.decided, 'decision')} made ...")
     return result
 
 
@@ -114,11 +108,16 @@ def _rules_text(file: Path | None) -> str:
 
 
 def _show(result: pb.ReplayResult, output: Output) -> None:
-    output.table(_COLUMNS, [_row(policy) for policy in result.policies], "Nothing to replay.", whole=("policy",))
+    output.table(_COLUMNS, [_row(policy) for policy in result.policies], "Nothing to replay.")
     if result.changed:
         output.line(f"{counted(result.changed, 'request')} would go to another model.")
+    if result.damaged:
+        said = f"Damaged, and left out: {counted(result.damaged, 'record')}."
+        output.note(f"{said} `nexus route verify --all` names the first.", "red")
     if result.skipped:
         output.note(f"{counted(result.skipped, 'decision')} could not be read again.", "yellow")
+    if not result.curve and any(policy.unpriced and policy.judged for policy in result.policies):
+        output.note("There is no curve of cost and quality where the cost of answers is unknown.")
     if result.curve:
         points = [
             (f"{point.cost_weight / _MILLI:g}", _usd(point.cost_micro_usd), _share(point.quality_ppm))
@@ -135,11 +134,20 @@ def _row(policy: pb.ReplayPolicy) -> tuple[str, ...]:
         policy.name,
         str(policy.routed),
         str(policy.unrouted),
-        _usd(policy.cost_micro_usd),
+        _cost(policy),
         _share(policy.quality_ppm) if policy.HasField("quality_ppm") else "unknown",
         str(policy.judged),
         ", ".join(shares) + (f" and {rest} more" if rest > 0 else ""),
     )
+
+
+def _cost(policy: pb.ReplayPolicy) -> str:
+    """The total of what is known, and of how many requests the cost is unknown."""
+    if not policy.unpriced:
+        return _usd(policy.cost_micro_usd)
+    if policy.unpriced == policy.routed:
+        return "unknown"
+    return f"{_usd(policy.cost_micro_usd)} + {policy.unpriced} unknown"
 
 
 def _usd(micro_usd: int) -> str:

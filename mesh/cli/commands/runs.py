@@ -49,7 +49,7 @@ def list_runs(
             output.message(reply)
             return
         empty = "No runs of this conversation." if conversation else "No runs yet. `nexus ask` makes one."
-        output.table(_COLUMNS, [_row(run) for run in reply.runs], empty, whole=("run",))
+        output.table(_COLUMNS, [_row(run) for run in reply.runs], empty)
         if reply.next_page_token:
             output.note(f"More: --page {reply.next_page_token}")
 

@@ -1,8 +1,10 @@
-"""`nexus status`: the processes of the mesh."""
+"""`nexus status`: the processes of the mesh, and what of the configuration is not in force."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -12,12 +14,17 @@ from mesh.cli.failures import finish
 from mesh.cli.options import DataOption, JsonOption
 from mesh.cli.output import Output
 from mesh.cli.process_memory import mebibytes, memory_of
+from mesh.cli.session import open_session
 from mesh.cli.settings import load_cli_settings
+from mesh.cli.troubles import ask_for_troubles, tell_troubles, troubles_json
 from mesh.supervisor.control import running_mesh
 from mesh.supervisor.domain.mesh_state import MeshPhase, MeshState
+from mesh.supervisor.domain.process_status import ProcessState
+from protos.gen.nexus.router.v1 import router_pb2
 from shared.errors import PreconditionFailed
 
 app = typer.Typer(add_completion=False)
+ROUTER = "router"
 _COLUMNS = ("service", "state", "pid", "restarts", "memory", "address", "last exit")
 
 
@@ -31,7 +38,8 @@ def status(data: DataOption = None, as_json: JsonOption = False) -> None:
         mesh = running_mesh(settings.layout)
         if mesh is None:
             raise PreconditionFailed("MESH_NOT_RUNNING", f"No mesh runs on {settings.data}. Start it with `nexus up`.")
-        _show(mesh, output)
+        troubles = _troubles(mesh, data, output)
+        _show(mesh, troubles, output)
         return ExitCode.OK if mesh.phase is MeshPhase.READY else ExitCode.FAILED
 
     finish(work, as_json=as_json)
@@ -43,7 +51,15 @@ def _shown_path(data_dir: str) -> str:
     return data_dir if near.startswith(os.pardir) else near
 
 
-def _show(mesh: MeshState, output: Output) -> None:
+def _troubles(mesh: MeshState, data: Path | None, output: Output) -> router_pb2.ListProvidersResponse:
+    """Return what the router says of the configuration; nothing while it is not ready."""
+    router = mesh.service(ROUTER)
+    if router is None or router.state is not ProcessState.READY:
+        return router_pb2.ListProvidersResponse()
+    return asyncio.run(ask_for_troubles(open_session(data), output))
+
+
+def _show(mesh: MeshState, troubles: router_pb2.ListProvidersResponse, output: Output) -> None:
     memory = {entry.name: memory_of(entry.pid) for entry in mesh.services}
     supervisor = memory_of(mesh.supervisor_pid, family=False)
     total = sum(memory.values(), supervisor)
@@ -54,7 +70,7 @@ def _show(mesh: MeshState, output: Output) -> None:
             entry["pss_bytes"] = memory[entry["name"]].pss_bytes
         content["supervisor_rss_bytes"] = supervisor.rss_bytes
         content["pss_bytes"] = total.pss_bytes
-        output.json_value(content)
+        output.json_value(content | troubles_json(troubles))
         return
     rows = [
         (e.name, e.state, e.pid, e.restarts, mebibytes(memory[e.name].rss_bytes), e.tcp_address, e.last_exit)
@@ -66,3 +82,4 @@ def _show(mesh: MeshState, output: Output) -> None:
         f"{mebibytes(total.pss_bytes)} in all, shared pages counted once · "
         f"{_shown_path(mesh.data_dir)}"
     )
+    tell_troubles(troubles, output)

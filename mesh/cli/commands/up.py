@@ -16,6 +16,7 @@ from mesh.cli.options import DataOption, JsonOption
 from mesh.cli.output import Output
 from mesh.cli.question import read_question
 from mesh.cli.session import open_session
+from mesh.cli.troubles import ask_for_troubles, tell_troubles
 from mesh.supervisor.control import start_detached
 from mesh.supervisor.domain.mesh_state import MeshState
 from mesh.supervisor.main import run
@@ -63,6 +64,7 @@ def _in_background(
     settings: SupervisorSettings, view: StartView, query: agent_pb2.QueryAgentRequest | None, output: Output
 ) -> ExitCode:
     view.ready(start_detached(settings, view.update))
+    asyncio.run(_tell_troubles(settings.data, output))
     if query is None:
         return ExitCode.OK
     return asyncio.run(Asking(open_session(settings.data), query, output).run_until_interrupted())
@@ -73,12 +75,18 @@ def _in_front(
 ) -> None:
     async def ready(state: MeshState) -> None:
         view.ready(state)
+        await _tell_troubles(settings.data, output)
         if query is not None:
             await _ask(settings.data, query, output)
         output.note("Serving. Ctrl-C stops the mesh; `nexus ask` in another shell asks it something.")
 
     run(settings, Observers(on_change=view.update, on_ready=ready))
     output.note("Stopped.")
+
+
+async def _tell_troubles(data: Path, output: Output) -> None:
+    """Say what of the configuration is not in force: the mesh serves without it."""
+    tell_troubles(await ask_for_troubles(open_session(data), output), output)
 
 
 async def _ask(data: Path, query: agent_pb2.QueryAgentRequest, output: Output) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mesh.cli.invocation import invoke
-from mesh.cli.money_and_time import dollars, point_in_time
+from mesh.cli.money_and_time import cost_in_all, point_in_time
 from mesh.cli.options import DataOption, JsonOption
 from mesh.cli.output import Output
 from mesh.cli.session import UNARY_TIMEOUT_S, Session
@@ -43,8 +43,16 @@ def usage(
             output.message(reply)
             return
         output.table(_COLUMNS, [_row(model) for model in reply.models], "Nothing was used in that time.")
+        unknown = sum(model.cost_unknown for model in reply.models)
         if len(reply.models) > 1:
-            output.line(f"\nIn all: {dollars(sum(model.cost_micro_usd for model in reply.models))}")
+            cost = sum(model.cost_micro_usd for model in reply.models)
+            attempts = sum(model.attempts for model in reply.models)
+            output.line(f"\nIn all: {cost_in_all(cost, attempts - unknown, unknown)}")
+        if unknown:
+            said = (
+                f"What {counted(unknown, 'attempt')} cost is unknown: the contract has no price. docs/pricing.md helps."
+            )
+            output.note(said, "yellow")
         if estimated := sum(model.estimated for model in reply.models):
             attempts = counted(estimated, "attempt")
             output.note(f"The tokens of {attempts} are estimated: the provider did not say.", "yellow")
@@ -61,4 +69,5 @@ def _row(model: ledger_pb2.ModelUsage) -> tuple[str, ...]:
         model.output_tokens,
         model.reasoning_tokens,
     )
-    return (model.model, *(f"{number:,}" for number in numbers), dollars(model.cost_micro_usd))
+    cost = cost_in_all(model.cost_micro_usd, model.attempts - model.cost_unknown, model.cost_unknown)
+    return (model.model, *(f"{number:,}" for number in numbers), cost)

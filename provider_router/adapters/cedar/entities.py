@@ -80,7 +80,7 @@ def _attributes(contract: Contract, day: date) -> dict[str, object]:
         "clearance": privacy.clearance.name.lower(),
         "clearance_level": privacy.clearance.value,
         "regions": sorted(privacy.regions),
-        "trains_on_data": privacy.trains_on_data,
+        "trains_on_data": privacy.may_train,
         "on_premises": privacy.on_premises,
         "encrypted": privacy.encrypted,
         "certifications": sorted(privacy.certifications),

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import cedarpy
 
+from provider_router.adapters.cedar.mistake import place_of_mistake
 from provider_router.adapters.cedar.schema import CONTEXT_FEATURES, SCHEMA
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
@@ -37,11 +38,21 @@ class Layer(StrEnum):
 
 
 class WrongPolicyError(ValueError):
-    """A policy is wrong. `line` counts from 0, within the text."""
+    """A policy is wrong. `line` and `column` count from 0, within the text; without a column, all of it is meant."""
 
-    def __init__(self, line: int, reason: str) -> None:
+    def __init__(self, line: int, reason: str, column: int | None = None) -> None:
         super().__init__(reason)
         self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """The text of one policy, and the line and column, from 0, where it starts."""
+
+    text: str
+    line: int
+    column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +89,13 @@ def policies_in(text: str, layer: Layer) -> tuple[Policy, ...]:
         WrongPolicyError: One cannot be parsed, does not fit the schema, or lacks an id of its own.
     """
     policies: list[Policy] = []
-    for line, statement in _statements(text):
-        policy = _policy(statement, layer, line)
+    for statement in _statements(text):
+        policy = _policy(statement, layer)
         if any(policy.id == each.id for each in policies):
-            raise WrongPolicyError(line, f"the policy '{policy.id}' stands twice")
+            raise WrongPolicyError(statement.line, f"the policy '{policy.id}' stands twice")
         policies.append(policy)
         if len(policies) > _POLICIES_CAP:
-            raise WrongPolicyError(line, f"there are more than {_POLICIES_CAP} policies")
+            raise WrongPolicyError(statement.line, f"there are more than {_POLICIES_CAP} policies")
     return tuple(policies)
 
 
@@ -111,8 +122,8 @@ def prepared(forms: Mapping[str, Mapping[str, Any]]) -> cedarpy.PolicySet:
     return cedarpy.PolicySet.from_json_str(json.dumps(document))
 
 
-def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Each policy with the line on which it starts. A policy ends with a semicolon that is in no text or comment."""
+def _statements(text: str) -> Iterator[_Statement]:
+    """Each policy. It ends with a semicolon that is in no text or comment."""
     begin = 0
     for token in _TOKEN.finditer(text):
         if token[0] == ";":
@@ -122,19 +133,20 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
         yield _located(text, begin, len(text))
 
 
-def _located(text: str, begin: int, end: int) -> tuple[int, str]:
+def _located(text: str, begin: int, end: int) -> _Statement:
     blank = _BLANK.match(text, begin)
     start = blank.end() if blank else begin
-    return text.count("\n", 0, start), text[start:end]
+    return _Statement(text[start:end], text.count("\n", 0, start), start - text.rfind("\n", 0, start) - 1)
 
 
-def _policy(statement: str, layer: Layer, line: int) -> Policy:
-    if len(statement) > _CHARS_CAP:
+def _policy(statement: _Statement, layer: Layer) -> Policy:
+    text, line = statement.text, statement.line
+    if len(text) > _CHARS_CAP:
         raise WrongPolicyError(line, f"has more than {_CHARS_CAP} characters")
-    if _nesting(statement) > _NESTING_CAP:
+    if _nesting(text) > _NESTING_CAP:
         raise WrongPolicyError(line, f"is nested more than {_NESTING_CAP} deep")
     try:
-        policy = _parsed(statement, layer, line)
+        policy = _parsed(statement, layer)
         # What cannot be prepared now could not be asked later, and no call would find a service.
         prepared({policy.id: policy.form})
     except WrongPolicyError:
@@ -156,23 +168,22 @@ def _nesting(statement: str) -> int:
     return deepest
 
 
-def _parsed(statement: str, layer: Layer, line: int) -> Policy:
+def _parsed(statement: _Statement, layer: Layer) -> Policy:
+    text = statement.text
     try:
-        parsed = json.loads(cedarpy.policies_to_json_str(statement))
+        parsed = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
-        raise WrongPolicyError(line, f"is no Cedar policy: {error}") from error
+        raise _mistake(statement, str(error), "is no Cedar policy: ") from error
     forms = list(parsed["staticPolicies"].values())
     if parsed["templates"] or len(forms) != 1:
-        raise WrongPolicyError(line, "must be one policy without slots")
-    found = cedarpy.validate_policies(statement, _schema())  # pyright: ignore[reportUnknownMemberType]
-    if not found.validation_passed:
-        message = _NAME_IN_ERROR.sub("", found.errors[0].error) if found.errors else "does not fit the schema"
-        raise WrongPolicyError(line, message)
+        raise WrongPolicyError(statement.line, "must be one policy without slots")
+    if minded := _minded_by_schema(text):
+        raise _mistake(statement, minded[0])
     form = forms[0]
     notes = {name: value or "" for name, value in form.get("annotations", {}).items()}
     problem = _annotation_problem(notes, layer, forbids=form["effect"] == "forbid")
     if problem:
-        raise WrongPolicyError(line, problem)
+        raise _mistake(statement, problem)
     return Policy(
         id=notes["id"],
         layer=layer,
@@ -181,9 +192,32 @@ def _parsed(statement: str, layer: Layer, line: int) -> Policy:
         overrides=notes.get("overrides", ""),
         reads=frozenset(_features(form)),
         facts=frozenset(_facts(form)),
-        line=line,
+        line=statement.line,
         form={key: value for key, value in form.items() if key != "annotations"},
     )
+
+
+def _mistake(statement: _Statement, message: str, before: str = "") -> WrongPolicyError:
+    """The error for `message` about `statement`, with the place of the mistake."""
+    place = place_of_mistake(statement.text, message, _minded)
+    lines = statement.text[:place].split("\n")
+    column = len(lines[-1]) + (statement.column if len(lines) == 1 else 0)
+    return WrongPolicyError(statement.line + len(lines) - 1, before + message, column)
+
+
+def _minded(text: str) -> tuple[str, ...]:
+    try:
+        cedarpy.policies_to_json_str(text)
+    except ValueError as error:
+        return (str(error),)
+    return _minded_by_schema(text)
+
+
+def _minded_by_schema(statement: str) -> tuple[str, ...]:
+    found = cedarpy.validate_policies(statement, _schema())  # pyright: ignore[reportUnknownMemberType]
+    if found.validation_passed:
+        return ()
+    return tuple(_NAME_IN_ERROR.sub("", each.error) for each in found.errors) or ("does not fit the schema",)
 
 
 def _annotation_problem(notes: Mapping[str, str], layer: Layer, *, forbids: bool) -> str:

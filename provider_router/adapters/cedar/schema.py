@@ -1,7 +1,8 @@
 """What Cedar policies may speak of. A policy that reads anything else is refused when it is loaded.
 
 Texts stand beside numbers where policies want to compare: `data_class` is `"restricted"`, `data_level` is 3. Attributes
-with `?` are missing where the contract does not say; Cedar wants `resource has retention_days &&` before they are read.
+with `?` are missing where the contract does not say, and `trains_on_data` is true then; Cedar wants
+`resource has retention_days &&` before they are read.
 Traits are tags, as texts: `resource.hasTag("reasoning") && resource.getTag("reasoning") == "true"`.
 Cedar's language: https://docs.cedarpolicy.com.
 """

@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from provider_router.adapters.http.client import HttpCall, HttpClient
+from provider_router.adapters.http.call import HttpCall, HttpFault
+from provider_router.adapters.http.client import HttpClient
 from provider_router.adapters.http.faults import fault
 from provider_router.adapters.http.json_fields import MalformedAnswerError
 from provider_router.adapters.http.server_sent_events import EventParser, EventTooLargeError
@@ -58,22 +59,26 @@ async def stream_answer(
         NexusError: With a reason of `domain.errors.Reason`.
     """
     parser = EventParser(client.limits.event_bytes)
+    answer = await client.streamed(call, limits)
     try:
-        async with client.streamed(call, limits) as body:
-            at_end = False
-            while not (at_end or decoder.is_done):
-                chunk = await body.read()
-                at_end = not chunk
-                for event in _decoded(decoder, parser.feed(chunk) if chunk else parser.finish()):
-                    body.progressed()
-                    if not isinstance(event, Thinking):
-                        yield event
-            await body.drain()
+        at_end = False
+        while not (at_end or decoder.is_done):
+            chunk = await answer.read()
+            at_end = not chunk
+            for event in _decoded(decoder, parser.feed(chunk) if chunk else parser.finish()):
+                answer.progressed()
+                if not isinstance(event, Thinking):
+                    yield event
+        answer.settle()
         yield decoder.end()
+    except HttpFault as error:
+        raise error.of(call.provider) from error
     except MalformedAnswerError as error:
         raise fault(call.provider, Reason.PROVIDER_BAD_RESPONSE, detail=str(error)) from error
     except EventTooLargeError as error:
         raise fault(call.provider, Reason.PROVIDER_BAD_RESPONSE, detail="an event is too large") from error
+    finally:
+        answer.close()
 
 
 def _decoded(decoder: Decoder, payloads: Sequence[bytes]) -> Generator[Decoded]:

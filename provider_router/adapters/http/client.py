@@ -1,106 +1,91 @@
-"""Calls providers over HTTP: pooled connections, deadlines, bounded bodies."""
+"""Calls providers over HTTP/1.1: kept connections, deadlines, bounded bodies. ADR 0012 says why it is our own."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+import ssl
 
-import aiohttp
-
+from provider_router.adapters.http.answer_body import Read, body_reader, read_at_most
+from provider_router.adapters.http.answer_parser import AnswerParser
+from provider_router.adapters.http.call import HttpCall, HttpFault
+from provider_router.adapters.http.connection import Connection
+from provider_router.adapters.http.dial import Dialler
 from provider_router.adapters.http.faults import fault, fault_of_status
 from provider_router.adapters.http.limits import HttpLimits
+from provider_router.adapters.http.pool import Pool
+from provider_router.adapters.http.request_heads import Origin, RequestHead, RequestHeads
 from provider_router.domain.calls.call_limits import CallLimits
 from provider_router.domain.errors import Reason
 from shared.clock import Clock
 from shared.errors import NexusError
 
 _ERROR_BODY_BYTES = 64 * 1024
-# Below the 5 s after which llama.cpp, vLLM and Node close an idle connection, so that a request never meets a
-# connection that is being closed.
-_KEEP_ALIVE_S = 4.0
-_DRAIN_S = 0.05
+_POOLS_KEPT = 64
+_EVENTS = "text/event-stream"
+_JSON = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpCall:
-    """One request to a provider. Headers hold the key and bodies hold people's texts: neither is ever shown.
+class StreamedAnswer:
+    """An answer that comes piece by piece. Whoever has one calls `settle` or `close`.
 
     Attributes:
-        provider: The provider's name, for errors.
-        url: Where to.
-        headers: With the key.
-        body: JSON; empty for one without a body.
+        read: Gives the next bytes of its body; empty at its end. Raises `HttpFault`.
     """
 
-    provider: str
-    url: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(default=b"", repr=False)
+    __slots__ = ("_connection", "_end", "_idle_s", "_is_open", "_now", "read")
 
-
-class StreamedBody:
-    """The body of an answer that comes piece by piece, under the deadlines of one call."""
-
-    def __init__(self, provider: str, limits: CallLimits) -> None:
-        self._provider = provider
-        self._idle_s = limits.idle_ms / 1000
-        self._loop = asyncio.get_running_loop()
-        began = self._loop.time()
-        self._end = began + limits.total_ms / 1000
-        self._deadline = min(began + limits.first_token_ms / 1000, self._end)
-        self._content: aiohttp.StreamReader | None = None
-
-    @property
-    def deadline(self) -> float:
-        """When the next piece must be there, in the loop's time."""
-        return self._deadline
-
-    def attach(self, content: aiohttp.StreamReader) -> None:
-        """Sets where to read from."""
-        self._content = content
+    def __init__(self, connection: Connection, read: Read, idle_s: float, end: float) -> None:
+        self.read = read
+        self._connection = connection
+        self._idle_s = idle_s
+        self._end = end
+        self._now = asyncio.get_running_loop().time
+        self._is_open = True
 
     def progressed(self) -> None:
-        """Notes that a piece of the answer came; the next one must come within `idle_ms`."""
-        self._deadline = min(self._loop.time() + self._idle_s, self._end)
-
-    async def read(self) -> bytes:
-        """The next bytes; empty at the end.
+        """Notes that a piece of the answer came; the next one must come within the limit of idleness.
 
         Raises:
-            UpstreamDown: PROVIDER_TIMEOUT, PROVIDER_UNREACHABLE, PROVIDER_BAD_RESPONSE.
+            HttpFault: PROVIDER_TIMEOUT, when the whole answer took too long: who always finds a piece never waits.
         """
-        if self._content is None:
-            return b""
-        async with translated_faults(self._provider, self._deadline):
-            return await self._content.readany()
+        now = self._now()
+        if now > self._end:
+            raise HttpFault(Reason.PROVIDER_TIMEOUT)
+        self._connection.deadline = min(now + self._idle_s, self._end)
 
-    async def drain(self) -> None:
-        """Reads what is left after the answer's end, briefly, so that the connection can be used again."""
-        if self._content is None:
-            return
-        self._deadline = self._loop.time() + _DRAIN_S
-        try:
-            while await self.read():
-                pass
-        except NexusError:
-            # The answer is complete; only the connection is lost, and it is closed with the body.
-            return
+    def settle(self) -> None:
+        """Takes note that no more of it is needed. Its connection may be used again when the rest comes at once."""
+        if self._is_open:
+            self._is_open = False
+            self._connection.settle()
+
+    def close(self) -> None:
+        """Closes its connection at once, unless it was read to its end. Idempotent, and nothing after `settle`."""
+        if self._is_open:
+            self._is_open = False
+            self._connection.release()
 
 
 class HttpClient:
-    """Calls any number of providers over one pool of connections.
+    """Calls any number of providers, over connections that are kept for each address.
 
-    It follows no redirect (a redirect would carry the key elsewhere), keeps no cookies, and uses no proxy from the
-    environment. A body that is left before its end closes its connection at once.
+    It follows no redirect (a redirect would carry the key elsewhere), keeps no cookies, and uses no proxy. A request
+    that may have reached its provider is never sent again, unless it is a GET.
+
+    Args:
+        limits: Of each call.
+        clock: For dates in answers.
+        trust: Whom to trust in TLS; None for the authorities that the machine trusts.
     """
 
-    def __init__(self, limits: HttpLimits, clock: Clock) -> None:
+    def __init__(self, limits: HttpLimits, clock: Clock, trust: ssl.SSLContext | None = None) -> None:
         self._limits = limits
         self._call_limits = limits.of_call
         self._clock = clock
-        self._session: aiohttp.ClientSession | None = None
+        self._heads = RequestHeads()
+        self._dialler = Dialler(limits.connect_s, trust)
+        self._pools: dict[Origin, Pool] = {}
+        self._is_running = False
 
     @property
     def limits(self) -> HttpLimits:
@@ -108,57 +93,49 @@ class HttpClient:
         return self._limits
 
     async def start(self) -> None:
-        """Opens the pool. Connections are opened by the calls."""
-        connector = aiohttp.TCPConnector(
-            limit=0, limit_per_host=self._limits.connections_per_host, keepalive_timeout=_KEEP_ALIVE_S
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_s),
-            trust_env=False,
-        )
+        """Makes ready. Connections are opened by the calls."""
+        self._is_running = True
 
     async def stop(self) -> None:
         """Closes all connections. Idempotent."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        self._is_running = False
+        for pool in self._pools.values():
+            await pool.close()
 
-    @asynccontextmanager
-    async def streamed(self, call: HttpCall, limits: CallLimits | None = None) -> AsyncGenerator[StreamedBody, None]:
-        """Opens a stream of server-sent events; leaving the block closes the connection unless the body was read.
+    async def streamed(self, call: HttpCall, limits: CallLimits | None = None) -> StreamedAnswer:
+        """Posts `call` and returns the answer, a stream of server-sent events, of which the head came.
 
         `limits` hold instead of the client's own.
 
         Raises:
             NexusError: With a reason of `domain.errors.Reason`.
         """
-        body = StreamedBody(call.provider, limits or self._call_limits)
-        async with translated_faults(call.provider, body.deadline):
-            response = await self._post(call, accept="text/event-stream")
-        try:
-            await self._check(call, response, "text/event-stream", body.deadline)
-            body.attach(response.content)
-            yield body
-        finally:
-            _let_go(response)
+        held = limits or self._call_limits
+        began = asyncio.get_running_loop().time()
+        end = began + held.total_ms / 1000
+        deadline = min(began + held.first_token_ms / 1000, end)
+        connection = await self._asked("POST", call, _EVENTS, deadline)
+        read = await self._checked(call, connection, _EVENTS)
+        return StreamedAnswer(connection, read, held.idle_ms / 1000, end)
 
     async def whole(self, call: HttpCall) -> bytes:
-        """Posts and returns the JSON body of the answer.
+        """Posts `call` and returns the JSON body of the answer.
 
         Raises:
             NexusError: With a reason of `domain.errors.Reason`.
         """
         deadline = asyncio.get_running_loop().time() + self._limits.embed_s
-        async with translated_faults(call.provider, deadline):
-            response = await self._post(call, accept="application/json")
+        connection = await self._asked("POST", call, _JSON, deadline)
+        read = await self._checked(call, connection, _JSON)
         try:
-            await self._check(call, response, "application/json", deadline)
-            async with translated_faults(call.provider, deadline):
-                return await self._read_capped(call, response)
+            body, is_all = await read_at_most(read, self._limits.body_bytes)
+        except HttpFault as error:
+            raise error.of(call.provider) from error
         finally:
-            _let_go(response)
+            connection.release()
+        if not is_all:
+            raise fault(call.provider, Reason.PROVIDER_BAD_RESPONSE, detail="too large")
+        return body
 
     async def get(self, call: HttpCall, timeout_s: float) -> None:
         """Asks for `call.url`, without a body, and is content with an answer of status 200, whose body is not read.
@@ -166,96 +143,97 @@ class HttpClient:
         Raises:
             NexusError: With a reason of `domain.errors.Reason`.
         """
-        if self._session is None:
-            raise _stopping(call.provider)
         deadline = asyncio.get_running_loop().time() + timeout_s
-        async with translated_faults(call.provider, deadline):
-            response = await self._session.get(call.url, headers=call.headers, allow_redirects=False)
+        connection = await self._asked("GET", call, _JSON, deadline)
+        answer = connection.answer
+        # The body says nothing that is needed here.
+        error = None if answer.status == 200 else self._error_of(call, answer, b"")
+        connection.settle()
+        if error is not None:
+            raise error
+
+    async def _asked(self, method: str, call: HttpCall, accept: str, deadline: float) -> Connection:
+        """Sends `call` and returns its connection, on which the head of the answer came."""
+        if not self._is_running:
+            raise fault(call.provider, Reason.PROVIDER_UNREACHABLE, detail="the router is stopping")
         try:
-            if response.status != 200:
-                # The body says nothing that is needed here.
-                raise fault_of_status(call.provider, response.status, response.headers, b"", self._clock.now())
-        finally:
-            _let_go(response)
+            head = self._head(method, call, accept)
+            pool = self._pool(head.origin)
+            try:
+                return await _sent(pool, head, call.body, deadline)
+            except HttpFault as error:
+                if not error.is_stale:
+                    raise
+                # The provider gave up on its idle connections, most likely on all of them.
+                pool.drop_rested()
+                if not head.is_idempotent:
+                    raise
+                return await _sent(pool, head, call.body, deadline)
+        except HttpFault as error:
+            raise error.of(call.provider) from error
 
-    async def _post(self, call: HttpCall, accept: str) -> aiohttp.ClientResponse:
-        if self._session is None:
-            raise _stopping(call.provider)
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": accept,
-            # Compression would hold tokens back until a block is full.
-            "Accept-Encoding": "identity",
-            **call.headers,
-        }
-        return await self._session.post(call.url, data=call.body, headers=headers, allow_redirects=False)
+    def _head(self, method: str, call: HttpCall, accept: str) -> RequestHead:
+        try:
+            return self._heads.of(method, call, accept)
+        except UnicodeError as error:
+            raise HttpFault(Reason.PROVIDER_UNREACHABLE, "its host name is none") from error
+        except ValueError as error:
+            raise HttpFault(Reason.PROVIDER_UNREACHABLE, "its address or its headers cannot be sent") from error
 
-    async def _check(
-        self, call: HttpCall, response: aiohttp.ClientResponse, content_type: str, deadline: float
-    ) -> None:
-        if response.status != 200:
-            async with translated_faults(call.provider, deadline):
-                body = await response.content.read(_ERROR_BODY_BYTES)
-            raise fault_of_status(call.provider, response.status, response.headers, body, self._clock.now())
-        if response.content_type != content_type:
-            raise fault(call.provider, Reason.PROVIDER_BAD_RESPONSE, detail=f"not {content_type}")
+    def _pool(self, origin: Origin) -> Pool:
+        pool = self._pools.get(origin)
+        if pool is None:
+            if len(self._pools) >= _POOLS_KEPT:
+                self._pools = {at: each for at, each in self._pools.items() if not each.is_empty}
+            size, line = self._limits.connections_per_host, self._limits.waiting_per_host
+            pool = self._pools[origin] = Pool(origin, self._dialler, size, line)
+        return pool
 
-    async def _read_capped(self, call: HttpCall, response: aiohttp.ClientResponse) -> bytes:
-        parts: list[bytes] = []
-        size_bytes = 0
-        while part := await response.content.readany():
-            parts.append(part)
-            size_bytes += len(part)
-            if size_bytes > self._limits.body_bytes:
-                raise fault(call.provider, Reason.PROVIDER_BAD_RESPONSE, detail="too large")
-        return b"".join(parts)
+    async def _checked(self, call: HttpCall, connection: Connection, content_type: str) -> Read:
+        """Returns what reads the body of a good answer; ends the call on its connection for any other."""
+        try:
+            return await self._body_of(call, connection, content_type)
+        except HttpFault as error:
+            connection.release()
+            raise error.of(call.provider) from error
+        except BaseException:
+            connection.release()
+            raise
 
+    async def _body_of(self, call: HttpCall, connection: Connection, content_type: str) -> Read:
+        answer = connection.answer
+        if answer.status != 200:
+            raise self._error_of(call, answer, await _error_body(connection))
+        if answer.header(b"content-type").partition(";")[0].rstrip().lower() != content_type:
+            raise HttpFault(Reason.PROVIDER_BAD_RESPONSE, f"not {content_type}")
+        return body_reader(connection)
 
-def _stopping(provider: str) -> NexusError:
-    return fault(provider, Reason.PROVIDER_UNREACHABLE, detail="the router is stopping")
-
-
-def _let_go(response: aiohttp.ClientResponse) -> None:
-    """Gives the connection back when the body was read to its end, else closes it at once."""
-    if response.content.at_eof():
-        response.release()
-    else:
-        response.close()
+    def _error_of(self, call: HttpCall, answer: AnswerParser, body: bytes) -> NexusError:
+        headers = {"Retry-After": answer.header(b"retry-after")}
+        return fault_of_status(call.provider, answer.status, headers, body, self._clock.now())
 
 
-@asynccontextmanager
-async def translated_faults(provider: str, deadline: float) -> AsyncGenerator[None, None]:
-    """Turns what the HTTP library raises inside the block, and passing `deadline`, into the router's errors."""
+async def _sent(pool: Pool, head: RequestHead, body: bytes, deadline: float) -> Connection:
+    connection = pool.rested() or await _leased(pool, deadline)
+    try:
+        await connection.ask(head.with_length(len(body)), body, deadline)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+async def _leased(pool: Pool, deadline: float) -> Connection:
     try:
         async with asyncio.timeout_at(deadline):
-            yield
-    except aiohttp.ConnectionTimeoutError as error:
-        raise fault(provider, Reason.PROVIDER_UNREACHABLE, detail="no connection in time") from error
+            return await pool.lease()
     except TimeoutError as error:
-        raise fault(provider, Reason.PROVIDER_TIMEOUT) from error
-    except aiohttp.ClientPayloadError as error:
-        raise fault(provider, Reason.PROVIDER_BAD_RESPONSE, detail="it broke off") from error
-    except aiohttp.ClientConnectionError as error:
-        raise fault(provider, Reason.PROVIDER_UNREACHABLE, detail=_unreachable(error)) from error
-    except aiohttp.ClientError as error:
-        raise fault(provider, Reason.PROVIDER_BAD_RESPONSE, detail="not HTTP") from error
-    except UnicodeError as error:
-        # The resolver raises it for a host with an empty or an overlong label.
-        raise fault(provider, Reason.PROVIDER_UNREACHABLE, detail="its host name is none") from error
+        raise HttpFault(Reason.PROVIDER_TIMEOUT) from error
 
 
-def _unreachable(error: aiohttp.ClientConnectionError) -> str:
-    """What kept a connection from coming about or from lasting, without an address; empty where that is not known."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return "its host name cannot be resolved"
-        case aiohttp.ClientConnectorCertificateError():
-            return "its TLS certificate is not trusted"
-        case aiohttp.ClientSSLError():
-            return "no TLS connection can be made with it"
-        case aiohttp.ClientConnectorError() if isinstance(error.os_error, ConnectionRefusedError):
-            return "it refuses connections"
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
-            return "the connection was lost"
-        case _:
-            return ""
+async def _error_body(connection: Connection) -> bytes:
+    """The start of what came with an error; the status says enough where it cannot be read."""
+    try:
+        return (await read_at_most(body_reader(connection), _ERROR_BODY_BYTES))[0]
+    except HttpFault:
+        return b""

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from provider_router.adapters.http.forbidden import reason_of_forbidden
 from provider_router.adapters.http.json_fields import MalformedAnswerError, as_object
 from provider_router.domain.errors import Reason, failure
 from shared.errors import NexusError
@@ -29,7 +30,6 @@ _CONTEXT_SIGNS = (
 )
 _STATUS_REASONS: Mapping[int, Reason] = {
     401: Reason.PROVIDER_REFUSED_KEY,
-    403: Reason.PROVIDER_REFUSED_KEY,
     404: Reason.PROVIDER_MODEL_MISSING,
     408: Reason.PROVIDER_TIMEOUT,
     413: Reason.CONTEXT_TOO_LONG,
@@ -46,6 +46,7 @@ _REMEDIES: Mapping[Reason, str] = {
     Reason.PROVIDER_BAD_RESPONSE: "sent an answer that is malformed or not complete",
     Reason.PROVIDER_ERROR: "had an error of its own",
     Reason.PROVIDER_REFUSED_REQUEST: "refused the request",
+    Reason.DEPLOYMENTS_BUSY: "has as many calls waiting for it as may; try again later",
 }
 
 
@@ -83,11 +84,14 @@ def fault_of_status(provider: str, status: int, headers: Mapping[str, str], body
     detail = f"HTTP {status}"
     if _speaks_of_context(body):
         return fault(provider, Reason.CONTEXT_TOO_LONG, detail=detail)
-    if status in _STATUS_REASONS:
-        return fault(provider, _STATUS_REASONS[status], detail=detail, retry_after_s=retry_after_s)
-    if 400 <= status < 500:
+    reason = reason_of_forbidden(body) if status == 403 else _STATUS_REASONS.get(status)
+    if reason is None and 400 <= status < 500:
+        reason = Reason.PROVIDER_REFUSED_REQUEST
+    if reason is Reason.PROVIDER_REFUSED_REQUEST:
         said = sanitised(_message_of(body))
-        return fault(provider, Reason.PROVIDER_REFUSED_REQUEST, detail=f"{detail}: {said}" if said else detail)
+        return fault(provider, reason, detail=f"{detail}: {said}" if said else detail)
+    if reason is not None:
+        return fault(provider, reason, detail=detail, retry_after_s=retry_after_s)
     if status < 400:
         return fault(provider, Reason.PROVIDER_BAD_RESPONSE, detail=detail)
     return fault(provider, Reason.PROVIDER_ERROR, detail=detail, retry_after_s=retry_after_s)

@@ -18,6 +18,7 @@ class HttpLimits:
         total_s: For the whole answer.
         embed_s: For a whole embedding call.
         connections_per_host: Connections at once to one host; more calls wait for one.
+        waiting_per_host: Calls that may wait for one of them; more are refused.
         event_bytes: Of one server-sent event.
         body_bytes: Of one body that is read whole.
     """
@@ -28,6 +29,7 @@ class HttpLimits:
     total_s: float = 300.0
     embed_s: float = 60.0
     connections_per_host: int = 64
+    waiting_per_host: int = 1024
     event_bytes: int = 1024 * 1024
     body_bytes: int = 64 * 1024 * 1024
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LINE_ENDS = (b"\n", b"\r")
+_DATA = b"data:"
 
 
 class EventTooLargeError(ValueError):
@@ -33,20 +35,25 @@ class EventParser:
         Raises:
             EventTooLargeError: An event passes the cap.
         """
-        if self._skip_line_feed and chunk:
+        events: list[bytes] = []
+        if not chunk:
+            return events
+        if self._skip_line_feed:
             # The chunk before ended with CR: an LF that follows belongs to it.
             chunk = chunk.removeprefix(b"\n")
-            self._skip_line_feed = False
-        events: list[bytes] = []
+        self._skip_line_feed = chunk.endswith(b"\r")
         for piece in chunk.splitlines(keepends=True):
-            line = piece.rstrip(b"\r\n")
-            self._size_bytes += len(line)
+            self._size_bytes += len(piece)
             if self._size_bytes > self._cap_bytes:
                 raise EventTooLargeError
-            self._line_parts.append(line)
-            self._skip_line_feed = piece.endswith(b"\r")
-            if line != piece:
-                self._end_line(events)
+            if not piece.endswith(_LINE_ENDS):
+                self._line_parts.append(piece)
+            elif self._line_parts:
+                line = b"".join((*self._line_parts, piece))
+                self._line_parts.clear()
+                self._end_line(line.rstrip(b"\r\n"), events)
+            else:
+                self._end_line(piece.rstrip(b"\r\n"), events)
         return events
 
     def finish(self) -> list[bytes]:
@@ -55,28 +62,27 @@ class EventParser:
         Some providers leave out the last empty line. An event that is truly cut does not parse as JSON later.
         """
         events: list[bytes] = []
-        self._end_line(events)
+        self._end_line(b"".join(self._line_parts), events)
+        self._line_parts.clear()
         self._end_event(events)
         return events
 
-    def _end_line(self, events: list[bytes]) -> None:
-        line = b"".join(self._line_parts)
-        self._line_parts.clear()
+    def _end_line(self, line: bytes, events: list[bytes]) -> None:
         if self._at_start:
             self._at_start = False
             line = line.removeprefix(_BYTE_ORDER_MARK)
         if not line:
             self._end_event(events)
-            return
-        name, _, value = line.partition(b":")
-        if name == b"data":
-            self._data.append(value.removeprefix(b" "))
+        elif line.startswith(_DATA):
+            self._data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
+        elif line == b"data":
+            self._data.append(b"")
         elif not self._data:
             # Comments and other fields are not kept, so they do not count towards the cap.
             self._size_bytes = 0
 
     def _end_event(self, events: list[bytes]) -> None:
         if self._data:
-            events.append(b"\n".join(self._data))
-        self._data.clear()
+            events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
+            self._data.clear()
         self._size_bytes = 0

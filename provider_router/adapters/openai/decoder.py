@@ -62,7 +62,9 @@ class OpenAIDecoder:
         chunk = parsed_object(data)
         if chunk.get("error"):
             raise fault_in_stream(self._provider, chunk["error"])
-        self._count(chunk.get("usage"))
+        usage = chunk.get("usage")
+        if usage is not None:
+            self._count(usage)
         decoded: list[Decoded] = []
         for choice in map(as_object, as_list(chunk.get("choices"))):
             if as_count(choice.get("index")) == 0:
@@ -91,8 +93,10 @@ class OpenAIDecoder:
         text = as_text(delta.get("content")) or refusal
         if text:
             decoded.append(self._bounds.text(text))
-        for position, call in enumerate(map(as_object, as_list(delta.get("tool_calls")))):
-            self._tool_call(call, position, decoded)
+        calls = delta.get("tool_calls")
+        if calls is not None:
+            for position, call in enumerate(map(as_object, as_list(calls))):
+                self._tool_call(call, position, decoded)
         finish = as_text(choice.get("finish_reason"))
         if finish:
             self._finish = _FINISH_REASONS.get(finish, FinishReason.STOP)

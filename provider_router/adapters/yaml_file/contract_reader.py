@@ -27,6 +27,7 @@ from provider_router.domain.contracts.contract import (
     Contract,
     DataClass,
     Guarantees,
+    Operation,
     Price,
     Privacy,
     Quality,
@@ -83,7 +84,7 @@ def read_catalogue(source: SourceFile) -> Catalogue:
             form = validated_part(source, where, data, CatalogEntry)
             if form.model in entries:
                 raise source.located.wrong((*where, "model"), f"the model '{form.model}' stands twice")
-            check(source, where, contract_from(form, f"{family_of(source)}/{form.model}"))
+            check(source, where, form, contract_from(form, f"{family_of(source)}/{form.model}"))
             raw = cast("Mapping[str, Any]", data)
             entries[form.model] = {key: value for key, value in raw.items() if key != "model"}
     return Catalogue(source.name, entries)
@@ -97,20 +98,33 @@ def read_contract(source: SourceFile) -> Contract:
     """
     form = validated(source, NamedContractForm)
     contract = contract_from(form, form.name, version=form.version)
-    check(source, (), contract)
+    check(source, (), form, contract)
     return contract
 
 
-def check(source: SourceFile, where: Path, contract: Contract) -> None:
-    """Checks what must hold in `contract`, whose form stands at `where`.
+def check(source: SourceFile, where: Path, form: ContractForm, contract: Contract) -> None:
+    """Checks what must hold in `contract`, whose `form` stands at `where`.
 
     Raises:
         RefusedFileError: With the place and the reason.
     """
+    if Operation.CHAT in contract.capabilities.operations:
+        _check_rates(source, where, form)
     for violation in violations_of(contract):
         place = (*where, *(word for part in violation.path for word in _words(part)))
         with source.blamed():
             raise source.located.wrong(place, violation.description)
+
+
+def _check_rates(source: SourceFile, where: Path, form: ContractForm) -> None:
+    """Refuses a price of a chat that leaves out a rate: what is left out must not pass for free."""
+    for index, price in enumerate(form.prices):
+        for section, rates in (((), price), (("long_context",), price.long_context)):
+            for kind in ("input", "output"):
+                if rates is not None and kind not in rates.model_fields_set:
+                    with source.blamed():
+                        place = (*where, "prices", index, *section, kind)
+                        raise source.located.wrong(place, "is missing; write 0 for what is free")
 
 
 def contract_from(form: ContractForm, name: str, *, version: int = 1, needs_auth: bool = False) -> Contract:
@@ -175,7 +189,7 @@ def _privacy(form: ContractForm) -> Privacy:
         retention_days=given.retention_days,
         trains_on_data=given.trains_on_data,
         on_premises=given.on_premises,
-        encrypted=given.encrypted,
+        encrypted=given.encrypted is True,
         certifications=frozenset(given.certifications),
     )
 

@@ -75,14 +75,14 @@ class ConstraintsForm(Strict):
 
 
 class PrivacyForm(Strict):
-    """What a service may see and what it does with it; `retention_days: null` where nobody says."""
+    """What a service may see and what it does with it; null where nobody says."""
 
     clearance: Clearance = Clearance.PUBLIC
     regions: tuple[str, ...] = ()
     retention_days: StrictInt | None = None
-    trains_on_data: StrictBool = False
+    trains_on_data: StrictBool | None = None
     on_premises: StrictBool = False
-    encrypted: StrictBool = True
+    encrypted: StrictBool | None = None
     certifications: tuple[str, ...] = ()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
+from provider_router.adapters.yaml_file.located_yaml import WrongFile
 from provider_router.adapters.yaml_file.source_file import SourceFile
 
 _FILE_CAP_BYTES = 1024 * 1024
@@ -20,7 +22,16 @@ Stamp: TypeAlias = Mapping[str, tuple[int, int, int]]
 
 
 class UnreadableError(Exception):
-    """A file cannot be read; the message names it and says why, without its folder."""
+    """Nobody can say which files there are.
+
+    Args:
+        file: What could not be looked at, relative to the watched folder.
+        reason: Why.
+    """
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(f"{file} {reason}")
+        self.wrong_file = WrongFile(file, 0, reason)
 
 
 class FileSet:
@@ -28,7 +39,7 @@ class FileSet:
 
     Args:
         folder: Where they are.
-        patterns: Shell patterns relative to `folder`. Hidden files are left out.
+        patterns: Shell patterns of names, after the way to their folder: `contracts/*.yaml`. Hidden files are left out.
         required: Names that must be there.
     """
 
@@ -41,32 +52,39 @@ class FileSet:
         """Which files there are now.
 
         Raises:
-            UnreadableError: A required one is missing, one cannot be looked at, or there are too many.
+            UnreadableError: A required one is missing, a folder cannot be listed, or there are too many.
         """
         found = {name: None for pattern in self._patterns for name in self._matching(pattern)}
         if len(found) > _FILES_CAP:
-            raise UnreadableError(f"there are more than {_FILES_CAP} files for {', '.join(self._patterns)}")
+            raise UnreadableError(", ".join(self._patterns), f"are more than {_FILES_CAP} files")
         stamps = {name: self._stamp_of(name) for name in sorted({*found, *self._required})}
         return {name: stamp for name, stamp in stamps.items() if stamp is not None}
 
     def read(self, name: str) -> SourceFile:
-        """The file `name`.
-
-        Raises:
-            UnreadableError: It cannot be read, or is too large.
-        """
+        """The file `name`; one that cannot be read, or is too large, says so when it is asked for what it holds."""
         try:
             with (self._folder / name).open("rb") as file:
                 content = file.read(_FILE_CAP_BYTES + 1)
         except OSError as error:
-            raise _unreadable(name, error) from error
+            return SourceFile(name, b"", _unreadable(error))
         if len(content) > _FILE_CAP_BYTES:
-            raise UnreadableError(f"{name} is larger than {_FILE_CAP_BYTES} bytes")
+            return SourceFile(name, b"", f"is larger than {_FILE_CAP_BYTES} bytes")
         return SourceFile(name, content)
 
     def _matching(self, pattern: str) -> list[str]:
-        found = [path.relative_to(self._folder) for path in self._folder.glob(pattern)]
-        return [path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts)]
+        where = PurePosixPath(pattern)
+        try:
+            names = [path.name for path in (self._folder / where.parent).iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            # Not the same as an empty one: what is in there may forbid something.
+            raise UnreadableError(where.parent.as_posix(), _unreadable(error)) from error
+        return [
+            (where.parent / name).as_posix()
+            for name in names
+            if fnmatchcase(name, where.name) and not name.startswith(".")
+        ]
 
     def _stamp_of(self, name: str) -> tuple[int, int, int] | None:
         """The stamp of one file; None for one that went since it was found, and for a folder."""
@@ -77,10 +95,11 @@ class FileSet:
             status = path.stat()
         except FileNotFoundError as error:
             if name in self._required:
-                raise _unreadable(name, error) from error
+                raise UnreadableError(name, _unreadable(error)) from error
             return None
-        except OSError as error:
-            raise _unreadable(name, error) from error
+        except OSError:
+            # Reading it will say why.
+            return 0, 0, 0
         return status.st_mtime_ns, status.st_size, status.st_ino
 
 
@@ -89,5 +108,5 @@ def is_fresh(stamp: Stamp) -> bool:
     return any(abs(time.time_ns() - changed_ns) < _FRESH_NS for changed_ns, _, _ in stamp.values())
 
 
-def _unreadable(name: str, error: OSError) -> UnreadableError:
-    return UnreadableError(f"{name} cannot be read: {error.strerror}")
+def _unreadable(error: OSError) -> str:
+    return f"cannot be read: {error.strerror}"

@@ -20,7 +20,7 @@ class RefusedFileError(ValueError):
     """A file is wrong.
 
     Args:
-        line: Where, from 1.
+        line: Where, from 1; 0 for one that cannot be read at all.
         reason: Why; holds no value of the file.
 
     Attributes:
@@ -28,8 +28,27 @@ class RefusedFileError(ValueError):
     """
 
     def __init__(self, line: int, reason: str) -> None:
-        super().__init__(f"line {line}: {reason}")
+        super().__init__(f"line {line}: {reason}" if line else reason)
+        self.line = line
+        self.reason = reason
         self.file = ""
+
+    def wrong_file(self) -> WrongFile:
+        """What is left to say of it once it was caught."""
+        return WrongFile(self.file, self.line, self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class WrongFile:
+    """A file that is not in force, and why; the fields mean what they mean in `RefusedFileError`."""
+
+    file: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        place = f"{self.file} line {self.line}:" if self.line else self.file
+        return f"{place} {self.reason}"
 
 
 def path_text(path: Sequence[str | int]) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from provider_router.adapters.yaml_file.contract_reader import Catalogue, check, contract_from
 from provider_router.adapters.yaml_file.contract_schema import ContractForm
@@ -24,7 +22,7 @@ _ELSEWHERE: Mapping[str, Any] = {"capabilities": {"json_schema": True}, "privacy
 
 _HERE: Mapping[str, Any] = {
     "capabilities": {"json_schema": True},
-    "privacy": {"clearance": "restricted", "on_premises": True, "retention_days": 0},
+    "privacy": {"clearance": "restricted", "on_premises": True, "retention_days": 0, "trains_on_data": False},
 }
 """What holds for a model of this machine: nothing leaves it."""
 
@@ -81,27 +79,15 @@ def read_model(place: ModelPlace, data: Any) -> Contract:
     form = validated_part(place.source, place.where, merged, ContractForm)
     name = f"{place.provider.name}/{section.name}"
     contract = contract_from(form, name, needs_auth=place.provider.needs_key)
-    if not _is_encrypted(place.provider) and "encrypted" not in _given(section).get("privacy", {}):
-        contract = replace(contract, privacy=replace(contract.privacy, encrypted=False))
-    check(place.source, place.where, contract)
+    if "encrypted" not in _given(section).get("privacy", {}):
+        claimed = form.privacy.encrypted is not False and place.provider.is_encrypted
+        contract = replace(contract, privacy=replace(contract.privacy, encrypted=claimed))
+    check(place.source, place.where, form, contract)
     unserved = UNSERVED_BY_DIALECT[place.provider.type] & contract.capabilities.operations
     if unserved:
         field = ("embeddings",) if section.embeddings else ()
         raise place.wrong(f"this type of provider has no {_word(min(unserved))}", *field)
     return contract
-
-
-def _is_encrypted(provider: ProviderSpec) -> bool:
-    """Whether nobody on the way can read what is sent: it goes over TLS, or stays on this machine."""
-    addresses = [urlsplit(deployment.chat_url) for deployment in provider.deployments]
-    return all(address.scheme == "https" or _is_here(address.hostname or "") for address in addresses)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _shipped(place: ModelPlace, section: ModelSection, *, must_be: bool) -> Mapping[str, Any]:

@@ -28,10 +28,10 @@ InFlight = Annotated[int, Field(ge=0, le=100_000)]
 
 
 class PriceSection(Strict):
-    """US dollars per million tokens, always in force; `cached_input` defaults to `input`."""
+    """US dollars per million tokens, always in force; `cached_input` defaults to `input`. Chats need `output`."""
 
     input: MicroUsd
-    output: MicroUsd = 0
+    output: MicroUsd | None = None
     cached_input: MicroUsd | None = None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from provider_router.adapters.cedar.policy import Layer, Policy, WrongPolicyError, check_overrides, policies_in
-from provider_router.adapters.yaml_file.located_yaml import RefusedFileError
+from provider_router.adapters.yaml_file.located_yaml import RefusedFileError, WrongFile
 from provider_router.adapters.yaml_file.rules_schema import (
     PreferenceForm,
     RequirementForm,
@@ -36,14 +36,21 @@ class Rules:
     Attributes:
         platform: For organisations without rules of their own.
         organisations: For the others, by id.
+        wrong: The files whose newest content is not in force.
     """
 
     platform: RuleSet
     organisations: Mapping[str, RuleSet] = field(default_factory=dict[str, RuleSet])
+    wrong: tuple[WrongFile, ...] = ()
 
 
 class RulesReader:
     """Reads the files, and gives the very objects of before where nothing in them changed.
+
+    Each file stands for itself, so that one organisation's mistake is nobody else's trouble. While the newest content
+    of one is wrong, what it said before holds, over the newest of the platform; where that cannot be, the
+    organisation's rules of before. A file that was wrong from the very start says nothing, so it forbids everything: an
+    organisation's to that organisation, the platform's to all.
 
     Args:
         platform_file: Name of the platform's file among those that are read.
@@ -52,27 +59,62 @@ class RulesReader:
     def __init__(self, platform_file: str) -> None:
         self._platform_file = platform_file
         self._before = Rules(built_in_rules())
+        # Of what was good: the platform's rules, and the organisations' files by id; None for no file.
+        self._platform: RuleSet | None = None
+        self._good: dict[str, SourceFile | None] = {}
+        self._is_first = True
 
     def __call__(self, sources: Mapping[str, SourceFile]) -> Rules:
-        """The rules in `sources`, which are given by name.
-
-        Raises:
-            RefusedFileError: With file, line and reason.
-        """
-        source = sources.get(self._platform_file)
-        platform = built_in_rules() if source is None else read_platform_rules(source)
-        organisations: dict[str, RuleSet] = {}
-        for name, each in sources.items():
-            if name != self._platform_file:
-                org_id = _org_id(each)
-                organisations[org_id] = self._same(read_organisation_rules(each, org_id, platform))
-        self._before = Rules(self._same(platform), organisations)
+        """The rules in `sources`, which are given by name. Never raises for wrong ones: they are named in the rules."""
+        wrong: list[WrongFile] = []
+        platform = self._platform_rules(sources.get(self._platform_file), wrong)
+        own = {_stem(name): source for name, source in sources.items() if name != self._platform_file}
+        self._good = {org_id: source for org_id, source in self._good.items() if org_id in own}
+        organisations = {
+            org_id: self._same(self._organisation_rules(source, org_id, platform, wrong))
+            for org_id, source in own.items()
+        }
+        self._before = Rules(self._same(platform), organisations, tuple(wrong))
+        self._is_first = False
         return self._before
+
+    def _platform_rules(self, source: SourceFile | None, wrong: list[WrongFile]) -> RuleSet:
+        try:
+            self._platform = built_in_rules() if source is None else read_platform_rules(source)
+        except RefusedFileError as error:
+            wrong.append(error.wrong_file())
+        return self._platform or closed_rules(str(wrong[0]))
+
+    def _organisation_rules(
+        self, source: SourceFile, org_id: str, platform: RuleSet, wrong: list[WrongFile]
+    ) -> RuleSet:
+        try:
+            rules = read_organisation_rules(source, org_id, platform)
+        except RefusedFileError as error:
+            wrong.append(error.wrong_file())
+            return self._instead(org_id, platform, str(wrong[-1]))
+        self._good[org_id] = source
+        return rules
+
+    def _instead(self, org_id: str, platform: RuleSet, problem: str) -> RuleSet:
+        """What holds for an organisation whose file is wrong."""
+        if not self._is_first and org_id not in self._before.organisations:
+            self._good[org_id] = None
+        if org_id in self._good:
+            good, before = self._good[org_id], self._before.organisations.get(org_id)
+            try:
+                return platform if good is None else read_organisation_rules(good, org_id, platform)
+            except RefusedFileError:
+                # It lifts what the platform lets nobody lift any more, or names a tier that went.
+                if before is not None and not before.closed_by:
+                    return before
+        return closed_rules(problem, org_id, platform)
 
     def _same(self, rules: RuleSet) -> RuleSet:
         """The rule set of before, where it has the same content."""
         before = self._before.organisations.get(rules.org_id) if rules.org_id else self._before.platform
-        return before if before is not None and before.digest == rules.digest else rules
+        is_same = before is not None and (before.digest, before.closed_by) == (rules.digest, rules.closed_by)
+        return before if before is not None and is_same else rules
 
 
 def built_in_rules() -> RuleSet:
@@ -80,9 +122,18 @@ def built_in_rules() -> RuleSet:
     return with_digest(RuleSet("", "", "", (), (), BUILT_IN, DEFAULT_TIER, DataClass.INTERNAL, ""))
 
 
-def closed_rules() -> RuleSet:
-    """The rules in force before any files were good: what the real ones forbid is not known, so all is forbidden."""
-    return with_digest(replace(built_in_rules(), platform_policies=_CLOSED))
+def closed_rules(problem: str, org_id: str = "", platform: RuleSet | None = None) -> RuleSet:
+    """Rules that forbid everything, for whoever's real ones are not known because of `problem`.
+
+    Args:
+        problem: With file and line.
+        org_id: For one organisation alone, over the rules of `platform`.
+        platform: The platform's rules; None when they are what is not known.
+    """
+    if platform is None:
+        return with_digest(replace(built_in_rules(), platform_policies=_CLOSED, closed_by=problem))
+    closed_by = platform.closed_by or problem
+    return with_digest(replace(platform, org_id=org_id, org_policies=_CLOSED, closed_by=closed_by))
 
 
 def read_platform_rules(source: SourceFile) -> RuleSet:
@@ -92,15 +143,14 @@ def read_platform_rules(source: SourceFile) -> RuleSet:
 
 def read_organisation_rules(source: SourceFile, org_id: str, platform: RuleSet) -> RuleSet:
     """The rules of an organisation, over those of the platform. Raises RefusedFileError."""
+    if _ORG_ID.fullmatch(org_id) is None:
+        with source.blamed():
+            raise RefusedFileError(1, "the file must have the name of an organisation's id")
     return _layered(source, Layer.ORGANISATION, org_id, platform)
 
 
-def _org_id(source: SourceFile) -> str:
-    stem = PurePosixPath(source.name).stem
-    if _ORG_ID.fullmatch(stem) is None:
-        with source.blamed():
-            raise RefusedFileError(1, "the file must have the name of an organisation's id")
-    return stem
+def _stem(name: str) -> str:
+    return PurePosixPath(name).stem
 
 
 def _layered(source: SourceFile, layer: Layer, org_id: str, beneath: RuleSet) -> RuleSet:
@@ -125,6 +175,7 @@ def _layered(source: SourceFile, layer: Layer, org_id: str, beneath: RuleSet) ->
             default_data_class=DataClass[data_class.name] if data_class else beneath.default_data_class,
             digest="",
             policy_reads=beneath.policy_reads.union(*(policy.reads for policy in policies)),
+            closed_by=beneath.closed_by,
         )
     )
 
@@ -134,10 +185,19 @@ def _policies(source: SourceFile, file: RulesFile, layer: Layer, beneath: RuleSe
         policies = policies_in(file.policies, layer)
         check_overrides(policies, policies_in(beneath.platform_policies, Layer.PLATFORM))
     except WrongPolicyError as error:
-        # The text of a block begins on the line after its key; a text of one line stands beside it.
-        first = source.located.line_of(("policies",)) + ("\n" in file.policies)
-        raise RefusedFileError(first + error.line, f"policies: {error}") from error
+        raise _misplaced(source, file.policies, error) from error
     return policies
+
+
+def _misplaced(source: SourceFile, text: str, error: WrongPolicyError) -> RefusedFileError:
+    """`error`, which is about `text`, in terms of its file."""
+    # The text of a block begins on the line after its key; a text of one line stands beside it.
+    line = source.located.line_of(("policies",)) + ("\n" in text) + error.line
+    shown, said = source.line(line), text.split("\n")[error.line]
+    # A folded text has other lines than its file: then nobody knows the column.
+    begin = shown.find(said) if said else -1
+    column = f" (column {begin + error.column + 1})" if begin >= 0 and error.column is not None else ""
+    return RefusedFileError(line, f"policies: {error}{column}")
 
 
 def _check_ids(source: SourceFile, file: RulesFile) -> None:

@@ -7,21 +7,23 @@
 
 `read` gets the files that are there, by name, and returns one immutable value. It runs in a thread, does no I/O, and
 raises `RefusedFileError` when it does not like one (see `validated`, `SourceFile.blamed` and `LocatedYaml.wrong`).
-The set is taken whole or refused whole: while the newest one is wrong, the one before stays in force, and `error` says
-which file is wrong, on which line, and why.
+The set is taken whole or refused whole: while the newest one is wrong, the one before stays in force, and `problems`
+say which file is wrong, on which line, and why. A value may know of files that it was made without (`left_out`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from provider_router.adapters.yaml_file.file_set import FileSet, Stamp, UnreadableError, is_fresh
-from provider_router.adapters.yaml_file.located_yaml import RefusedFileError
+from provider_router.adapters.yaml_file.located_yaml import RefusedFileError, WrongFile
 from provider_router.adapters.yaml_file.source_file import SourceFile
+from provider_router.domain.configuration.problem import ConfigurationProblem
+from shared.clock import Clock, SystemClock
 from shared.telemetry.logging import get_logger
 
 _log = get_logger(__name__)
@@ -36,12 +38,17 @@ class InForce(Generic[_Value]):
         value: What was read.
         digest: SHA-256, hexadecimal: of the content where there is one file, else of the names and digests of all;
             empty when no set was ever good.
-        error: Why the newest set was refused, with file and line; empty when it is in force.
+        problems: Which files are not in force as they are now; none when all are.
     """
 
     value: _Value
     digest: str = ""
-    error: str = ""
+    problems: tuple[ConfigurationProblem, ...] = ()
+
+    @property
+    def error(self) -> str:
+        """The problems in one line; empty for none."""
+        return "; ".join(map(str, self.problems))
 
 
 class WatchedFiles(Generic[_Value]):
@@ -54,7 +61,8 @@ class WatchedFiles(Generic[_Value]):
         read: Makes the value of the files that are there, by name and in the order of their names.
         initial: In force until a set was good.
         poll_s: Seconds between two looks.
-        on_change: Called in the event loop after each change of what is in force, its error included.
+        left_out: What is wrong in files that a value was made without.
+        clock: For the time since when a file has a problem.
     """
 
     def __init__(
@@ -64,12 +72,14 @@ class WatchedFiles(Generic[_Value]):
         initial: _Value,
         *,
         poll_s: float,
-        on_change: Callable[[InForce[_Value]], None] | None = None,
+        left_out: Callable[[_Value], Sequence[WrongFile]] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._files = files
         self._read = read
         self._poll_s = poll_s
-        self._on_change = on_change
+        self._left_out = left_out
+        self._clock = clock or SystemClock()
         self._in_force = InForce(initial)
         # What was seen last, so that unchanged files are neither read nor parsed again.
         self._stamp: Stamp | None = None
@@ -88,12 +98,11 @@ class WatchedFiles(Generic[_Value]):
         if after is before:
             return
         self._in_force = after
-        if after.error:
-            _log.warning("configuration_refused", error=after.error)
-        else:
+        for problem in after.problems:
+            if problem not in before.problems:
+                _log.warning("configuration_refused", error=str(problem))
+        if after.value is not before.value or not after.problems:
             _log.info("configuration_taken", files=list(self._sources), version=after.digest)
-        if self._on_change is not None:
-            self._on_change(after)
 
     async def watch(self) -> None:
         """Looks at the files again and again, until cancelled."""
@@ -105,16 +114,17 @@ class WatchedFiles(Generic[_Value]):
         """What is in force after a look; `before` itself when nothing changed. Blocks."""
         try:
             stamp = self._files.stamp()
-            if stamp == self._stamp:
-                return before
-            if self._misses(stamp):
+            if stamp == self._stamp or self._misses(stamp):
                 return before
             sources = {name: self._source(name) for name in stamp}
         except UnreadableError as error:
             self._stamp, self._digest = None, None
-            return _refused(before, str(error))
-        self._stamp = None if is_fresh(stamp) else stamp
-        return self._taken(before, sources)
+            return self._refused(before, error.wrong_file)
+        after = self._taken(before, sources)
+        # Why a file could not be read may be over without a trace in its stamp.
+        is_settled = not is_fresh(stamp) and not any(source.problem for source in sources.values())
+        self._stamp = stamp if is_settled else None
+        return after
 
     def _misses(self, stamp: Stamp) -> bool:
         """Whether a file is missing that was there at the look before."""
@@ -125,21 +135,31 @@ class WatchedFiles(Generic[_Value]):
     def _source(self, name: str) -> SourceFile:
         """The file `name`: the very object of before where its content is the same, so that it is not parsed again."""
         now, before = self._files.read(name), self._sources.get(name)
-        return before if before is not None and before.content == now.content else now
+        return before if before is not None and before.is_same_as(now) else now
 
     def _taken(self, before: InForce[_Value], sources: Mapping[str, SourceFile]) -> InForce[_Value]:
         digest = _digest_of(sources)
         if digest == self._digest:
             return before
-        self._sources, self._digest = sources, digest
         try:
-            return InForce(self._read(sources), digest)
+            value = self._read(sources)
+            left_out = self._left_out(value) if self._left_out else ()
+            after = InForce(value, digest, self._noted(before, left_out))
         except RefusedFileError as error:
-            return _refused(before, f"{error.file} {error}".strip())
+            after = self._refused(before, error.wrong_file())
+        # Only now: a set that could not be taken for any other reason is tried again at the next look.
+        self._sources, self._digest = sources, digest
+        return after
 
+    def _refused(self, before: InForce[_Value], wrong: WrongFile) -> InForce[_Value]:
+        problems = self._noted(before, (wrong,))
+        return before if before.problems == problems else replace(before, problems=problems)
 
-def _refused(before: InForce[_Value], error: str) -> InForce[_Value]:
-    return before if before.error == error else replace(before, error=error)
+    def _noted(self, before: InForce[_Value], wrong: Sequence[WrongFile]) -> tuple[ConfigurationProblem, ...]:
+        since, now = {each.file: each.since for each in before.problems}, self._clock.now()
+        return tuple(
+            ConfigurationProblem(each.file, each.line, each.reason, since.get(each.file, now)) for each in wrong
+        )
 
 
 def _digest_of(sources: Mapping[str, SourceFile]) -> str:

@@ -37,6 +37,7 @@ class Answer:
     decision_id: str = ""
     cache_hit: CacheHit | None = None
     continuations: tuple[Continued, ...] = ()
+    cost_unknown: bool = False
 
 
 @dataclass(slots=True)
@@ -94,4 +95,5 @@ class AnswerBuilder:
             decision_id=started.decision_id,
             cache_hit=started.cache_hit,
             continuations=tuple(self._continuations),
+            cost_unknown=completed.cost_unknown,
         )

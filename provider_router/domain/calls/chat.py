@@ -86,6 +86,12 @@ class ChatRequest:
     max_output_tokens: int | None = None
     stop: tuple[str, ...] = ()
 
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The optional parameters that it sets; a contract with a trait of that name that is false takes it not."""
+        is_set = {"temperature": self.temperature is not None, "stop": bool(self.stop)}
+        return frozenset(name for name, given in is_set.items() if given)
+
     def check(self) -> None:
         """Checks what the contract's constraints cannot say.
 

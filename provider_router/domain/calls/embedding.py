@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from provider_router.domain.calls.usage import TokenUsage
+from provider_router.domain.contracts.contract import DataClass
 from provider_router.domain.errors import Reason, failure
 
 
@@ -16,6 +17,22 @@ class Embeddings:
 
     vectors: tuple[tuple[float, ...], ...]
     usage: TokenUsage | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """What their owner says of texts to embed.
+
+    Attributes:
+        data_class: How sensitive they are; None for the rules' default.
+        residency: Regions in which they may be processed; empty for any.
+    """
+
+    data_class: DataClass | None = None
+    residency: frozenset[str] = frozenset()
+
+
+AS_RULES_SAY = Handling()
 
 
 def unit_vectors(vectors: Sequence[Sequence[float]], count: int, dimensions: int) -> tuple[tuple[float, ...], ...]:

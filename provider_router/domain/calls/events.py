@@ -122,12 +122,14 @@ class Completed:
         usage: Tokens of the answer, also of what another model said before it broke off; None where the last provider
             did not say.
         cost_micro_usd: What every attempt of the call cost together, in millionths of a US dollar, as the ledger has
-            it: with tokens that the router counted where a provider did not. 0 without a price.
+            it: with tokens that the router counted where a provider did not.
+        cost_unknown: Whether one of them was at a model whose price nobody knows; it is not in `cost_micro_usd`.
     """
 
     finish_reason: FinishReason
     usage: TokenUsage | None
     cost_micro_usd: int
+    cost_unknown: bool = False
 
 
 ModelEvent: TypeAlias = TextDelta | ToolCallDelta | Finished

@@ -16,6 +16,8 @@ PPM = 1_000_000
 """Shares and scores are integers in millionths (parts per million): 1_000_000 is all of it."""
 
 ANY_LANGUAGE = "*"
+UNKNOWN_PRICE = "unknown"
+"""The price version of a call whose price nobody knows."""
 TraitValue: TypeAlias = bool | int | str
 
 
@@ -130,25 +132,30 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
-    """What a service may see and what it does with it.
+    """What a service may see and what it does with it. What nobody says is never a good claim.
 
     Attributes:
         clearance: The most sensitive class of data that it may see.
         regions: Where data is processed, as lower-case codes such as `us` or `eu`; empty when unknown.
         retention_days: How long data is kept; None when unknown.
-        trains_on_data: Whether data is used for training.
-        on_premises: Whether data stays on machines of the operator.
-        encrypted: Whether data is encrypted on the way, or stays on one machine.
+        trains_on_data: Whether data is used for training; None when unknown.
+        on_premises: Whether data is known to stay on machines of the operator.
+        encrypted: Whether data is known to be encrypted on the way, or to stay on one machine.
         certifications: Lower-case names, such as `soc2`, `iso27001`.
     """
 
     clearance: DataClass = DataClass.PUBLIC
     regions: frozenset[str] = frozenset()
     retention_days: int | None = None
-    trains_on_data: bool = False
+    trains_on_data: bool | None = None
     on_premises: bool = False
-    encrypted: bool = True
+    encrypted: bool = False
     certifications: frozenset[str] = frozenset()
+
+    @property
+    def may_train(self) -> bool:
+        """Whether data may be used for training: also where nobody says."""
+        return self.trains_on_data is not False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +230,8 @@ class Contract:
         guarantees: What it promises.
         constraints: What it asks of callers.
         privacy: What it may see.
-        prices: By effective date, oldest first; empty for a service without a price.
+        prices: By effective date, oldest first; empty where nobody says. Then a service on the operator's machines is
+            free, and of any other the price is unknown.
         quality: What is believed of it.
         traits: Free facts, typed, for constraints of callers and rules.
         demonstration: Whether it ships with Nexus to show that everything works.
@@ -258,7 +266,13 @@ class Contract:
         """The price in force on `day`: the newest that is not of a later day; None without one."""
         return next((price for price in reversed(self.prices) if price.effective_date <= day), None)
 
+    def price_is_unknown_on(self, day: date) -> bool:
+        """Whether nobody knows what it costs on `day`. Without a price, only the operator's own machines are free."""
+        return not self.privacy.on_premises and self.price_on(day) is None
+
     def price_version(self, day: date) -> str:
-        """Which price holds on `day`, as `provider/model@date`; empty without one."""
+        """Which price holds on `day`: `provider/model@date`; without one UNKNOWN_PRICE, or empty where it is free."""
         price = self.price_on(day)
-        return f"{self.name}@{price.effective_date.isoformat()}" if price else ""
+        if price is None:
+            return UNKNOWN_PRICE if self.price_is_unknown_on(day) else ""
+        return f"{self.name}@{price.effective_date.isoformat()}"

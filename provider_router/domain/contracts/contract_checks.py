@@ -6,7 +6,7 @@ Each form (YAML, message) checks types alone, and names the fields of a violatio
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from provider_router.domain.contracts.contract import (
@@ -38,6 +38,13 @@ _LIST_CAP = 64
 _DAY_MINUTES = 1440
 
 Path = tuple[str | int, ...]
+_KINDS = ("input", "output", "cached_input", "cache_write")
+_ASKED_AS: Mapping[tuple[str, str], str] = {
+    ("quality", "default"): "default_ppm",
+    ("prices", "per_request"): "per_request_micro_usd",
+    **{(section, kind): f"{kind}_micro_usd" for section in ("rates", "long_context_rates") for kind in _KINDS},
+}
+"""What requests call a field of a section, where the names differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,18 @@ class Violation:
 def path_text(path: Path) -> str:
     """A path for people, such as `prices[1].rates`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def field_text(path: Path) -> str:
+    """A path as requests name it: `contract.prices[0].rates.input_micro_usd`."""
+    shown, section = "contract", ""
+    for part in path:
+        if isinstance(part, int):
+            shown += f"[{part}]"
+        else:
+            shown += f".{_ASKED_AS.get((section, part), part)}"
+            section = part
+    return shown
 
 
 def violations_of(contract: Contract) -> tuple[Violation, ...]:

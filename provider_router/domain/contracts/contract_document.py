@@ -259,7 +259,7 @@ def _read_privacy(reader: Reader) -> Privacy:
         clearance=reader.choice("clearance", DataClass),
         regions=frozenset(reader.texts("regions")),
         retention_days=reader.number_or_none("retention_days"),
-        trains_on_data=reader.flag("trains_on_data"),
+        trains_on_data=reader.flag_or_none("trains_on_data"),
         on_premises=reader.flag("on_premises"),
         encrypted=reader.flag("encrypted"),
         certifications=frozenset(reader.texts("certifications")),

@@ -7,17 +7,16 @@ below theirs, by which a budget would last longer. Whoever wants more has the op
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from provider_router.domain.contracts.configuration import Configuration
 from provider_router.domain.contracts.contract import Contract, DataClass, Price, Privacy, Rates
 from provider_router.domain.contracts.contract_checks import Violation
-from provider_router.domain.contracts.provider import ProviderType
+from provider_router.domain.contracts.provider import ProviderSpec, ProviderType
 
-_UNSAID = Privacy(DataClass.INTERNAL)
-"""What the operator says of a provider elsewhere without a contract: what it says of a model by not saying more."""
-_UNSAID_HERE = Privacy(DataClass.RESTRICTED, retention_days=0, on_premises=True)
+_UNSAID_HERE = Privacy(DataClass.RESTRICTED, retention_days=0, trains_on_data=False, on_premises=True, encrypted=True)
+"""What the operator says of the local provider without a contract: what it says of a model by not saying more."""
 
 
 def excesses_of(contract: Contract, configuration: Configuration, today: date) -> tuple[Violation, ...]:
@@ -29,10 +28,15 @@ def excesses_of(contract: Contract, configuration: Configuration, today: date) -
         today: UTC.
     """
     beside = [each for each in configuration.contracts.values() if each.provider == contract.provider]
-    here = configuration.providers[contract.provider].type is ProviderType.LOCAL
-    said = [each.privacy for each in beside] or [_UNSAID_HERE if here else _UNSAID]
+    said = [each.privacy for each in beside] or [_unsaid(configuration.providers[contract.provider])]
     alike = [each for each in beside if each.capabilities.operations & contract.capabilities.operations]
     return (*_privacy(contract.privacy, said), *_prices(contract, alike or beside, today))
+
+
+def _unsaid(provider: ProviderSpec) -> Privacy:
+    if provider.type is ProviderType.LOCAL:
+        return _UNSAID_HERE
+    return Privacy(DataClass.INTERNAL, encrypted=provider.is_encrypted)
 
 
 def _privacy(own: Privacy, said: Sequence[Privacy]) -> Iterator[Violation]:
@@ -45,8 +49,8 @@ def _privacy(own: Privacy, said: Sequence[Privacy]) -> Iterator[Violation]:
         longest = None if None in days else max(day for day in days if day is not None)
         if longest is None or own.retention_days < longest:
             yield _beyond("retention_days", "must not be given" if longest is None else f"must be at least {longest}")
-    if not own.trains_on_data and any(each.trains_on_data for each in said):
-        yield _beyond("trains_on_data", "must be true")
+    if not own.may_train and any(each.may_train for each in said):
+        yield _beyond("trains_on_data", "must be true, or not be given")
     if own.encrypted and not all(each.encrypted for each in said):
         yield _beyond("encrypted", "must be false")
     extra = {word for word in own.certifications if any(word not in each.certifications for each in said)}
@@ -68,13 +72,17 @@ def _beyond(field: str, wanted: str) -> Violation:
     return Violation(("privacy", field), f"{wanted}, as the operator's contracts of the provider say")
 
 
-def _prices(own: Contract, others: Iterable[Contract], today: date) -> Iterator[Violation]:
+def _prices(own: Contract, others: Sequence[Contract], today: date) -> Iterator[Violation]:
     """Where a price is below the dearest of `others`, on `today` and on each later day on which a price changes."""
-    dear = [each for each in others if each.prices]
-    days = {today} | {price.effective_date for each in (own, *dear) for price in each.prices}
+    days = {today} | {price.effective_date for each in (own, *others) for price in each.prices}
     for day in sorted(day for day in days if day >= today):
-        floor = [price for each in dear if (price := each.price_on(day)) is not None]
+        floor = [price for each in others if (price := each.price_on(day)) is not None]
         price = own.price_on(day)
+        if price and not floor and any(each.price_is_unknown_on(day) for each in others):
+            yield Violation(
+                ("prices",), f"must hold no price on {day}: the operator's contracts of the provider have none"
+            )
+            return
         if floor and price is None:
             yield Violation(("prices",), f"must hold on {day}: the operator's contracts of the provider have prices")
             return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 
 class ProviderType(StrEnum):
@@ -71,6 +73,18 @@ class ProviderSpec:
         """Whether a deployment asks for a key. The key of the local models is Nexus's own and does not count."""
         return any(deployment.key_envs for deployment in self.deployments)
 
+    @property
+    def key_source(self) -> str:
+        """Where its keys come from, for people; any one of several will do."""
+        names = dict.fromkeys(name for deployment in self.deployments for name in deployment.key_envs)
+        return f"the environment variable {' or '.join(names)}" if names else "the key file of the local models"
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether nobody on the way can read what is sent: it goes over TLS, or stays on this machine."""
+        addresses = [urlsplit(url) for each in self.deployments for url in (each.chat_url, each.embed_url)]
+        return all(address.scheme == "https" or _is_here(address.hostname or "") for address in addresses)
+
     def targets(self) -> tuple[Target, ...]:
         """Every deployment with each of its keys, in the configuration's order."""
         return tuple(
@@ -93,3 +107,10 @@ class Target:
     provider: ProviderSpec
     deployment: Deployment
     key_env: str = ""
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

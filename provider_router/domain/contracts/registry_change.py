@@ -8,7 +8,7 @@ from datetime import date
 
 from provider_router.domain.contracts.configuration import Configuration
 from provider_router.domain.contracts.contract import Contract
-from provider_router.domain.contracts.contract_checks import Violation, path_text
+from provider_router.domain.contracts.contract_checks import Violation, field_text
 from provider_router.domain.contracts.contract_document import encode_contract
 from provider_router.domain.contracts.dialect import UNSERVED_BY_DIALECT
 from provider_router.domain.contracts.organisation_bounds import excesses_of
@@ -75,10 +75,12 @@ def registered(contract: Contract, configuration: Configuration, own: Mapping[st
         InvalidInput: PROVIDER_UNKNOWN, CONTRACT_INVALID.
     """
     if contract.name in configuration.contracts or contract.name in own:
-        where = "in the configuration" if contract.name in configuration.contracts else "already"
+        where = "already. Choose another name, or update it."
+        if contract.name in configuration.contracts:
+            where = "in the configuration's files. Choose another name, or have the operator change it there."
         raise failure(
             Reason.CONTRACT_EXISTS,
-            f"There is a contract '{contract.name}' {where}. Choose another name, or update it.",
+            f"There is a contract '{contract.name}' {where}",
             metadata={"name": contract.name},
         )
     if len(own) >= MAX_CONTRACTS:
@@ -160,9 +162,9 @@ def _served(contract: Contract, configuration: Configuration, today: date) -> Co
 
 def _invalid(violations: Sequence[Violation]) -> NexusError:
     """The refusal of a contract that its provider, or the operator's contracts of it, do not allow."""
-    fields = [FieldViolation(f"contract.{path_text(each.path)}", each.description) for each in violations]
+    fields = [FieldViolation(field_text(each.path), each.description) for each in violations]
     return failure(
         Reason.CONTRACT_INVALID,
-        f"{path_text(violations[0].path)}: {violations[0].description}.",
+        f"{fields[0].field}: {fields[0].description}.",
         violations=fields,
     )

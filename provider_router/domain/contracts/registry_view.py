@@ -22,12 +22,10 @@ class FilesState:
     Attributes:
         configuration: What they say.
         version: Their SHA-256, hexadecimal; empty when none was ever good.
-        error: Why the newest ones were refused; empty when they are in force.
     """
 
     configuration: Configuration
     version: str = ""
-    error: str = ""
 
 
 def snapshot_of(
@@ -54,7 +52,6 @@ def snapshot_of(
         version=version,
         digest=registry_digest(service.contract for service in services.values()),
         config_version=files.version,
-        config_error=files.error,
         suspended=suspended,
         change_time=change_time,
     )

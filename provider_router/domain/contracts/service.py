@@ -66,7 +66,6 @@ class RegistrySnapshot:
         digest: SHA-256 of the contracts' canonical form, hexadecimal.
         config_version: SHA-256 of the operator's files in force, hexadecimal: of the providers file where it stands
             alone; empty when none was ever good.
-        config_error: Why the newest files were refused, with file and line; empty when they are in force.
         suspended: Registered contracts that are stored and not in use, by name.
         change_time: When the newest change was made, UTC; None for the empty registry.
     """
@@ -78,7 +77,6 @@ class RegistrySnapshot:
     version: int = 0
     digest: str = ""
     config_version: str = ""
-    config_error: str = ""
     suspended: Mapping[str, Suspended] = field(default_factory=dict[str, Suspended])
     change_time: datetime | None = None
 

@@ -13,6 +13,14 @@ from enum import StrEnum
 from provider_router.domain.contracts.contract import DataClass
 from provider_router.domain.decisions.route_request import RouteRequest
 
+FORMULA = 2
+"""What decisions are made by. A record names its formula and is verified by it.
+
+1: a service whose price is unknown could be called within a budget, and its expected cost was recorded as 0; requests
+   had no `parameters`.
+2: that service is for requests without a limit of money, and its expected cost is None.
+"""
+
 
 class Step(StrEnum):
     """The steps of a decision, in their order."""
@@ -38,12 +46,14 @@ class Rejected(StrEnum):
     TOOL_CALLING = "TOOL_CALLING"
     JSON_SCHEMA = "JSON_SCHEMA"
     LANGUAGE = "LANGUAGE"
+    PARAMETER = "PARAMETER"
     CONTEXT_LENGTH = "CONTEXT_LENGTH"
     PAYLOAD_SIZE = "PAYLOAD_SIZE"
     TIME_WINDOW = "TIME_WINDOW"
     DEADLINE = "DEADLINE"
     COST_LIMIT = "COST_LIMIT"
     BUDGET_LEFT = "BUDGET_LEFT"
+    PRICE_UNKNOWN = "PRICE_UNKNOWN"
     NOT_THE_MODEL_ASKED_FOR = "NOT_THE_MODEL_ASKED_FOR"
     NOT_THE_PROVIDER_ASKED_FOR = "NOT_THE_PROVIDER_ASKED_FOR"
     # rules
@@ -88,7 +98,7 @@ class Ranked:
         service: `provider/model`.
         score: Higher is better; equal scores are ordered by name.
         terms: Weighted, one for each of `TERMS`; penalties are negative.
-        expected_cost_micro_usd: Of the whole answer.
+        expected_cost_micro_usd: Of the whole answer; None when its price is unknown.
         expected_first_token_ms: From promise and measurement.
         expected_total_ms: Of the whole answer.
     """
@@ -96,7 +106,7 @@ class Ranked:
     service: str
     score: int
     terms: tuple[int, ...]
-    expected_cost_micro_usd: int
+    expected_cost_micro_usd: int | None
     expected_first_token_ms: int
     expected_total_ms: int
 
@@ -182,6 +192,7 @@ class Decision:
         choice: The first of `ranked`; empty for none.
         promise: What can be promised.
         control: What to do.
+        formula: By which it was made.
     """
 
     time: datetime
@@ -195,3 +206,4 @@ class Decision:
     choice: str
     promise: Promise
     control: Control
+    formula: int = FORMULA

@@ -7,12 +7,12 @@ One object in canonical JSON (`canonical_json`). Lists of many equal things are 
 | `choice`, `tier` | names; `choice` is empty for none |
 | `control` | the fields of `Control`; `chain` as rows `[service, tries, first_token_timeout_ms]` |
 | `promise` | the fields of `Promise`; `clearance` 0 (public) to 3, `regions` in order or null |
-| `ranked` | rows `[service, score, [terms], cost_micro_usd, first_token_ms, total_ms]`, best first |
+| `ranked` | rows `[service, score, [terms], cost_micro_usd or null, first_token_ms, total_ms]`, best first |
 | `rejections` | rows `[service, step, reason, detail]` |
 | `request` | the fields of `RouteRequest`; sets in order, `data_class` 0 to 3, `traits` as rows |
 | `registry_digest`, `rules_digest`, `state_digest` | SHA-256, hexadecimal |
 | `time_us` | microseconds since 1970, UTC |
-| `version` | of this form |
+| `version` | the formula that it was made by (`decision.FORMULA`), which this form follows |
 
 There is no field for a text of the request or for a key, so that none can get into a record.
 """
@@ -34,6 +34,7 @@ from provider_router.domain.decisions.canonical_json import (
     text_of,
 )
 from provider_router.domain.decisions.decision import (
+    FORMULA,
     Control,
     Decision,
     Link,
@@ -45,7 +46,6 @@ from provider_router.domain.decisions.decision import (
 )
 from provider_router.domain.decisions.request_document import read_request, request_document
 
-_VERSION = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -72,12 +72,12 @@ def encode_decision(decision: Decision, rejections: bytes | None = None) -> byte
     )
     after = orjson.dumps(
         {
-            "request": request_document(decision.request),
+            "request": request_document(decision.request, decision.formula),
             "rules_digest": decision.rules_digest,
             "state_digest": decision.state_digest,
             "tier": decision.tier,
             "time_us": microseconds_of(decision.time),
-            "version": _VERSION,
+            "version": decision.formula,
         }
     )
     between = encode_rejections(decision.rejections) if rejections is None else rejections
@@ -96,9 +96,12 @@ def decode_decision(payload: bytes) -> Decision:
         NotCanonical: It is not, to the byte, what `encode_decision` makes of a decision.
     """
     reader = Reader.parse(payload)
+    formula = reader.number("version")
+    if not 1 <= formula <= FORMULA:
+        raise NotCanonical(f"it was made by formula {formula}, and this router knows {FORMULA}")
     decision = Decision(
         time=time_of(reader.number("time_us")),
-        request=read_request(reader.object("request")),
+        request=read_request(reader.object("request"), formula),
         registry_digest=reader.text("registry_digest"),
         rules_digest=reader.text("rules_digest"),
         state_digest=reader.text("state_digest"),
@@ -108,6 +111,7 @@ def decode_decision(payload: bytes) -> Decision:
         choice=reader.text("choice"),
         promise=_read_promise(reader.object("promise")),
         control=_read_control(reader.object("control")),
+        formula=formula,
     )
     if encode_decision(decision) != payload:
         raise NotCanonical("the decision is not in canonical form")
@@ -201,12 +205,12 @@ def _read_rejection(value: object) -> Rejection:
 
 def _read_ranked(value: object) -> Ranked:
     service, score, terms, *expected = items_of(value, "ranked", 6)
-    cost, first_token_ms, total_ms = (number_of(each, "ranked") for each in expected)
+    cost, first_token_ms, total_ms = expected
     return Ranked(
         service=text_of(service, "ranked"),
         score=number_of(score, "ranked"),
         terms=tuple(number_of(term, "ranked") for term in items_of(terms, "ranked")),
-        expected_cost_micro_usd=cost,
-        expected_first_token_ms=first_token_ms,
-        expected_total_ms=total_ms,
+        expected_cost_micro_usd=None if cost is None else number_of(cost, "ranked"),
+        expected_first_token_ms=number_of(first_token_ms, "ranked"),
+        expected_total_ms=number_of(total_ms, "ranked"),
     )

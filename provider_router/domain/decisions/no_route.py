@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from provider_router.domain.contracts.contract import Contract, Operation
-from provider_router.domain.contracts.provider import ProviderSpec
 from provider_router.domain.contracts.service import RegistrySnapshot, Service
-from provider_router.domain.decisions.decision import Decision, Rejected, Rejection
+from provider_router.domain.decisions.decision import Decision, Rejected, Rejection, Step
+from provider_router.domain.decisions.world import World
 from provider_router.domain.errors import Reason, failure
 from provider_router.domain.money.budget import BudgetStatus
 from provider_router.domain.money.output_bound import reserved_output_tokens
@@ -21,6 +21,7 @@ from provider_router.domain.money.spending import exhausted
 from shared.errors import NexusError
 
 _LISTED = 20
+_NAMED = 5
 _PRECISE: Mapping[Rejected, tuple[Reason, str]] = {
     Rejected.OPERATION: (Reason.UNSUPPORTED_CAPABILITY, "does not support chat"),
     Rejected.MODALITY_IN: (Reason.UNSUPPORTED_CAPABILITY, "does not take what the request holds"),
@@ -28,9 +29,11 @@ _PRECISE: Mapping[Rejected, tuple[Reason, str]] = {
     Rejected.TOOL_CALLING: (Reason.UNSUPPORTED_CAPABILITY, "does not support calling tools"),
     Rejected.JSON_SCHEMA: (Reason.UNSUPPORTED_CAPABILITY, "does not support answers that follow a JSON Schema"),
     Rejected.LANGUAGE: (Reason.UNSUPPORTED_CAPABILITY, "does not support the request's language"),
+    Rejected.PARAMETER: (Reason.UNSUPPORTED_CAPABILITY, "does not take a parameter that the request sets"),
     Rejected.CONTEXT_LENGTH: (Reason.CONTEXT_TOO_LONG, "has less context than the prompt and its answer need"),
     Rejected.NOT_CONFIGURED: (Reason.PROVIDER_NOT_CONFIGURED, "cannot be called: its provider's key is not there"),
     Rejected.BUDGET_LEFT: (Reason.BUDGET_EXHAUSTED, "costs more than the budget has left"),
+    Rejected.PRICE_UNKNOWN: (Reason.PRICE_UNKNOWN, "cannot be held within a limit of money"),
 }
 _ADVICE: Mapping[Rejected, str] = {
     Rejected.PAYLOAD_SIZE: "send less",
@@ -48,6 +51,7 @@ _ADVICE: Mapping[Rejected, str] = {
     Rejected.CONTEXT_LENGTH: "send a shorter prompt",
     Rejected.TOOL_CALLING: "offer no tools",
     Rejected.JSON_SCHEMA: "ask for free text",
+    Rejected.PARAMETER: "leave out the parameters that the models do not take",
 }
 
 
@@ -56,47 +60,61 @@ def visible_services(registry: RegistrySnapshot, org_id: str) -> Mapping[str, Se
     return {name: each for name, each in registry.services.items() if each.contract.org_id in ("", org_id)}
 
 
-def no_route(
-    decision: Decision, registry: RegistrySnapshot, budget: BudgetStatus | None, decision_id: str
-) -> NexusError:
+def no_route(decision: Decision, world: World, budget: BudgetStatus | None, decision_id: str) -> NexusError:
     """The error for a decision without a choice, for the caller to raise.
 
     Args:
         decision: The decision.
-        registry: That it was made on.
+        world: That it was made in.
         budget: The tightest budget of the caller; None without one.
-        decision_id: Of its record.
+        decision_id: Of its record; empty where none is kept.
     """
-    services = visible_services(registry, decision.request.caller.org_id)
-    unknown = _unknown(decision, services)
+    services = visible_services(world.registry, decision.request.caller.org_id)
+    unknown = _unknown(decision, services, _suspended(world.registry))
     if unknown is not None:
         return unknown
+    if world.rules.closed_by:
+        return _closed(world.rules.closed_by, decision_id)
     rejections = _considered(decision, services)
     reasons = {_PRECISE[each.reason][0] if each.reason in _PRECISE else Reason.NO_ROUTE for each in rejections}
     too_dear = [services[each.service].contract for each in rejections if each.reason is Rejected.BUDGET_LEFT]
     if budget is not None and too_dear:
         needed = min(_reservation(contract, decision) for contract in too_dear)
         return exhausted(budget, needed, decision.time, {"decision_id": decision_id})
+    if reasons == {Reason.PRICE_UNKNOWN}:
+        return _unpriced(rejections, decision_id)
     if len(reasons) == 1 and Reason.NO_ROUTE not in reasons:
         return _precise(rejections[0], services, decision_id)
-    return _counted(rejections, decision_id)
+    return _counted(rejections, _suspended(world.registry), decision_id)
 
 
-def _unknown(decision: Decision, services: Mapping[str, Service]) -> NexusError | None:
+def _unknown(decision: Decision, services: Mapping[str, Service], suspended: str) -> NexusError | None:
     """The error for a name that nothing has, or for nothing to choose among; None when there is something."""
     request = decision.request
     chats = [name for name, service in services.items() if service.does(Operation.CHAT)]
     known = ", ".join(chats[:_LISTED]) or "none"
     if request.model and request.model not in services:
-        message = f"There is no model '{request.model}'. Configured: {known}."
+        message = f"There is no model '{request.model}'. Configured: {known}.{suspended}"
         return failure(Reason.MODEL_UNKNOWN, message, metadata={"model": request.model})
     if request.provider and not any(services[name].provider.name == request.provider for name in chats):
-        message = f"There is no provider '{request.provider}' with a model that chats. Configured models: {known}."
+        message = (
+            f"There is no provider '{request.provider}' with a model that chats. Configured models: {known}.{suspended}"
+        )
         return failure(Reason.PROVIDER_UNKNOWN, message, metadata={"provider": request.provider})
     if not request.model and not chats:
-        message = "No model that chats is configured. Add one to the providers file."
+        message = f"No model that chats is configured. Add one to the providers file.{suspended}"
         return failure(Reason.NO_MODEL_CONFIGURED, message)
     return None
+
+
+def _closed(problem: str, decision_id: str) -> NexusError:
+    """The error for rules that are not known, so that everything is forbidden."""
+    return failure(
+        Reason.NO_ROUTE,
+        f"The routing rules are not known, so no model may be called: {problem}. Correct it; the files are read again "
+        "within a second.",
+        metadata={"decision_id": decision_id, "rules": problem},
+    )
 
 
 def _considered(decision: Decision, services: Mapping[str, Service]) -> Sequence[Rejection]:
@@ -117,18 +135,23 @@ def _considered(decision: Decision, services: Mapping[str, Service]) -> Sequence
 def _precise(rejection: Rejection, services: Mapping[str, Service], decision_id: str) -> NexusError:
     reason, words = _PRECISE[rejection.reason]
     provider = services[rejection.service].provider
-    said = _missing_keys(provider) if rejection.reason is Rejected.NOT_CONFIGURED else rejection.detail
+    said = f"set {provider.key_source}" if rejection.reason is Rejected.NOT_CONFIGURED else rejection.detail
     detail = f" ({said})" if said else ""
     metadata = {"model": rejection.service, "provider": provider.name, "decision_id": decision_id}
     return failure(reason, f"The model '{rejection.service}' {words}{detail}.", metadata=metadata)
 
 
-def _missing_keys(provider: ProviderSpec) -> str:
-    """What to set so that a provider has its key."""
-    names = dict.fromkeys(name for deployment in provider.deployments for name in deployment.key_envs)
-    if not names:
-        return "the key file of the local models is not there or empty"
-    return f"set the environment variable {' or '.join(names)}"
+def _unpriced(rejections: Sequence[Rejection], decision_id: str) -> NexusError:
+    """The error for models of which nobody says what they cost, where a limit of money applies."""
+    names = [each.service for each in rejections]
+    which = f"The price of '{names[0]}' is" if len(names) == 1 else f"The prices of {', '.join(names[:_LISTED])} are"
+    message = f"{which} not known, and a budget or a cost limit applies. What would help: {_price_advice(names)}."
+    return failure(Reason.PRICE_UNKNOWN, message, metadata={"model": names[0], "decision_id": decision_id})
+
+
+def _price_advice(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:_LISTED])
+    return f"write `prices` (0 for free) into the contract of {shown}, as docs/pricing.md shows"
 
 
 def _reservation(contract: Contract, decision: Decision) -> int:
@@ -138,14 +161,37 @@ def _reservation(contract: Contract, decision: Decision) -> int:
     return upper_bound_micro_usd(contract.price_on(decision.time.date()), request.input_tokens, tokens_out)
 
 
-def _counted(rejections: Sequence[Rejection], decision_id: str) -> NexusError:
+def _cause(rejection: Rejection) -> str:
+    """At which step a model fell and why; of the rules also by which: `at rules (FORBIDDEN_BY_RULE: stay-at-home)`."""
+    detail = f": {rejection.detail}" if rejection.step is Step.RULES and rejection.detail else ""
+    return f"at {rejection.step} ({rejection.reason}{detail})"
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def _suspended(registry: RegistrySnapshot) -> str:
+    """The registered contracts that are not in use, as the end of a message; empty for none."""
+    told = [f"{name} ({each.reason.rstrip('.')})" for name, each in list(registry.suspended.items())[:_NAMED]]
+    return f" Suspended contracts: {'; '.join(told)}." if told else ""
+
+
+def _counted(rejections: Sequence[Rejection], suspended: str, decision_id: str) -> NexusError:
     counts = Counter((each.step, each.reason) for each in rejections)
-    removed = ", ".join(f"{number} at {step} ({reason})" for (step, reason), number in counts.most_common())
+    causes: dict[str, list[str]] = {}
+    for each in rejections:
+        causes.setdefault(_cause(each), []).append(each.service)
+    removed = "; ".join(f"{_named(names)} {cause}" for cause, names in causes.items())
     advice = dict.fromkeys(_ADVICE[reason] for _, reason in counts if reason in _ADVICE)
+    unpriced = [each.service for each in rejections if each.reason is Rejected.PRICE_UNKNOWN]
+    if unpriced:
+        advice[_price_advice(unpriced)] = None
     todo = f" What would help: {'; '.join(advice)}." if advice else ""
+    more = f" `nexus route show {decision_id}` says why for each model." if decision_id else ""
     return failure(
         Reason.NO_ROUTE,
-        f"No model can take this request. Removed: {removed or 'all'}.{todo} "
-        f"`nexus route show {decision_id}` says why for each model.",
+        f"No model can take this request. Removed: {removed or 'all'}.{suspended}{todo}{more}",
         metadata={"decision_id": decision_id, **{reason.value: str(number) for (_, reason), number in counts.items()}},
     )

@@ -41,12 +41,12 @@ class Pick:
 
     Attributes:
         service: `provider/model`; empty when it finds none.
-        cost_micro_usd: Of the answer, expected or actual.
+        cost_micro_usd: Of the answer, expected or actual; None when its price is unknown.
         quality_ppm: Of the answer, where it is known.
     """
 
     service: str = ""
-    cost_micro_usd: int = 0
+    cost_micro_usd: int | None = 0
     quality_ppm: int | None = None
 
 
@@ -58,7 +58,8 @@ class PolicySummary:
         name: Of the policy.
         routed: Requests that it found a service for.
         unrouted: Requests that it found none for.
-        cost_micro_usd: In all.
+        cost_micro_usd: In all, without the `unpriced`.
+        unpriced: Requests whose cost is unknown.
         judged: Requests whose quality is known.
         quality_ppm: Mean over those; None without one.
         shares: Requests by service, most first.
@@ -68,6 +69,7 @@ class PolicySummary:
     routed: int
     unrouted: int
     cost_micro_usd: int
+    unpriced: int
     judged: int
     quality_ppm: int | None
     shares: tuple[tuple[str, int], ...]
@@ -80,6 +82,7 @@ class Tally:
     name: str
     _unrouted: int = 0
     _cost: int = 0
+    _unpriced: int = 0
     _judged: int = 0
     _quality: int = 0
     _shares: Counter[str] = field(default_factory=Counter[str])
@@ -90,7 +93,8 @@ class Tally:
             self._unrouted += 1
             return
         self._shares[pick.service] += 1
-        self._cost += pick.cost_micro_usd
+        self._cost += pick.cost_micro_usd or 0
+        self._unpriced += pick.cost_micro_usd is None
         if pick.quality_ppm is not None:
             self._judged += 1
             self._quality += pick.quality_ppm
@@ -102,6 +106,7 @@ class Tally:
             routed=self._shares.total(),
             unrouted=self._unrouted,
             cost_micro_usd=self._cost,
+            unpriced=self._unpriced,
             judged=self._judged,
             quality_ppm=_halves_up(self._quality, self._judged) if self._judged else None,
             shares=tuple(sorted(self._shares.items(), key=lambda share: (-share[1], share[0]))),
@@ -127,6 +132,7 @@ class ReplayResult:
         area_ppm: Under the curve; None without one.
         changed: Requests for which the last policy chooses otherwise than the first.
         skipped: Recorded decisions that could not be read again.
+        damaged: Recorded decisions that somebody changed; they count nowhere.
     """
 
     policies: tuple[PolicySummary, ...]
@@ -134,6 +140,7 @@ class ReplayResult:
     area_ppm: int | None
     changed: int
     skipped: int
+    damaged: int = 0
 
 
 def area_ppm(curve: Sequence[CurvePoint]) -> int | None:

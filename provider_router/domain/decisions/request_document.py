@@ -6,9 +6,13 @@ from provider_router.domain.contracts.contract import DataClass, Modality, Opera
 from provider_router.domain.decisions.canonical_json import NotCanonical, Reader, items_of, member_of, text_of
 from provider_router.domain.decisions.route_request import Caller, Comparison, Estimate, RouteRequest, TraitConstraint
 
+_FIRST = 1
+"""The formula whose requests had no parameters."""
 
-def request_document(request: RouteRequest) -> dict[str, object]:
-    """The fields of `request` as a JSON object whose keys are in order."""
+
+def request_document(request: RouteRequest, formula: int) -> dict[str, object]:
+    """The fields of `request` as a JSON object whose keys are in order, in the form of decisions by `formula`."""
+    parameters = {} if formula == _FIRST else {"parameters": sorted(request.parameters)}
     return {
         "affinity": request.affinity,
         "budget_left_micro_usd": request.budget_left_micro_usd,
@@ -28,6 +32,7 @@ def request_document(request: RouteRequest) -> dict[str, object]:
         "operation": request.operation,
         "output_modalities": sorted(request.output_modalities),
         "output_tokens": request.output_tokens,
+        **parameters,
         "payload_bytes": request.payload_bytes,
         "provider": request.provider,
         "residency": sorted(request.residency),
@@ -36,8 +41,8 @@ def request_document(request: RouteRequest) -> dict[str, object]:
     }
 
 
-def read_request(reader: Reader) -> RouteRequest:
-    """The request that a document holds. Raises NotCanonical."""
+def read_request(reader: Reader, formula: int) -> RouteRequest:
+    """The request that a document holds, of a decision by `formula`. Raises NotCanonical."""
     return RouteRequest(
         caller=_read_caller(reader.object("caller")),
         operation=reader.member("operation", Operation),
@@ -50,6 +55,7 @@ def read_request(reader: Reader) -> RouteRequest:
         needs_tools=reader.flag("needs_tools"),
         needs_json_schema=reader.flag("needs_json_schema"),
         language=reader.text("language"),
+        parameters=frozenset(() if formula == _FIRST else reader.texts("parameters")),
         input_tokens=reader.number("input_tokens"),
         max_output_tokens=reader.number("max_output_tokens"),
         output_tokens=reader.number("output_tokens"),

@@ -78,6 +78,7 @@ class RouteRequest:
         needs_tools: Whether it offers tools.
         needs_json_schema: Whether the answer must follow a schema.
         language: BCP 47 primary language when known; empty otherwise.
+        parameters: Optional parameters that it sets, see `ChatRequest.parameters`.
         input_tokens: Of the prompt, estimated.
         max_output_tokens: The caller's limit; 0 for none.
         output_tokens: Expected of the answer, estimated.
@@ -103,6 +104,7 @@ class RouteRequest:
     needs_tools: bool = False
     needs_json_schema: bool = False
     language: str = ""
+    parameters: frozenset[str] = frozenset()
     input_tokens: int = 0
     max_output_tokens: int = 0
     output_tokens: int = 0

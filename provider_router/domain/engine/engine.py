@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
-from provider_router.domain.decisions.decision import Decision
+from provider_router.domain.decisions.decision import FORMULA, Decision
 from provider_router.domain.decisions.route_request import RouteRequest
 from provider_router.domain.decisions.service_state import SystemState
 from provider_router.domain.decisions.world import World
@@ -49,8 +49,8 @@ class DecisionEngine:
         # States that lineups are kept for, the oldest first.
         self._states: dict[SystemState, None] = {}
 
-    def decide(self, world: World, request: RouteRequest, now: datetime) -> Decision:
-        """Decides `request` in `world` at `now`, an aware time.
+    def decide(self, world: World, request: RouteRequest, now: datetime, formula: int = FORMULA) -> Decision:
+        """Decides `request` in `world` at `now`, an aware time, by `formula`.
 
         Without a candidate the decision has no choice, and its rejections say why. Every service that the organisation
         may know of is either ranked or rejected, with the first step that it did not pass.
@@ -60,7 +60,7 @@ class DecisionEngine:
         """
         moment = now if now.tzinfo is UTC else now.astimezone(UTC)
         tier = tier_of(world.rules, request)
-        lineup = self._lineup(world, request, tier.name, moment.date())
+        lineup = self._lineup(world, request, tier.name, moment.date(), formula)
         rejections, rows = lineup.sifted(request, moment)
         ranked = lineup.ranked(rows, request)
         promise, control = lineup.plan(ranked, request)
@@ -76,16 +76,17 @@ class DecisionEngine:
             ranked[0].service if ranked else "",
             promise,
             control,
+            formula,
         )
 
-    def _lineup(self, world: World, request: RouteRequest, tier: str, day: date) -> Lineup:
+    def _lineup(self, world: World, request: RouteRequest, tier: str, day: date, formula: int) -> Lineup:
         shortlist = self._shortlist(world, request, self._applying_rules(world.rules, request, tier, day))
         estimate = request.estimate
         tenths = estimate.confidence_ppm // CONFIDENCE_STEP_PPM
-        key = (shortlist, world.state, tier, estimate.task_class, tenths, day)
+        key = (shortlist, world.state, tier, estimate.task_class, tenths, day, formula)
         found = self._lineups.get(key)
         if found is None:
-            made = Lineup(shortlist, world.state, world.rules.tiers[tier], request, day)
+            made = Lineup(shortlist, world.state, world.rules.tiers[tier], request, day, formula)
             found = self._lineups.put(key, made, len(shortlist.listed) + _OVERHEAD)
             if world.state not in self._states:
                 self._note_state(world.state)

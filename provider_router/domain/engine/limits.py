@@ -13,7 +13,7 @@ from provider_router.domain.contracts.contract import Price, Rates, TimeWindow
 from provider_router.domain.decisions.decision import Rejected, Rejection, Step
 from provider_router.domain.decisions.route_request import RouteRequest
 from provider_router.domain.engine.score import TOKENS_PER_RATE, UNBOUNDED
-from provider_router.domain.engine.standing import Standing
+from provider_router.domain.engine.standing import UNKNOWN_AS_ZERO, Standing
 from provider_router.domain.money.output_bound import ASSUMED_OUTPUT_TOKENS, reserved_output_tokens
 from provider_router.domain.money.pricing import cost_micro_usd
 
@@ -113,24 +113,26 @@ def _too_late(standing: Standing, request: RouteRequest, now: datetime) -> tuple
 
 
 def _too_dear(standing: Standing, request: RouteRequest) -> tuple[Rejected, str] | None:
-    """Why the request may cost too much.
-
-    What costs nobody knows how much is within no limit, and within a budget only while that has anything left, since
-    nothing can be reserved for it.
-    """
     limit, left = request.max_cost_micro_usd, request.budget_left_micro_usd
-    if limit is not None:
-        if standing.price_is_unknown:
-            return Rejected.COST_LIMIT, "its price is not known"
-        if expected_cost_micro_usd(standing.price, request) > limit:
-            return Rejected.COST_LIMIT, "is expected to cost more"
-    if left is None:
-        return None
     if standing.price_is_unknown:
-        return (Rejected.BUDGET_LEFT, "its price is not known") if left <= 0 else None
-    if reserved_cost_micro_usd(standing, request) > left:
+        return _unpriced(standing.formula, limit, left)
+    if limit is not None and expected_cost_micro_usd(standing.price, request) > limit:
+        return Rejected.COST_LIMIT, "is expected to cost more"
+    if left is not None and reserved_cost_micro_usd(standing, request) > left:
         return Rejected.BUDGET_LEFT, "may cost more"
     return None
+
+
+def _unpriced(formula: int, limit: int | None, left: int | None) -> tuple[Rejected, str] | None:
+    """Why what costs nobody knows how much cannot be called: nothing holds it within a limit of money."""
+    if formula == UNKNOWN_AS_ZERO:
+        if limit is not None:
+            return Rejected.COST_LIMIT, "its price is not known"
+        return (Rejected.BUDGET_LEFT, "its price is not known") if left is not None and left <= 0 else None
+    if limit is None and left is None:
+        return None
+    which = "budget" if limit is None else "cost limit"
+    return Rejected.PRICE_UNKNOWN, f"its contract has no price, and a {which} applies"
 
 
 def _known_first_token_ms(standing: Standing) -> int:

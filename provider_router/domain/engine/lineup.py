@@ -19,7 +19,7 @@ from provider_router.domain.engine.limits import Limits
 from provider_router.domain.engine.promise import Pledge, pledge_of
 from provider_router.domain.engine.score import OUTAGE_STEP, UNBOUNDED, WEAK_STEP, Row, order_term, scored
 from provider_router.domain.engine.shortlist import Shortlist
-from provider_router.domain.engine.standing import Standing, standing_of
+from provider_router.domain.engine.standing import UNKNOWN_AS_ZERO, Standing, standing_of
 from provider_router.domain.rulebook.rules import Tier
 
 _Key = TypeVar("_Key")
@@ -37,6 +37,7 @@ class Lineup:
         tier: Of the class.
         request: Any of the class, for the estimate of its task.
         day: UTC; prices are those of this day.
+        formula: To decide by.
 
     Attributes:
         state: As given.
@@ -55,9 +56,11 @@ class Lineup:
         "state",
     )
 
-    def __init__(self, shortlist: Shortlist, state: SystemState, tier: Tier, request: RouteRequest, day: date) -> None:
+    def __init__(
+        self, shortlist: Shortlist, state: SystemState, tier: Tier, request: RouteRequest, day: date, formula: int
+    ) -> None:
         standings = {
-            listed.contract.name: standing_of(listed, state.of(listed.contract.name), request.estimate, day)
+            listed.contract.name: standing_of(listed, state.of(listed.contract.name), request.estimate, day, formula)
             for listed in shortlist.listed
         }
         rejected = [each.rejection for each in standings.values() if each.rejection is not None]
@@ -142,6 +145,7 @@ def row_of(standing: Standing, tier: Tier, chain: tuple[str, ...], input_tokens:
         output_rate=rates.output if rates else 0,
         fee=price.per_request if price else 0,
         assumed_cost=max(1, tier.cost_reference_micro_usd) if standing.price_is_unknown else 0,
+        tells_cost=not standing.price_is_unknown or standing.formula == UNKNOWN_AS_ZERO,
         first_token_ms=belief.first_token_ms,
         tokens_per_second=belief.tokens_per_second,
         longest_answer=contract.capabilities.max_output_tokens or UNBOUNDED,

@@ -40,6 +40,9 @@ def _form(contract: Contract, request: RouteRequest) -> tuple[Rejected, str] | N
         return Rejected.JSON_SCHEMA, "cannot be bound to a JSON Schema"
     if request.language and not {request.language, ANY_LANGUAGE} & can.languages:
         return Rejected.LANGUAGE, f"speaks {_listed(can.languages)}"
+    refused = sorted(each for each in request.parameters if contract.traits.get(each) is False)
+    if refused:
+        return Rejected.PARAMETER, f"takes no {', '.join(refused)}"
     return None
 
 

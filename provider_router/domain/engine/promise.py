@@ -96,7 +96,7 @@ def guarantee_of(contract: Contract, link: Link) -> Guarantee:
         clearance=privacy.clearance,
         regions=privacy.regions or None,
         retention_days=privacy.retention_days,
-        may_train=privacy.trains_on_data,
+        may_train=privacy.may_train,
         on_premises=privacy.on_premises,
         repeats=promised.deterministic,
         paths=frozenset({(contract.name,)}),

@@ -22,7 +22,7 @@ candidate alone, never on which other candidates there are.
   than the answer that is expected, fit is multiplied by room / expected.
 - cost is the expected cost of the answer in micro-USD at the price of the day, nothing of the prompt being cached. A
   service without a price is free on the operator's machines; elsewhere its price is unknown, and the cost reference is
-  taken for its cost (in this term alone: its expected cost is recorded as 0).
+  taken for its cost (in this term alone: its expected cost is recorded as none).
 - time is expected first token + 1000 * expected output tokens / expected tokens per second, in milliseconds.
 - cost / (cost + reference) is 0 for nothing, one half at the reference, and never reaches 1: it needs no maximum over
   the candidates, so that none can move another.
@@ -75,6 +75,7 @@ class Row(NamedTuple):
         output_rate: Micro-USD per million tokens.
         fee: Micro-USD per call.
         assumed_cost: Taken for the cost where the price is unknown; else 0.
+        tells_cost: Whether its expected cost is recorded.
         first_token_ms: Expected.
         tokens_per_second: Expected, at least 1.
         longest_answer: Tokens.
@@ -93,6 +94,7 @@ class Row(NamedTuple):
     output_rate: int
     fee: int
     assumed_cost: int
+    tells_cost: bool
     first_token_ms: int
     tokens_per_second: int
     longest_answer: int
@@ -119,7 +121,7 @@ def scored(rows: list[Row], request: RouteRequest, tier: Tier) -> tuple[Ranked, 
     # One pass without calls: this is where a decision spends its time.
     for (
         name, fixed, quality, reward, preference, order, risk, strength,
-        rate_in, rate_out, fee, assumed, first, speed, longest, context,
+        rate_in, rate_out, fee, assumed, tells, first, speed, longest, context,
     ) in rows:  # fmt: skip
         cost = (tokens_in * rate_in + tokens_out * rate_out + _HALF) // TOKENS_PER_RATE + fee
         time = first + generation // speed
@@ -136,7 +138,7 @@ def scored(rows: list[Row], request: RouteRequest, tier: Tier) -> tuple[Ranked, 
                 name,
                 fixed + fit + near + dear + slow,
                 (quality, reward, fit, near, preference, order, dear, slow, risk),
-                cost,
+                cost if tells else None,
                 first,
                 time,
             )

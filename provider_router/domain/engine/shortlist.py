@@ -62,6 +62,7 @@ def kind_of(request: RouteRequest) -> Hashable:
         request.needs_json_schema,
         request.data_class,
         request.language,
+        request.parameters,
         request.chain,
         request.input_modalities,
         request.output_modalities,

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from provider_router.domain.calls.usage import TokenUsage
-from provider_router.domain.contracts.contract import Operation
+from provider_router.domain.contracts.contract import UNKNOWN_PRICE, Operation
 from provider_router.domain.decisions.route_request import Caller
 
 
@@ -37,7 +37,7 @@ class AttemptOpening:
         number: Which attempt of its call, from 1.
         streamed: Whether the caller asked for a stream.
         hedge: Whether it was started beside another one.
-        price_version: Empty without a price.
+        price_version: UNKNOWN_PRICE where nobody knows the price; empty for what is free without one.
         reserved: Tokens that it may use at most: the prompt as estimated, the answer as limited.
         reserved_micro_usd: What those cost.
         time: Of the opening, UTC.
@@ -88,8 +88,19 @@ class AttemptClosing:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """A row of the ledger. `closing` is None while the attempt is open. `sequence` counts up within the database."""
+    """A row of the ledger. `closing` is None while it is open. `sequence` counts up from 1 in each organisation."""
 
     sequence: int
     opening: AttemptOpening
     closing: AttemptClosing | None
+
+    @property
+    def cost_is_unknown(self) -> bool:
+        """Whether it ended and nobody knows what it cost."""
+        return self.closing is not None and cost_is_unknown(self.opening, self.closing)
+
+
+def cost_is_unknown(opening: AttemptOpening, closing: AttemptClosing) -> bool:
+    """Whether an attempt used tokens, its contract had no price, and its provider did not say what it charges."""
+    used = closing.usage.input_tokens + closing.usage.output_tokens
+    return opening.price_version == UNKNOWN_PRICE and used > 0 and closing.cost_micro_usd == 0

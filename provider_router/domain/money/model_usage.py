@@ -16,8 +16,9 @@ class ModelUsage:
         attempts: How many.
         succeeded: Of them, those that succeeded.
         usage: Tokens of all of them.
-        cost_micro_usd: Of all of them.
+        cost_micro_usd: Of those whose cost is known.
         estimated: Of them, those whose tokens were counted by the router.
+        cost_unknown: Of them, those of which nobody knows what they cost.
     """
 
     service: str
@@ -26,3 +27,4 @@ class ModelUsage:
     usage: TokenUsage
     cost_micro_usd: int
     estimated: int
+    cost_unknown: int = 0

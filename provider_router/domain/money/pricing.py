@@ -35,6 +35,12 @@ def cost_micro_usd(price: Price | None, usage: TokenUsage) -> int:
     return _rounded(total) + price.per_request
 
 
+def costs_nothing(price: Price) -> bool:
+    """Whether no call can cost anything."""
+    rates = (price.rates, price.long_context_rates or price.rates)
+    return not price.per_request and not any(each.output or _dearest_input(each) for each in rates)
+
+
 def upper_bound_micro_usd(price: Price | None, input_tokens: int, max_output_tokens: int) -> int:
     """The most that a call can cost with at most so many tokens in and out; what has to be reserved for it.
 

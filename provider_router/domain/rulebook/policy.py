@@ -1,4 +1,4 @@
-"""What Cedar policies are asked, and what they answer. Who evaluates them is behind `ports/policy_evaluator.py`.
+"""What Cedar policies are asked, and what they answer. Who evaluates them is behind `PolicyVerdicts`.
 
 Policies may read a closed set of features of a request and nothing else. So what they say is the same for a whole class
 of requests, is evaluated once for it, and is kept.
@@ -66,7 +66,11 @@ class Refusal:
 
 
 PolicyVerdicts: TypeAlias = Callable[[RegistrySnapshot, RuleSet, PolicyQuestion], Mapping[str, Refusal]]
-"""Returns the services that are refused, by name. Pure: the same arguments always give the same answer."""
+"""Returns the services that the policies of some rules refuse to a class of requests, by name.
+
+Pure: the same arguments always give the same answer, for rules that were read from a file and from a record alike.
+Never raises for rules that were loaded: what cannot be evaluated is refused.
+"""
 
 
 def no_policies(_registry: RegistrySnapshot, rules: RuleSet, _question: PolicyQuestion) -> Mapping[str, Refusal]:

@@ -135,6 +135,8 @@ class RuleSet:
         digest: SHA-256 of the canonical form of all of it, hexadecimal.
         policy_reads: What the policies read of a request, of `domain.policy.FEATURES`; nothing else can change what
             they say.
+        closed_by: What is wrong in the files, so that everything is forbidden until they are good; empty for rules that
+            somebody wrote. It is no part of the digest.
     """
 
     org_id: str
@@ -147,6 +149,7 @@ class RuleSet:
     default_data_class: DataClass
     digest: str
     policy_reads: frozenset[str] = frozenset()
+    closed_by: str = ""
 
     @property
     def has_policies(self) -> bool:

@@ -35,6 +35,11 @@ class Obstacle:
     reason: Reason
     until: float | None = None
 
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Less for what is over sooner."""
+        return _RANKS[self.reason], _NEVER if self.until is None else self.until
+
 
 @dataclass(frozen=True, slots=True)
 class Berth:
@@ -124,11 +129,13 @@ def lent(service: str, berths: Sequence[Berth], now: float, key_of: KeyOf, tried
 
 def unavailable(berths: Sequence[Berth], now: float, key_of: KeyOf) -> Unavailable:
     """Why none of `berths` may be called now: what stands against the one that may be called soonest."""
-    obstacles = [obstacle for berth in berths if (obstacle := berth.obstacle(now, key_of)) is not None]
+    obstacles = [(obstacle, berth) for berth in berths if (obstacle := berth.obstacle(now, key_of)) is not None]
     if not obstacles:
         return Unavailable(Reason.PROVIDER_NOT_CONFIGURED)
-    nearest = min(obstacles, key=lambda each: (_RANKS[each.reason], _NEVER if each.until is None else each.until))
-    return Unavailable(nearest.reason, None if nearest.until is None else max(0.0, nearest.until - now))
+    nearest, berth = min(obstacles, key=lambda each: each[0].rank)
+    wait_s = None if nearest.until is None else max(0.0, nearest.until - now)
+    cause = berth.station.last_reason if nearest.reason is Reason.CIRCUIT_OPEN else ""
+    return Unavailable(nearest.reason, wait_s, cause)
 
 
 def _untried(berths: Sequence[Berth], now: float, key_of: KeyOf, tried: Collection[Target]) -> Sequence[Berth]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from provider_router.domain.calls.events import Attempt
 from provider_router.domain.errors import Reason, failure, is_callers_fault
@@ -10,6 +10,20 @@ from shared.errors import NexusError
 
 FAILED_IN_TIME = frozenset({Reason.PROVIDER_TIMEOUT, Reason.STREAM_BROKEN, Reason.ALL_MODELS_FAILED})
 """Reasons with which a call fails whose time is over."""
+
+_WORDS: Mapping[str, str] = {
+    Reason.PROVIDER_UNREACHABLE: "could not be reached",
+    Reason.PROVIDER_TIMEOUT: "did not answer in time",
+    Reason.PROVIDER_ERROR: "had an error of its own",
+    Reason.PROVIDER_BAD_RESPONSE: "gave no proper answer",
+    Reason.PROVIDER_RATE_LIMITED: "limits the rate",
+    Reason.PROVIDER_REFUSED_KEY: "refused its key",
+    Reason.PROVIDER_NOT_CONFIGURED: "has no key",
+    Reason.PROVIDER_MODEL_MISSING: "does not have the model",
+    Reason.PROVIDER_REFUSED_REQUEST: "refused the request",
+    Reason.CIRCUIT_OPEN: "failed too often and is given no calls for a while",
+    Reason.DEPLOYMENTS_BUSY: "has as many calls as it takes at once",
+}
 
 
 def chain_failed(attempts: Sequence[Attempt], errors: Sequence[NexusError], *, named: bool) -> NexusError:
@@ -33,13 +47,29 @@ def chain_failed(attempts: Sequence[Attempt], errors: Sequence[NexusError], *, n
         return errors[0]
     reasons = {attempt.model: attempt.reason for attempt in attempts}
     listed = ", ".join(f"{model}: {reason}" for model, reason in reasons.items())
+    why = _why(attempts, errors)
     waits = [error.retry_after_s for error in errors if error.retry_after_s is not None]
     return failure(
         Reason.ALL_MODELS_FAILED,
-        f"No model answered ({listed}). `nexus providers list` shows how the providers are.",
-        metadata=reasons,
+        f"No model answered ({listed}): {why}. `nexus providers list` shows how the providers are.",
+        metadata={**reasons, "why": why},
         retry_after_s=min(waits, default=None),
     )
+
+
+def _why(attempts: Sequence[Attempt], errors: Sequence[NexusError]) -> str:
+    """What became of each provider, in words: of each model its last failure."""
+    last = {attempt.model: error for attempt, error in zip(attempts, errors, strict=True)}
+    said = dict.fromkeys(_became(model.partition("/")[0], error) for model, error in last.items())
+    return ", ".join(said)
+
+
+def _became(provider: str, error: NexusError) -> str:
+    """What became of one provider: `acme could not be reached (PROVIDER_UNREACHABLE)`."""
+    cause = error.metadata.get("cause", "") if error.reason == Reason.CIRCUIT_OPEN else ""
+    reason = cause or error.reason
+    paused = " and is given no calls for a while" if cause else ""
+    return f"{provider} {_WORDS.get(reason, 'failed')}{paused} ({reason})"
 
 
 def out_of_time(attempts: Sequence[Attempt]) -> NexusError:

@@ -27,6 +27,7 @@ class DeploymentStatus:
         missing_keys: Keys that are configured and not there.
         called_time: When the last call ended that said something; None before the first.
         is_probed: Whether a probe said how it is.
+        seems_back: Whether a probe was answered since its last call failed: the next call tries it.
     """
 
     service: str
@@ -42,3 +43,4 @@ class DeploymentStatus:
     missing_keys: int = 0
     called_time: datetime | None = None
     is_probed: bool = False
+    seems_back: bool = False

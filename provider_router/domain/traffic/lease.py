@@ -30,10 +30,12 @@ class Unavailable:
     Attributes:
         reason: PROVIDER_NOT_CONFIGURED, PROVIDER_REFUSED_KEY, CIRCUIT_OPEN, PROVIDER_RATE_LIMITED, DEPLOYMENTS_BUSY.
         retry_after_s: When one may be; None when nobody knows.
+        cause: Why its last call failed, of `errors.Reason`, where that is why its breaker is open; else empty.
     """
 
     reason: Reason
     retry_after_s: float | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ def state_of(statuses: Sequence[DeploymentStatus]) -> ProviderState:
     """How the provider is that has `statuses`.
 
     Not configured when every key is missing; unknown while there was neither call nor probe; available when the last
-    call of some deployment worked (before the first one: its probe), its breaker is not open and a key of it is in
-    use; else failing.
+    call of some deployment worked (before the first one: its probe), or a probe was answered since it failed, its
+    breaker is not open and a key of it is in use; else failing.
     """
     if statuses and all(0 < status.configured_keys == status.missing_keys for status in statuses):
         return ProviderState.NOT_CONFIGURED
@@ -70,4 +70,5 @@ def latest(statuses: Iterable[DeploymentStatus]) -> DeploymentStatus | None:
 
 def _works(status: DeploymentStatus) -> bool:
     has_key = status.usable_keys > 0 or status.configured_keys == 0
-    return not status.last_error_reason and has_key and status.breaker is not Breaker.OPEN
+    is_well = status.seems_back or not status.last_error_reason
+    return is_well and has_key and status.breaker is not Breaker.OPEN

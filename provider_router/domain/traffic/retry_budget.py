@@ -1,11 +1,15 @@
-"""How many more calls than requests the router may make: a token bucket over the whole process.
+"""How many more calls than requests the router may make: a token bucket for each organisation.
 
 When a provider is down, every request fails and every request would be tried again, which doubles the load on whatever
-is left. So retries and hedges are paid from a bucket into which each request puts a share of a call. A floor lets a
-process that serves few requests retry too.
+is left. So retries and hedges are paid from a bucket into which each request puts a share of a call. A floor lets an
+organisation that sends few requests retry too. The shares of all organisations add up to the share of all requests, and
+none of them can use up another one's.
 """
 
 from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
 
 from provider_router.domain.contracts.contract import PPM
 
@@ -40,3 +44,29 @@ class RetryBudget:
             return False
         self._left_ppm -= PPM
         return True
+
+
+class RetryBudgets:
+    """The budgets of organisations.
+
+    Of too many, the one that was not used for the longest time is forgotten: it is full by now, or nearly.
+
+    Args:
+        new_budget: Makes the budget of an organisation.
+        most: Organisations to remember, at least 1.
+    """
+
+    def __init__(self, new_budget: Callable[[], RetryBudget] = RetryBudget, most: int = 10_000) -> None:
+        self._new_budget = new_budget
+        self._most = most
+        self._budgets: OrderedDict[str, RetryBudget] = OrderedDict()
+
+    def of(self, org_id: str) -> RetryBudget:
+        """The budget of `org_id`."""
+        found = self._budgets.get(org_id)
+        if found is None:
+            found = self._budgets[org_id] = self._new_budget()
+            if len(self._budgets) > self._most:
+                self._budgets.popitem(last=False)
+        self._budgets.move_to_end(org_id)
+        return found

@@ -13,7 +13,12 @@ from shared.testing.scripted_provider.request import JsonObject, ProviderRequest
 from shared.testing.scripted_provider.script import Reply, ToolCall, Usage
 
 _CREATED_S = 1_767_225_600  # a fixed Unix time: answers are the same in every run
-_ERROR_TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
+_ERROR_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+}
 
 
 class OpenAIDialect:

@@ -86,6 +86,16 @@ async def test_the_neighbours_of_a_record(log: DecisionLog) -> None:
     assert (await log.before(first), await log.after(last)) == (None, None)
 
 
+async def test_records_follow_each_other_a_page_at_a_time(log: DecisionLog) -> None:
+    await append(log, "d-1", "d-2", "d-3", "d-4")
+    await append(log, "b-1", org_id="org-b")
+    page = await log.following("org-a", after_sequence=0, limit=3)
+    assert [each.decision_id for each in page] == ["d-1", "d-2", "d-3"]
+    page = await log.following("org-a", after_sequence=page[-1].sequence, limit=3)
+    assert [each.decision_id for each in page] == ["d-4"]
+    assert list(await log.following("org-a", after_sequence=4, limit=3)) == []
+
+
 async def test_records_are_listed_newest_first_a_page_at_a_time(log: DecisionLog) -> None:
     await append(log, *(f"d-{number}" for number in range(1, 8)))
     page = await log.listed("org-a", limit=3)

@@ -10,7 +10,7 @@ import pytest
 from router_money_fakes import ANN, EVE, NOON, closing, opening
 
 from provider_router.domain.calls.usage import TokenUsage
-from provider_router.domain.contracts.contract import Operation
+from provider_router.domain.contracts.contract import UNKNOWN_PRICE, Operation
 from provider_router.domain.decisions.route_request import Caller
 from provider_router.domain.money.attempt import Outcome
 from provider_router.domain.money.model_usage import ModelUsage
@@ -74,8 +74,15 @@ async def test_rows_are_listed_by_sequence_in_pages_and_by_decision(ledger: Ledg
     assert [e.opening.attempt_id for e in found] == ["a7", "a6", "a5"]
     found = await ledger.entries("acme", after_sequence=found[-1].sequence, newest_first=True, decision_id="even")
     assert [e.opening.attempt_id for e in found] == ["a4", "a2"]
-    sequences = [e.sequence for e in await ledger.entries("acme")]
-    assert sequences == sorted(set(sequences))
+
+
+async def test_rows_are_numbered_within_their_organisation_which_says_nothing_of_others(ledger: Ledger) -> None:
+    for n in range(1, 4):
+        await ledger.open(opening(f"a{n}"))
+        await ledger.open(opening(f"e{n}", caller=EVE))
+    await ledger.open(opening("a3"))
+    for org_id in ("acme", EVE.org_id):
+        assert [e.sequence for e in await ledger.entries(org_id)] == [1, 2, 3]
 
 
 async def test_usage_is_summed_up_by_model_of_one_organisation_in_a_time(ledger: Ledger) -> None:
@@ -94,6 +101,21 @@ async def test_usage_is_summed_up_by_model_of_one_organisation_in_a_time(ledger:
         ModelUsage("cheap/m", 1, 1, TokenUsage(10, 5, 4, 3, 2), 5, 0),
     ]
     assert list(await ledger.summary("nobody", NOON, NOON + timedelta(hours=1))) == []
+
+
+async def test_what_nobody_knows_the_price_of_is_counted(ledger: Ledger) -> None:
+    unknown = {"service": "odd/m", "price_version": UNKNOWN_PRICE}
+    await ledger.open(opening("used", **unknown))
+    await ledger.close(closing("used", cost_micro_usd=0))
+    await ledger.open(opening("unused", **unknown))
+    await ledger.close(closing("unused", cost_micro_usd=0, usage=TokenUsage(), outcome=Outcome.FAILED))
+    await ledger.open(opening("billed", **unknown))  # its provider said what it charges
+    await ledger.close(closing("billed", cost_micro_usd=7))
+    await ledger.open(opening("free", service="odd/m", price_version=""))
+    await ledger.close(closing("free", cost_micro_usd=0))
+    (usage,) = await ledger.summary("acme", NOON, NOON + timedelta(hours=1))
+    assert (usage.attempts, usage.cost_micro_usd, usage.cost_unknown) == (4, 7, 1)
+    assert [entry.cost_is_unknown for entry in await ledger.entries("acme")] == [True, False, False, False]
 
 
 async def test_texts_of_callers_are_data(ledger: Ledger) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import sqlite3
 from contextlib import closing as closed
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from router_money_fakes import ANN, closing, monthly, opening
+from router_money_fakes import ANN, EVE, NOON, closing, monthly, opening
 
-from provider_router.adapters import ledger_rows, ledger_sqlite, spend_rows
+from provider_router.adapters import ledger_rows, ledger_sqlite, migrations, spend_rows
 from provider_router.domain.money.attempt import Outcome
+from provider_router.domain.money.spending import day_of
 from shared.errors import UpstreamDown
+from shared.storage.migrations import upgrade
 
 SUMS = """
 SELECT org_id, scope, subject, day, sum(spent), sum(reserved) FROM (
@@ -58,6 +62,7 @@ def statements() -> dict[str, str]:
         "routers": ledger_sqlite.OPEN_ROUTERS,
         "open": ledger_sqlite.OPEN_ATTEMPTS,
         "summary": ledger_sqlite.SUMMARY,
+        "forget": spend_rows.FORGET,
         **{f"add {n}": spend_rows._ADD_BY_COUNT[n] for n in range(1, 5)},
     }
     for of_decision in (False, True):
@@ -88,6 +93,50 @@ async def test_sums_agree_with_the_rows(ledger, path: Path) -> None:
         if n % 4:
             await ledger.close(closing(f"a{n}", cost_micro_usd=n * 7))
     assert_sums_agree(path)
+
+
+async def test_counters_of_months_that_are_over_are_removed_and_open_reservations_stay(
+    ledger, sqlite_routers, path: Path
+) -> None:
+    sqlite_routers.book.budgets = [monthly(1000)]
+    for n in range(1, 4):
+        await ledger.open(opening(f"a{n}", conversation_id=f"c{n}", reserved_micro_usd=100))
+    for n in range(1, 3):
+        await ledger.close(closing(f"a{n}", cost_micro_usd=60))
+    sqlite_routers.at(NOON + timedelta(days=8))
+    await ledger.recover()
+    assert {row[2] for row in rows_of(path, "SELECT * FROM spend")} >= {"c1", "c2", "c3"}
+    sqlite_routers.at(NOON + timedelta(days=40))
+    await ledger.recover()
+    assert {row[2:] for row in rows_of(path, "SELECT * FROM spend WHERE scope = 'conversation'")} == {
+        ("c3", day_of(NOON), 0, 100)
+    }
+    # What is settled late counts where it was reserved, and its counters go with the next look.
+    await ledger.close(closing("a3", cost_micro_usd=70))
+    (status,) = await ledger.budgets(ANN, "")
+    assert (status.spent_micro_usd, status.reserved_micro_usd) == (0, 0)
+    await ledger.recover()
+    assert rows_of(path, "SELECT * FROM spend") == []
+    assert [e.closing and e.closing.cost_micro_usd for e in await ledger.entries("acme")] == [60, 60, 70]
+
+
+async def test_an_older_file_gets_numbers_of_each_organisation(tmp_path: Path, monkeypatch) -> None:
+    now = Path(migrations.__file__).parent
+    older = tmp_path / "older_migrations"
+    shutil.copytree(now, older, ignore=shutil.ignore_patterns("0006_*", "__pycache__"))
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "older.sqlite"
+    upgrade(path, older.name)
+    with closed(sqlite3.connect(path)) as connection:
+        insert = re.sub(r"\(sequence, |\(SELECT .*?\?\), ", "(", ledger_rows.INSERT).replace("VALUES ((", "VALUES (")
+        for name, caller in (("a1", ANN), ("e1", EVE), ("a2", ANN), ("e2", EVE), ("a3", ANN)):
+            connection.execute(insert, ledger_rows.opening_row(opening(name, caller=caller), "r1")[1:])
+        connection.commit()
+        # As a killed upgrade leaves it.
+        connection.execute("CREATE TABLE ledger_renumbered (x)")
+    upgrade(path, "provider_router.adapters.migrations")
+    numbered = rows_of(path, "SELECT org_id, sequence, attempt_id FROM ledger_attempts ORDER BY 1, 2")
+    assert numbered == [("acme", 1, "a1"), ("acme", 2, "a2"), ("acme", 3, "a3"), ("evil", 1, "e1"), ("evil", 2, "e2")]
 
 
 async def test_a_closing_that_could_not_be_written_is_written_by_the_next_recovery(

@@ -16,8 +16,10 @@ async def test_an_error_names_the_organisation_to_itself_alone(tmp_path: Path) -
     files = rule_files(tmp_path, 60)
     await files.load()
     book = YamlRuleBook(files)
-    assert "our-secret-project" in book.error("acme")
+    [own_problem] = book.problems("acme")
+    assert "our-secret-project" in own_problem.message
     for other in ("", "evil", "acm", "acme.yaml", "acme.yaml line"):
-        assert book.error(other)
-        assert "acme" not in book.error(other)
-        assert "secret" not in book.error(other)
+        [problem] = book.problems(other)
+        assert (problem.line, problem.since) == (0, own_problem.since)
+        assert "acme" not in str(problem)
+        assert "secret" not in str(problem)

@@ -23,6 +23,7 @@ from orchestrator.domain.events import (
     Warned,
 )
 from orchestrator.domain.pages import page_request
+from orchestrator.domain.routing import CacheMode, DataClass, Routing
 from orchestrator.domain.run import Failure, RunStatus, ToolCallSummary, Usage
 from shared.errors import AlreadyExists, NotFound, PreconditionFailed
 from shared.testing.fakes import FakeClock
@@ -65,6 +66,21 @@ async def test_a_run_is_driven_in_the_name_of_its_caller_and_its_key(stores) -> 
     (ticket,) = await stores.runs.unfinished()
     assert ticket.principal == who
     assert (await begun(stores, "run-2")).principal == principal()
+
+
+@pytest.mark.parametrize(
+    "routing",
+    [
+        Routing(),
+        Routing("deep", DataClass.RESTRICTED, ("eu", "ch"), 0, CacheMode.SEMANTIC),
+        Routing(max_cost_micro_usd=7, cache_mode=CacheMode.EXACT),
+    ],
+)
+async def test_a_run_keeps_how_it_is_routed_through_every_attempt(stores, routing) -> None:
+    accepted = await stores.runs.accept(new_run(routing=routing))
+    first = await stores.runs.begin("org-a", "run-1", NOW)
+    again = await stores.runs.begin("org-a", "run-1", NOW)
+    assert [run.routing for run in (accepted.run, first, again)] == [routing] * 3
 
 
 async def test_the_same_request_gives_the_first_run(stores) -> None:

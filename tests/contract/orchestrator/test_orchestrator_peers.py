@@ -20,6 +20,7 @@ from orchestrator.adapters.tool_catalog_grpc import GrpcToolCatalog
 from orchestrator.adapters.tool_runner_grpc import GrpcToolRunner
 from orchestrator.domain.agent_config import AgentConfig
 from orchestrator.domain.chat import (
+    Catalogue,
     ChatCompleted,
     ChatMessage,
     ChatRequest,
@@ -32,9 +33,10 @@ from orchestrator.domain.chat import (
     ToolCall,
     ToolOffer,
 )
+from orchestrator.domain.routing import CacheMode, DataClass, Routing
 from orchestrator.domain.tools import Tool, ToolOutcome
 from orchestrator.ports.tool_runner import ToolRequest
-from protos.gen.nexus.router.v1 import router_pb2, router_pb2_grpc
+from protos.gen.nexus.router.v1 import contract_pb2, router_pb2, router_pb2_grpc
 from protos.gen.nexus.settings.v1 import settings_pb2, settings_pb2_grpc
 from protos.gen.nexus.tools.v1 import tools_pb2, tools_pb2_grpc
 from shared.auth.context import acting_as
@@ -54,11 +56,13 @@ QUESTION = ChatRequest(
     temperature=0.0,
     max_output_tokens=7,
     request_id="r" * 100,
+    conversation_id="c-1",
+    routing=Routing("deep", DataClass.CONFIDENTIAL, ("eu",), 0, CacheMode.EXACT),
 )
 
 
 class Router(router_pb2_grpc.RouterServiceServicer):
-    """Answers as scripted; keeps the requests, and whether its stream was left."""
+    """Answers as scripted; keeps the requests, and whether a stream of it is over."""
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
@@ -66,23 +70,24 @@ class Router(router_pb2_grpc.RouterServiceServicer):
 
     async def StreamChatCompletion(self, request, context):
         self.requests.append(request.request)
+        # The caller may leave at any yield, so only gRPC itself knows when the call is over.
+        context.add_done_callback(lambda _: self.left.set())
         answer = router_pb2.StreamChatCompletionResponse
         yield answer(started=router_pb2.StreamStarted(model="a/b", demonstration=True))
         yield answer(text_delta="Hi")
         yield answer(tool_call_delta=router_pb2.ToolCallDelta(index=1, id="c", name="t", arguments_json="{"))
         if request.request.model == "hangs/here":
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self.left.set()
+            await asyncio.Event().wait()
         usage = router_pb2.TokenUsage(input_tokens=1, output_tokens=2)
         reason = router_pb2.FINISH_REASON_TOOL_CALLS
         yield answer(completed=router_pb2.StreamCompleted(finish_reason=reason, usage=usage, cost_micro_usd=3))
 
     async def ListModels(self, request, context):
         fields = {"chat": True, "tool_calling": True, "context_length": 9, "demonstration": True, "configured": True}
-        model = router_pb2.Model(name="a/b", **fields)
-        return router_pb2.ListModelsResponse(models=[model])
+        model = router_pb2.Model(name="a/b", free=True, **fields)
+        problem = router_pb2.ConfigurationProblem(file="limits.yaml", line=3, message="no such scope.")
+        unusable = router_pb2.Unusable(name="c", reason="It has no key.")
+        return router_pb2.ListModelsResponse(models=[model], configuration_problems=[problem], unusable=[unusable])
 
     async def Embed(self, request, context):
         self.requests.append(request)
@@ -180,6 +185,21 @@ async def test_a_chat_goes_out_whole_and_its_events_come_back(address, channel, 
     assert (sent.messages[1].tool_calls[0].id, sent.messages[2].tool_call_id) == ("c", "c")
     assert (sent.temperature, sent.max_output_tokens, len(sent.request_id)) == (0.0, 7, 64)
     assert sent.HasField("temperature")
+    assert sent.routing == router_pb2.RoutingOptions(
+        tier="deep",
+        data_class=contract_pb2.DATA_CLASS_CONFIDENTIAL,
+        residency=["eu"],
+        max_cost_micro_usd=0,
+        conversation_id="c-1",
+        cache_mode=router_pb2.CACHE_MODE_EXACT,
+    )
+
+
+async def test_a_chat_without_options_leaves_them_to_the_rules(address, channel, router, tools) -> None:
+    async with peers(address, router, tools):
+        assert [event async for event in GrpcModelClient(channel).stream(ChatRequest("a/b", QUESTION.messages), 5)]
+    assert router.requests[0].routing == router_pb2.RoutingOptions()
+    assert not router.requests[0].routing.HasField("max_cost_micro_usd")
 
 
 async def test_leaving_a_chat_stops_the_call(address, channel, router, tools) -> None:
@@ -212,7 +232,7 @@ async def test_a_peer_that_does_not_come_back_is_an_error(channel, monkeypatch) 
     with pytest.raises(UpstreamDown):
         await GrpcToolRunner(channel).run(ToolRequest("t", "{}", "k", 5.0, ""))
     for read in (
-        GrpcModelCatalog(channel).models,
+        GrpcModelCatalog(channel).catalogue,
         GrpcToolCatalog(channel).tools,
         GrpcAgentConfig(channel).agent_config,
     ):
@@ -222,12 +242,26 @@ async def test_a_peer_that_does_not_come_back_is_an_error(channel, monkeypatch) 
 
 async def test_catalogs_and_configuration_are_read(address, channel, router, tools) -> None:
     async with peers(address, router, tools):
-        models = await GrpcModelCatalog(channel).models()
+        catalogue = await GrpcModelCatalog(channel).catalogue()
         known = await GrpcToolCatalog(channel).tools()
         with acting_as(principal()):
             config = await GrpcAgentConfig(channel).agent_config()
-    assert models == (
-        ModelInfo("a/b", chat=True, embeddings=False, tool_calling=True, context_length=9, demonstration=True),
+    assert catalogue == Catalogue(
+        (
+            ModelInfo(
+                "a/b",
+                chat=True,
+                embeddings=False,
+                tool_calling=True,
+                context_length=9,
+                demonstration=True,
+                free=True,
+            ),
+        ),
+        (
+            "The newest configuration is not in force: limits.yaml line 3: no such scope.",
+            "c cannot be used. It has no key.",
+        ),
     )
     assert known == (Tool("first", "", "", 5.0, ("e",)), Tool("second", "", "", 5.0, ("e",)))
     assert config == AgentConfig("a/b", 3, 16, 120.0, "Europe/Berlin")
@@ -252,6 +286,9 @@ async def test_a_tool_is_called_with_its_key_and_its_result_is_data(address, cha
 
 async def test_many_texts_are_embedded_in_several_calls(address, channel, router, tools) -> None:
     async with peers(address, router, tools):
-        vectors = await GrpcEmbedder(channel).embed([str(number) for number in range(300)])
+        routing = Routing(data_class=DataClass.RESTRICTED, residency=("eu",))
+        vectors = await GrpcEmbedder(channel).embed([str(number) for number in range(300)], routing)
     assert len(vectors) == 300
     assert [len(request.inputs) for request in router.requests] == [256, 44]
+    assert {request.data_class for request in router.requests} == {contract_pb2.DATA_CLASS_RESTRICTED}
+    assert [list(request.residency) for request in router.requests] == [["eu"], ["eu"]]

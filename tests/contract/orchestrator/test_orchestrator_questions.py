@@ -11,9 +11,11 @@ from orchestrator_fakes import OFFLINE, ROUTER_DOWN, asks, fails, hangs, other, 
 
 from orchestrator.domain.agent_config import AgentConfig
 from orchestrator.domain.chat import FinishReason
+from orchestrator.domain.routing import CacheMode, DataClass, Routing
 from orchestrator.domain.tools import ToolOutcome
 from protos.gen.agent import agent_pb2 as alias_pb
 from protos.gen.nexus.agent.v1 import agent_pb2 as pb
+from protos.gen.nexus.router.v1 import contract_pb2, router_pb2
 from shared.client import translated_errors
 from shared.errors import (
     AlreadyExists,
@@ -123,6 +125,49 @@ async def test_bad_questions_are_refused(client, world, fields, error, reason) -
         await query(client, **{"question": "Hi", **fields})
     if reason:
         assert raised.value.reason == reason
+    assert world.store.runs == {}
+
+
+async def test_a_question_is_routed_as_its_caller_asks(client, world) -> None:
+    routing = pb.RunRouting(
+        tier="deep",
+        data_class=contract_pb2.DATA_CLASS_RESTRICTED,
+        residency=["eu"],
+        max_cost_micro_usd=0,
+        cache_mode=router_pb2.CACHE_MODE_EXACT,
+    )
+    await query(client, routing=routing, request_id="r")
+    await query(client)
+    asked, default = (request.routing for request in world.models.requests)
+    assert asked == Routing("deep", DataClass.RESTRICTED, ("eu",), 0, CacheMode.EXACT)
+    assert default == Routing()
+    with pytest.raises(AlreadyExists, match="REQUEST_ID_REUSED"):
+        await query(client, request_id="r")
+
+
+async def test_planning_for_a_model_without_tool_calling_is_routed_so_too(client, world) -> None:
+    world.peers.known_models = (OFFLINE,)
+    routing = pb.RunRouting(data_class=contract_pb2.DATA_CLASS_RESTRICTED, residency=["eu"])
+    await query(client, "Tell me about whales", routing=routing)
+    # The tools' own texts are nobody's; the question is the caller's.
+    assert world.embedder.routings[-1] == Routing("", DataClass.RESTRICTED, ("eu",))
+    assert {request.routing.data_class for request in world.models.requests} == {DataClass.RESTRICTED}
+
+
+@pytest.mark.parametrize(
+    "routing",
+    [
+        pb.RunRouting(tier="x" * 65),
+        pb.RunRouting(data_class=9),
+        pb.RunRouting(residency=[""]),
+        pb.RunRouting(max_cost_micro_usd=-1),
+        pb.RunRouting(cache_mode=9),
+    ],
+)
+async def test_wrong_routing_is_refused(client, world, routing) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        await query(client, routing=routing)
+    assert raised.value.violations[0].field.startswith("routing.")
     assert world.store.runs == {}
 
 

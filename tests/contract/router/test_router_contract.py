@@ -11,6 +11,7 @@ from router_answer_rig import FakeObserver
 from router_decision_fakes import (
     FakeDecisionLog,
     FakeEstimator,
+    FakeProblems,
     FakeRuleBook,
     FakeStateBoard,
     FakeTokenCounter,
@@ -27,8 +28,8 @@ from router_fakes import (
 )
 from router_money_fakes import FakeLimitBook, MemoryLedger
 
+from protos.gen.nexus.router.v1 import contract_pb2, router_pb2_grpc
 from protos.gen.nexus.router.v1 import router_pb2 as pb
-from protos.gen.nexus.router.v1 import router_pb2_grpc
 from provider_router.adapters.affinity_memory import MemoryAffinity
 from provider_router.adapters.rate_limiter_memory import MemoryRateLimiter
 from provider_router.domain.calls.call_limits import CallLimits
@@ -37,8 +38,9 @@ from provider_router.domain.calls.events import Finished, TextDelta, ToolCallDel
 from provider_router.domain.contracts.contract import DataClass, Guarantees, Privacy
 from provider_router.domain.engine.engine import DecisionEngine
 from provider_router.domain.errors import Reason, failure
-from provider_router.domain.traffic.retry_budget import RetryBudget
+from provider_router.domain.traffic.retry_budget import RetryBudgets
 from provider_router.servicer.router_servicer import RouterServicer, RouterUseCases
+from provider_router.use_cases.admit_answers import AdmitAnswers
 from provider_router.use_cases.admit_call import AdmitCall
 from provider_router.use_cases.answer_chat import AnswerChat
 from provider_router.use_cases.attempt_desk import AttemptDesk, Ports
@@ -48,6 +50,7 @@ from provider_router.use_cases.decide_embedding import DecideEmbedding
 from provider_router.use_cases.decide_route import DecideRoute
 from provider_router.use_cases.embed_texts import EmbedMeans, EmbedTexts
 from provider_router.use_cases.explain_route import ExplainRoute
+from provider_router.use_cases.find_troubles import FindTroubles
 from provider_router.use_cases.list_models import ListModels
 from provider_router.use_cases.list_providers import ListProviders
 from provider_router.use_cases.loose_ends import LooseEnds
@@ -84,7 +87,7 @@ class Router:
         self.tools = FakeChatModel()
         self.embed = FakeEmbeddingModel()
         registry = registry_of(CHAT, TOOLS, EMBED)
-        self.registry = FakeRegistry(replace(registry, embed_model="one/embed"), "abc", "line 3: wrong")
+        self.registry = FakeRegistry(replace(registry, embed_model="one/embed"), "abc")
         self.source = FakeModelSource({"one/chat": self.chat, "two/tools": self.tools}, {"one/embed": self.embed})
         self.ledger = MemoryLedger()
         self.clock = FakeClock()
@@ -105,17 +108,18 @@ class Router:
         )
         deployments = FakeDeployments()
         desk = AttemptDesk(Ports(deployments, self.limiter, self.ledger, FakeObserver(), clock, SequenceIds("attempt")))
-        retries = PaceRetries(RetryBudget(), clock, lambda _: asyncio.sleep(0), lambda: 0.0)
+        retries = PaceRetries(RetryBudgets(), clock, lambda _: asyncio.sleep(0), lambda: 0.0)
         admit = AdmitCall(self.book, self.limiter)
         means = Means(desk, self.source, counter, retries, LooseEnds(), "Go on.", CallLimits(60_000, 30_000, 300_000))
         decide = DecideRoute(explain, log, SequenceIds("decision"))
-        answers = AnswerChat(admit, decide, affinity, means)
+        answers = AdmitAnswers(admit, AnswerChat(admit, decide, affinity, means))
+        troubles = FindTroubles(self.registry, FakeProblems(), self.source)
         use_cases = RouterUseCases(
             CompleteChat(answers),
             answers,
             EmbedTexts(self.registry, admit, decide_embedding, EmbedMeans(desk, self.source, counter, retries, 60.0)),
-            ListModels(self.registry, self.source, clock),
-            ListProviders(self.registry, FakeRuleBook(), deployments),
+            ListModels(self.registry, troubles, self.source, clock),
+            ListProviders(self.registry, troubles, deployments),
         )
         add = router_pb2_grpc.add_RouterServiceServicer_to_server
         descriptor = pb.DESCRIPTOR.services_by_name["RouterService"]
@@ -147,9 +151,11 @@ async def stream(stub: router_pb2_grpc.RouterServiceStub, request: pb.ChatComple
         return [event async for event in call]
 
 
-async def embed(stub: router_pb2_grpc.RouterServiceStub, model: str = "", inputs: tuple[str, ...] = ("a",)) -> object:
+async def embed(
+    stub: router_pb2_grpc.RouterServiceStub, model: str = "", inputs: tuple[str, ...] = ("a",), **fields: object
+) -> object:
     async with translated_errors("router"):
-        return await stub.Embed(pb.EmbedRequest(model=model, inputs=inputs), timeout=5)
+        return await stub.Embed(pb.EmbedRequest(model=model, inputs=inputs, **fields), timeout=5)
 
 
 BOTH = pytest.mark.parametrize("call", [unary, stream])
@@ -289,6 +295,27 @@ async def test_wrong_requests(router: Router, call: Call, request_: pb.ChatCompl
     assert router.chat.asked == []
 
 
+def long_traits(values: int) -> pb.RoutingOptions:
+    """Constraints of about 4 KiB for 16 values."""
+    value = contract_pb2.TraitValue(string_value="v" * 250)
+    constraint = contract_pb2.TraitConstraint(trait="t", comparison=contract_pb2.COMPARISON_IN, values=[value] * values)
+    return pb.RoutingOptions(traits=[constraint])
+
+
+@BOTH
+async def test_constraints_on_traits_have_a_bound_since_each_record_holds_them(router: Router, call: Call) -> None:
+    async with router.served() as (stub, _):
+        with pytest.raises(InvalidInput) as caught:
+            await call(stub, chat(routing=long_traits(64)))
+        assert caught.value.reason == "REQUEST_INVALID"
+        assert [each.field for each in caught.value.violations] == ["routing.traits"]
+        assert "8192 bytes" in caught.value.message
+        # What fits is decided over; no service here has that trait.
+        with pytest.raises(PreconditionFailed):
+            await call(stub, chat(routing=long_traits(16)))
+    assert router.chat.asked == []
+
+
 async def test_a_stream_needs_its_request(router: Router) -> None:
     async with router.served() as (stub, _):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -341,6 +368,21 @@ async def test_a_deadline_of_the_caller_leaves_the_model(router: Router) -> None
         async with asyncio.timeout(1):
             while router.chat.open_streams:
                 await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("fields", "step"),
+    [({"data_class": contract_pb2.DATA_CLASS_RESTRICTED}, "CLEARANCE"), ({"residency": ["EU"]}, "RESIDENCY")],
+)
+async def test_texts_that_the_embedding_model_may_not_see_do_not_reach_it(
+    router: Router, fields: dict[str, object], step: str
+) -> None:
+    async with router.served() as (stub, _):
+        with pytest.raises(PreconditionFailed) as caught:
+            await embed(stub, **fields)
+    assert caught.value.reason == "NO_ROUTE"
+    assert f"one/embed at security ({step})" in caught.value.message
+    assert router.source.targets == []
 
 
 async def test_vectors(router: Router) -> None:

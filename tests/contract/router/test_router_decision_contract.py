@@ -17,28 +17,36 @@ from router_decision_fakes import (
     FakeTokenCounter,
     registry_of,
     rules_of,
+    world_of,
 )
 from router_fakes import FakeRegistry, contract_of, price_of, provider_spec
-from router_money_fakes import MemoryLedger, closing, opening
+from router_money_fakes import FakeLimitBook, MemoryLedger, closing, opening
 
 from protos.gen.nexus.router.v1 import contract_pb2, decision_pb2_grpc
 from protos.gen.nexus.router.v1 import decision_pb2 as pb
 from protos.gen.nexus.router.v1 import router_pb2 as chat_pb
 from provider_router.adapters.affinity_memory import MemoryAffinity
+from provider_router.adapters.rate_limiter_memory import MemoryRateLimiter
 from provider_router.domain.calls.chat import ChatRequest, Message, Role
 from provider_router.domain.calls.chat_call import ChatCall
 from provider_router.domain.contracts.contract import Capabilities, DataClass, Operation, Privacy
 from provider_router.domain.contracts.service import Service
+from provider_router.domain.decisions.decision_document import decode_decision
 from provider_router.domain.decisions.route_request import Caller
 from provider_router.domain.engine.engine import DecisionEngine
+from provider_router.domain.money.attempt import Outcome
 from provider_router.domain.money.budget import BudgetStatus, Period, Scope
+from provider_router.domain.money.rate import Bucket, Charge, Unit
 from provider_router.servicer.decision_servicer import DecisionServicer, DecisionUseCases
+from provider_router.use_cases.admit_call import AdmitCall
 from provider_router.use_cases.decide_route import DecideRoute
 from provider_router.use_cases.explain_route import ExplainRoute
 from provider_router.use_cases.get_decision import GetDecision
 from provider_router.use_cases.list_decisions import ListDecisions
+from provider_router.use_cases.long_work import LongWork
 from provider_router.use_cases.read_features import ReadFeatures
 from provider_router.use_cases.see_world import SeeWorld
+from provider_router.use_cases.verify_chain import VerifyChain
 from provider_router.use_cases.verify_decision import VerifyDecision
 from shared.client import translated_errors
 from shared.errors import (
@@ -46,6 +54,7 @@ from shared.errors import (
     InvalidInput,
     NotFound,
     PreconditionFailed,
+    QuotaExceeded,
     Unauthenticated,
     UpstreamDown,
 )
@@ -70,6 +79,7 @@ class Rig:
     log: FakeDecisionLog = field(default_factory=FakeDecisionLog)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     budgets: FakeBudgets = field(default_factory=FakeBudgets)
+    book: FakeLimitBook = field(default_factory=FakeLimitBook)
     services: tuple[Service, ...] = (
         chats("one/m", prices=price_of(1_000_000, 2_000_000)),
         chats("two/m", prices=price_of(1, 1)),
@@ -89,10 +99,12 @@ class Rig:
     @asynccontextmanager
     async def served(self) -> AsyncGenerator[tuple[decision_pb2_grpc.DecisionServiceStub, Served], None]:
         use_cases = DecisionUseCases(
+            admit=AdmitCall(self.book, MemoryRateLimiter(FakeClock())),
             explain=self.explain(),
             get=GetDecision(self.log, self.ledger),
-            page=ListDecisions(self.log),
+            page=ListDecisions(self.log, self.ledger),
             verify=VerifyDecision(self.log, DecisionEngine),
+            verify_all=VerifyChain(self.log, DecisionEngine, LongWork()),
             report=None,
             replay=None,
         )
@@ -226,10 +238,10 @@ async def verify(stub: decision_pb2_grpc.DecisionServiceStub, decision_id: str) 
 
 
 async def listed(
-    stub: decision_pb2_grpc.DecisionServiceStub, size: int = 0, token: str = ""
+    stub: decision_pb2_grpc.DecisionServiceStub, size: int = 0, token: str = "", operation: int = 0
 ) -> pb.ListDecisionsResponse:
     async with translated_errors("router"):
-        request = pb.ListDecisionsRequest(page_size=size, page_token=token)
+        request = pb.ListDecisionsRequest(page_size=size, page_token=token, operation=operation)
         return await stub.ListDecisions(request, timeout=5)
 
 
@@ -271,6 +283,99 @@ async def test_decisions_are_listed_a_page_at_a_time(rig: Rig) -> None:
         assert len((await listed(stub)).decisions) == 5
 
 
+async def test_a_list_of_one_operation(rig: Rig) -> None:
+    await rig.decided("d-1")
+    record = rig.log.records["org-a"][0]
+    embedding = decode_decision(record.payload)
+    embedding = replace(embedding, request=replace(embedding.request, operation=Operation.EMBED))
+    for number in range(2, 250):
+        await rig.log.append(f"d-{number}", embedding, world_of())
+    await rig.decided("d-250", "d-251")
+    records = rig.log.records["org-a"]
+    records[5] = replace(records[5], payload=b"{}")
+    async with rig.served() as (stub, _):
+        page = await listed(stub, 2, operation=contract_pb2.OPERATION_CHAT)
+        assert [each.decision_id for each in page.decisions] == ["d-251", "d-250"]
+        page = await listed(stub, 2, page.next_page_token, operation=contract_pb2.OPERATION_CHAT)
+        # Nobody knows what a damaged one was over.
+        assert [(each.decision_id, each.damaged) for each in page.decisions] == [("d-6", True), ("d-1", False)]
+        assert page.next_page_token == ""
+        page = await listed(stub, 3, operation=contract_pb2.OPERATION_EMBED)
+        assert [each.decision_id for each in page.decisions] == ["d-249", "d-248", "d-247"]
+        assert [each.decision_id for each in (await listed(stub, 3)).decisions] == ["d-251", "d-250", "d-249"]
+
+
+async def test_a_list_tells_what_became_of_decisions(rig: Rig) -> None:
+    await rig.decided("d-1", "d-2", "d-3")
+    for attempt, decision, service, outcome in (
+        ("a-1", "d-1", "one/m", Outcome.FAILED),
+        ("a-2", "d-1", "two/m", Outcome.SUCCEEDED),
+        ("a-3", "d-1", "one/m", Outcome.OUTRACED),
+        ("a-4", "d-2", "one/m", Outcome.FAILED),
+        ("a-5", "d-2", "two/m", Outcome.ABORTED),
+    ):
+        await rig.ledger.open(opening(attempt, decision_id=decision, caller=CALLER, service=service))
+        await rig.ledger.close(closing(attempt, outcome=outcome))
+    async with rig.served() as (stub, _):
+        third, second, first = (await listed(stub)).decisions
+    assert (first.outcome, first.outcome_model) == ("succeeded", "two/m")
+    assert (second.outcome, second.outcome_model) == ("aborted", "two/m")
+    assert (third.outcome, third.outcome_model) == ("", "")
+
+
+async def chain_of(stub: decision_pb2_grpc.DecisionServiceStub, expect_hash: str = "") -> pb.ChainVerification:
+    async with translated_errors("router"):
+        events = [e async for e in stub.VerifyChain(pb.VerifyChainRequest(expect_hash=expect_hash), timeout=10)]
+    *progress, last = events
+    assert {event.WhichOneof("event") for event in progress} <= {"verified"}
+    return last.result
+
+
+async def test_a_chain_is_verified_whole(rig: Rig) -> None:
+    await rig.decided(*(f"d-{number}" for number in range(1, 6)))
+    await rig.decided("b-1", org_id="org-b")
+    records = rig.log.records["org-a"]
+    async with rig.served() as (stub, _):
+        found = await chain_of(stub, records[2].record_hash)
+        assert (found.valid, found.verified, found.expected_found) == (True, 5, True)
+        assert (found.head.sequence, found.head.record_hash) == (5, records[4].record_hash)
+        assert [found.HasField(name) for name in ("pruned", "broken")] == [False, False]
+        del records[4:]
+        cut = await chain_of(stub)
+        assert (cut.valid, cut.verified, cut.head.sequence) == (True, 4, 4)
+        missed = await chain_of(stub, found.head.record_hash)
+        assert (missed.valid, missed.expected_found, missed.HasField("broken")) == (False, False, False)
+        records[2] = replace(records[2], payload=records[2].payload.replace(b"one/m", b"two/m"))
+        found = await chain_of(stub)
+        assert (found.valid, found.verified, found.head.sequence) == (False, 2, 2)
+        assert (found.broken.decision_id, found.broken.sequence, found.broken.differing_step) == ("d-3", 3, "record")
+        assert found.broken.detail
+
+
+async def test_an_expected_hash_that_is_none_is_refused(rig: Rig) -> None:
+    async with rig.served() as (stub, _):
+        with pytest.raises(InvalidInput):
+            await chain_of(stub, "abc")
+        assert (await chain_of(stub)).valid
+
+
+async def test_an_explanation_tells_with_what_error_a_call_would_be_refused(rig: Rig) -> None:
+    async with rig.served() as (stub, _):
+        refusals = {}
+        for case, request in {
+            "one": question(),
+            "unknown": question(model="nope/x"),
+            "none": question(routing=chat_pb.RoutingOptions(data_class=contract_pb2.DATA_CLASS_RESTRICTED)),
+        }.items():
+            refusals[case] = (await stub.ExplainRoute(request, timeout=5)).refusal
+    assert refusals["one"].reason == ""
+    assert refusals["unknown"].reason == "MODEL_UNKNOWN"
+    assert "no model 'nope/x'" in refusals["unknown"].message
+    assert refusals["none"].reason == "NO_ROUTE"
+    assert "What would help" in refusals["none"].message
+    assert "nexus route show" not in refusals["none"].message
+
+
 @pytest.mark.parametrize("token", ["?", "bm9uc2Vuc2U", "LTE", "\u00e9", "MTIz" * 20])
 async def test_tokens_that_no_list_gave(rig: Rig, token: str) -> None:
     async with rig.served() as (stub, _):
@@ -281,7 +386,18 @@ async def test_tokens_that_no_list_gave(rig: Rig, token: str) -> None:
 
 async def test_a_decision_is_verified_and_a_changed_one_is_not_believed(rig: Rig) -> None:
     await rig.decided("d-1", "d-2")
-    steps = ["chain", "record", "snapshot", "rules", "state", "field_state", "match", "rules", "security", "traits"]
+    steps = [
+        "chain",
+        "record",
+        "snapshot",
+        "stored_rules",
+        "state",
+        "field_state",
+        "match",
+        "rules",
+        "security",
+        "traits",
+    ]
     steps += ["score", "guarantees", "control"]
     async with rig.served() as (stub, _):
         found = await verify(stub, "d-2")
@@ -296,7 +412,9 @@ async def test_a_decision_is_verified_and_a_changed_one_is_not_believed(rig: Rig
             await get(stub, "d-2")
         assert caught.value.reason == "DECISION_DAMAGED"
         changed, whole = (await listed(stub)).decisions
-        assert (changed.decision_id, changed.choice, whole.choice) == ("d-2", "", "one/m")
+        assert (changed.decision_id, changed.choice, changed.damaged) == ("d-2", "", True)
+        assert changed.decision_time == whole.decision_time
+        assert (whole.choice, whole.damaged) == ("one/m", False)
 
 
 async def test_a_decision_that_there_is_not(rig: Rig) -> None:
@@ -323,7 +441,11 @@ async def test_a_log_that_cannot_be_read(rig: Rig, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("permissions", "allowed"),
-    [(("models.use",), {"explain"}), (("decisions.read",), {"get", "list", "verify"}), (("models.read",), set())],
+    [
+        (("models.use",), {"explain"}),
+        (("decisions.read",), {"get", "list", "verify", "verify all"}),
+        (("models.read",), set()),
+    ],
 )
 async def test_who_may_do_what(rig: Rig, permissions: tuple[str, ...], allowed: set[str]) -> None:
     await rig.decided("d-1")
@@ -334,6 +456,7 @@ async def test_who_may_do_what(rig: Rig, permissions: tuple[str, ...], allowed: 
             "get": get(stub, "d-1"),
             "list": listed(stub),
             "verify": verify(stub, "d-1"),
+            "verify all": chain_of(stub),
         }
         for name, call in calls.items():
             if name in allowed:
@@ -351,3 +474,29 @@ async def test_a_budget_shows_in_the_features(rig: Rig) -> None:
     rig.budgets.statuses = (BudgetStatus(Scope.USER, "user-1", Period.DAY, 1000, 300, 100, now),)
     async with rig.served() as (stub, _):
         assert (await explained(stub, question())).features.budget_left_micro_usd == 600
+
+
+async def test_what_is_computed_for_a_caller_counts_as_requests_and_takes_no_tokens(rig: Rig) -> None:
+    buckets = [Bucket(Scope.USER, "org-a/user-1", unit, 3) for unit in (Unit.REQUESTS, Unit.TOKENS)]
+    rig.book = FakeLimitBook(charges=[Charge(bucket, 1 if bucket.unit is Unit.REQUESTS else 5) for bucket in buckets])
+    await rig.decided("d-1")
+    async with rig.served() as (stub, _):
+        await explained(stub, question())
+        async with translated_errors("router"):
+            await stub.VerifyDecision(pb.VerifyDecisionRequest(decision_id="d-1"), timeout=5)
+            assert [event async for event in stub.VerifyChain(pb.VerifyChainRequest(), timeout=5)]
+        calls = (
+            lambda: stub.ExplainRoute(question(), timeout=5),
+            lambda: stub.VerifyDecision(pb.VerifyDecisionRequest(decision_id="d-1"), timeout=5),
+            lambda: stub.VerifyChain(pb.VerifyChainRequest(), timeout=5).read(),
+            lambda: stub.ReplayDecisions(pb.ReplayDecisionsRequest(recorded=1), timeout=5).read(),
+        )
+        for call in calls:
+            with pytest.raises(QuotaExceeded) as caught:
+                async with translated_errors("router"):
+                    await call()
+            assert caught.value.reason == "RATE_LIMITED"
+            assert caught.value.retry_after_s
+        # Looking at what is there is free.
+        async with translated_errors("router"):
+            await stub.GetDecision(pb.GetDecisionRequest(decision_id="d-1"), timeout=5)

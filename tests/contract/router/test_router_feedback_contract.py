@@ -17,19 +17,23 @@ from router_decision_fakes import (
     rules_of,
 )
 from router_fakes import FakeRegistry, FakeRewards, contract_of, price_of, service_of
-from router_money_fakes import MemoryLedger, closing, opening
+from router_money_fakes import FakeLimitBook, MemoryLedger, closing, opening
 
 from protos.gen.nexus.router.v1 import decision_pb2 as pb
 from protos.gen.nexus.router.v1 import decision_pb2_grpc
+from provider_router.adapters.rate_limiter_memory import MemoryRateLimiter
 from provider_router.adapters.rules_parser_yaml import YamlRulesParser
 from provider_router.domain.contracts.contract import DataClass, Privacy, Quality
 from provider_router.domain.contracts.service import Service
+from provider_router.domain.decisions.decision_record import ChainLink, chained
 from provider_router.domain.decisions.route_request import Caller, Estimate, RouteRequest
 from provider_router.domain.decisions.service_state import Reward
 from provider_router.domain.decisions.world import World
 from provider_router.domain.engine.engine import DecisionEngine
 from provider_router.domain.money.attempt import Outcome
 from provider_router.servicer.decision_servicer import DecisionServicer, DecisionUseCases
+from provider_router.use_cases.admit_call import AdmitCall
+from provider_router.use_cases.long_work import LongWork
 from provider_router.use_cases.replay_decisions import ReplayDecisions
 from provider_router.use_cases.replay_imported import ReplayImported
 from provider_router.use_cases.replay_recorded import ReplayRecorded
@@ -65,6 +69,10 @@ def chats(name: str, price: int, quality_ppm: int) -> Service:
     return service_of(name, **{f: getattr(contract, f) for f in ("prices", "quality", "privacy")})
 
 
+def unpriced(name: str) -> Service:
+    return service_of(name, prices=(), privacy=Privacy(DataClass.CONFIDENTIAL, on_premises=False))
+
+
 @dataclass
 class Rig:
     """The service over fake stores and the real engine; `good/m` is dear, `cheap/m` is cheap."""
@@ -98,12 +106,14 @@ class Rig:
         imported = ReplayImported(DecisionEngine(), FakeEstimator(), FakeTokenCounter(), clock)
         recorded = ReplayRecorded(self.log, self.rewards, DecisionEngine())
         use_cases = DecisionUseCases(
+            admit=AdmitCall(FakeLimitBook(), MemoryRateLimiter(clock)),
             explain=None,
             get=None,
             page=None,
             verify=None,
+            verify_all=None,
             report=ReportOutcome(self.log, self.ledger, self.rewards),
-            replay=ReplayDecisions(self.registry, rules, YamlRulesParser(), recorded, imported),
+            replay=ReplayDecisions(self.registry, rules, YamlRulesParser(), recorded, imported, LongWork()),
         )
         registration = Registration(
             decision_pb2_grpc.add_DecisionServiceServicer_to_server,
@@ -207,17 +217,59 @@ async def test_what_was_judged_for_another_model_is_unknown_for_the_new_choice(r
     assert (tried.judged, tried.HasField("quality_ppm")) == (0, False)
 
 
-async def test_a_replay_goes_over_pages_and_skips_what_cannot_be_read(rig: Rig) -> None:
+async def test_a_replay_goes_over_pages(rig: Rig) -> None:
     await rig.decided(*(f"d{number}" for number in range(450)))
-    records = rig.log.records["org-a"]
-    records[7] = replace(records[7], payload=b"{}")
     async with rig.served() as stub:
         everything = await replayed(stub, recorded=10_000)
         some = await replayed(stub, recorded=300)
-    assert (everything.policies[0].routed, everything.skipped) == (449, 1)
     assert [policy.name for policy in everything.policies] == ["recorded", "in force"]
-    assert everything.changed == 0
+    assert (everything.policies[0].routed, everything.changed) == (450, 0)
     assert some.policies[1].routed == 300
+
+
+async def test_a_replay_leaves_out_what_somebody_changed(rig: Rig) -> None:
+    """One payload, one that was written with a hash of its own, so that only the record after it tells."""
+    await rig.decided(*(f"d{number}" for number in range(1, 6)))
+    records = rig.log.records["org-a"]
+    records[1] = replace(records[1], payload=records[1].payload.replace(b'"good/m"', b'"cheap/m"'))
+    before = ChainLink(records[2].sequence, records[2].record_hash)
+    changed = records[3].payload.replace(b'"input_tokens":10', b'"input_tokens":11')
+    records[3] = chained("d4", "org-a", records[3].time_us, changed, before)
+    async with rig.served() as stub:
+        result = await replayed(stub, recorded=10)
+    assert (result.policies[0].routed, result.damaged, result.skipped) == (3, 2, 0)
+
+
+async def test_a_replay_leaves_out_what_it_has_no_world_of(rig: Rig) -> None:
+    await rig.decided("d1")
+    rig.log.documents.clear()
+    async with rig.served() as stub:
+        result = await replayed(stub, recorded=10)
+    assert (result.policies[0].routed, result.damaged, result.skipped) == (0, 0, 1)
+
+
+async def test_costs_that_nobody_knows_are_counted_and_not_taken_for_nothing(rig: Rig) -> None:
+    rig.registry = FakeRegistry(registry_of(chats("dear/m", 90_000_000, 900_000), unpriced("new/m"), chat_chain=()))
+    await rig.decided("d1")
+    queries = [
+        pb.ImportedQuery(
+            text="q",
+            results=[
+                pb.ImportedResult(model="dear/m", quality_ppm=800_000, input_tokens=10),
+                pb.ImportedResult(model="new/m", quality_ppm=800_000, input_tokens=10),
+            ],
+        )
+    ]
+    async with rig.served() as stub:
+        recorded = await replayed(stub, recorded=1, rules_yaml=FRUGAL)
+        imported = await replayed(stub, imported=pb.ImportedQueries(queries=queries), curve_points=3)
+    policies = {each.name: each for each in (*recorded.policies, *imported.policies)}
+    assert [share.model for share in policies["best possible"].shares] == ["dear/m"]
+    assert (policies["always new/m"].unpriced, policies["always new/m"].cost_micro_usd) == (1, 0)
+    assert (policies["always dear/m"].unpriced, policies["always dear/m"].cost_micro_usd) == (0, 900)
+    for policy in policies.values():
+        assert policy.unpriced == sum(share.requests for share in policy.shares if share.model == "new/m")
+    assert not any(point.cost_micro_usd == 0 for point in imported.curve)
 
 
 async def test_a_tier_that_the_new_rules_lack_finds_nothing(rig: Rig) -> None:

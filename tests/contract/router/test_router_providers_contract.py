@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import UTC, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
-from router_decision_fakes import FakeRuleBook
-from router_fakes import FakeCredentials, FakeRegistry, provider_spec, service_of, snapshot_of
+from router_decision_fakes import FakeProblems
+from router_fakes import (
+    FakeChatModel,
+    FakeCredentials,
+    FakeModelSource,
+    FakeRegistry,
+    provider_spec,
+    service_of,
+    snapshot_of,
+)
 
 from protos.gen.nexus.router.v1 import contract_pb2, router_pb2_grpc
 from protos.gen.nexus.router.v1 import router_pb2 as pb
 from provider_router.adapters.deployments_memory import MemoryDeployments
+from provider_router.domain.configuration.problem import ConfigurationProblem
 from provider_router.domain.contracts.contract import Guarantees
 from provider_router.domain.contracts.provider import Deployment
+from provider_router.domain.contracts.service import Suspended
 from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.lease import CallReport
 from provider_router.servicer.router_servicer import RouterServicer, RouterUseCases
+from provider_router.use_cases.find_troubles import FindTroubles
+from provider_router.use_cases.list_models import ListModels
 from provider_router.use_cases.list_providers import ListProviders
 from shared.server import Registration, Service
 from shared.testing.fakes import FakeClock
@@ -26,6 +39,8 @@ PLACES = tuple(Deployment(name, f"http://{name}.test/v1", f"http://{name}.test/v
 PROMISED = Guarantees(first_token_p50_ms=50, first_token_p95_ms=50)
 KEYED = service_of("keyed/m", provider=provider_spec("keyed", deployments=PLACES), guarantees=PROMISED)
 BARE = service_of("bare/m", provider=provider_spec("bare", key_envs=("ABSENT",)))
+OWN = service_of("gone/own")
+PROBLEM = ConfigurationProblem("providers.yaml", 3, "wrong", datetime(2026, 11, 20, tzinfo=UTC))
 GOOD = CallReport(first_token_ms=100, output_tokens=11, duration_ms=200)
 
 
@@ -33,9 +48,13 @@ class Router:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.deployments = MemoryDeployments(FakeCredentials(K1="x", K2="y"), self.clock, lambda: 0.0)
-        registry = FakeRegistry(snapshot_of(KEYED, BARE), "abc", "line 3: wrong")
-        listed = ListProviders(registry, FakeRuleBook(), self.deployments)
-        self.use_cases = RouterUseCases(None, None, None, None, listed)
+        snapshot = replace(snapshot_of(KEYED, BARE), suspended={OWN.name: Suspended(OWN.contract, "It is too good.")})
+        registry = FakeRegistry(snapshot, "abc")
+        models = FakeModelSource({KEYED.name: FakeChatModel()})
+        troubles = FindTroubles(registry, FakeProblems((PROBLEM,)), models)
+        models_listed = ListModels(registry, troubles, models, self.clock)
+        listed = ListProviders(registry, troubles, self.deployments)
+        self.use_cases = RouterUseCases(None, None, None, models_listed, listed)
 
     def call(self, report: CallReport, deployment: str) -> None:
         others = [target for target in KEYED.provider.targets() if target.deployment.name != deployment]
@@ -57,7 +76,7 @@ async def listed(router: Router) -> pb.ListProvidersResponse:
 
 async def test_a_new_router_knows_nothing_but_the_configuration() -> None:
     response = await listed(Router())
-    assert (response.config_version, response.config_error) == ("abc", "line 3: wrong")
+    assert (response.config_version, response.config_error) == ("abc", "providers.yaml line 3: wrong")
     keyed, bare = response.providers
     assert (keyed.name, keyed.type, keyed.base_url) == ("keyed", "openai_compatible", "http://x.test/v1")
     assert (keyed.state, bare.state) == (pb.PROVIDER_STATE_UNKNOWN, pb.PROVIDER_STATE_NOT_CONFIGURED)
@@ -92,12 +111,25 @@ async def test_everything_that_was_seen_is_on_the_wire() -> None:
     assert keyed.last_call_time.ToDatetime(UTC) == router.clock.now()
 
 
-async def test_a_half_open_breaker_shows_and_no_key_or_variable_does() -> None:
+async def test_what_keeps_things_from_being_used_is_listed_beside_models_and_providers() -> None:
+    async with Router().served() as stub:
+        models = await stub.ListModels(pb.ListModelsRequest(), timeout=5)
+        providers = await stub.ListProviders(pb.ListProvidersRequest(), timeout=5)
+    for told in (models, providers):
+        (problem,) = told.configuration_problems
+        assert (problem.file, problem.line, problem.message) == ("providers.yaml", 3, "wrong")
+        assert problem.since.ToDatetime(UTC) == PROBLEM.since
+        assert [(each.name, each.reason) for each in told.unusable] == [
+            ("bare", "It has no key: the environment variable ABSENT is not set or empty."),
+            ("gone/own", "The registered contract is suspended. It is too good."),
+        ]
+
+
+async def test_a_half_open_breaker_shows_and_no_key_or_variable_of_one_does() -> None:
     router = Router()
     for _ in range(5):
         router.call(CallReport(Reason.PROVIDER_TIMEOUT), "y")
     router.clock.advance(5)
     response = await listed(router)
     assert response.providers[0].deployments[1].breaker == pb.BREAKER_STATE_HALF_OPEN
-    for secret in ("K1", "ABSENT"):
-        assert secret not in str(response)
+    assert "K1" not in str(response)

@@ -229,6 +229,20 @@ async def test_a_refused_contract_names_its_fields(registry: Registry) -> None:
     with pytest.raises(InvalidInput) as caught:
         await register(registry.stub, contract("claude/e", capabilities={"operations": [pb.OPERATION_EMBED]}))
     assert caught.value.violations[0].field == "contract.capabilities.operations"
+    with pytest.raises(InvalidInput) as caught:
+        await register(registry.stub, contract(privacy=pb.Privacy(training=pb.TRAINING_NO, retention_days=0)))
+    fields = [violation.field for violation in caught.value.violations]
+    assert fields == ["contract.privacy.retention_days", "contract.privacy.trains_on_data"]
+    # The message names the field as the violation does.
+    assert caught.value.message.startswith("contract.privacy.retention_days: must not be given")
+
+
+async def test_a_name_of_the_files_is_for_the_operator_to_change(registry: Registry) -> None:
+    with pytest.raises(AlreadyExists, match="have the operator change it there"):
+        await register(registry.stub, contract("one/m"))
+    await register(registry.stub, contract())
+    with pytest.raises(AlreadyExists, match="or update it"):
+        await register(registry.stub, contract(owner="other"), "r2")
 
 
 async def test_a_limit_and_a_used_request_id(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+import structlog
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -17,7 +18,7 @@ from shared.auth.mesh_token import MeshTokens
 from shared.client import translated_errors
 from shared.clock import SystemClock
 from shared.errors import FieldViolation, Forbidden, InvalidInput, NotFound, QuotaExceeded, UpstreamDown
-from shared.server import Registration, Service
+from shared.server import Registration, Service, guard
 from shared.testing.harness import Served, principal, serving
 
 
@@ -163,3 +164,14 @@ async def test_an_absent_peer_is_upstream_down() -> None:
         await get(channel)
     assert caught.value.reason == "UNREACHABLE"
     await channel.close()
+
+
+async def test_the_log_has_calls_that_failed_or_took_long(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    with structlog.testing.capture_logs() as lines:
+        await get(served.channel)
+        with pytest.raises(NotFound):
+            await get(served.channel, "gone")
+        monkeypatch.setattr(guard, "SLOW_S", 0.0)
+        await get(served.channel)
+    said = [(line["log_level"], line["code"], line["reason"]) for line in lines if line["event"] == "rpc"]
+    assert said == [("debug", "OK", ""), ("info", "NOT_FOUND", "TOOL_UNKNOWN"), ("info", "OK", "")]

@@ -224,19 +224,44 @@ def test_a_number_has_its_noun_in_the_right_form():
     assert [counted(n, "event") for n in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
 
 
-def test_a_provider_without_its_key_is_a_warning_that_says_what_to_do():
-    providers = [
-        router_pb2.Provider(name="acme", state=router_pb2.PROVIDER_STATE_NOT_CONFIGURED),
-        router_pb2.Provider(name="local", state=router_pb2.PROVIDER_STATE_AVAILABLE),
+def test_what_cannot_be_used_is_a_warning_that_says_what_to_do():
+    unusable = [
+        router_pb2.Unusable(
+            name="acme", reason="It has no key: the environment variable ACME_KEY is not set or empty."
+        ),
+        router_pb2.Unusable(name="own/big", reason="The registered contract is suspended. Its provider is gone."),
     ]
-    found = judge_providers(router_pb2.ListProvidersResponse(providers=providers))
-    assert [(f.check, f.level) for f in found] == [("providers", Level.OK), ("provider acme", Level.WARN)]
-    assert "api_key_env of acme" in found[1].remedy
+    providers = [router_pb2.Provider(name="local"), router_pb2.Provider(name="acme")]
+    found = judge_providers(router_pb2.ListProvidersResponse(providers=providers, unusable=unusable))
+    assert [(f.check, f.level) for f in found] == [
+        ("providers", Level.OK),
+        ("provider acme", Level.WARN),
+        ("contract own/big", Level.WARN),
+    ]
+    assert "ACME_KEY" in found[1].detail
+    assert "nexus up" in found[1].remedy
+    assert "suspended" in found[2].detail
+    assert "nexus contracts show own/big" in found[2].remedy
+
+
+@pytest.mark.parametrize("providers", [[], [router_pb2.Provider(name="local")]])
+def test_every_file_that_is_not_in_force_is_a_failure_with_its_line(providers):
+    problems = [
+        router_pb2.ConfigurationProblem(file="limits.yaml", line=3, message="budgets[0].usd: must be a number"),
+        router_pb2.ConfigurationProblem(file="routing/platform.yaml", message="cannot be read"),
+    ]
+    found = judge_providers(router_pb2.ListProvidersResponse(providers=providers, configuration_problems=problems))
+    first, second = found[-2:]
+    assert (first.check, first.level) == ("limits.yaml", Level.FAIL)
+    assert first.detail == "limits.yaml line 3: budgets[0].usd: must be a number."
+    assert "Correct the file" in first.remedy
+    assert second.detail == "routing/platform.yaml: cannot be read."
+    assert found[0].level is (Level.OK if providers else Level.FAIL)
 
 
 def test_no_provider_at_all_is_a_failure():
-    found = judge_providers(router_pb2.ListProvidersResponse(config_error="providers.yaml cannot be read"))
-    assert [(f.level, f.detail) for f in found] == [(Level.FAIL, "providers.yaml cannot be read")]
+    (found,) = judge_providers(router_pb2.ListProvidersResponse())
+    assert (found.level, found.remedy) == (Level.FAIL, "Add one to config/providers.yaml.")
 
 
 def test_that_the_mesh_stops_is_told_once(capsys):

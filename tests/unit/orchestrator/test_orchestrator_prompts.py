@@ -51,6 +51,11 @@ SNAPSHOTS = {
         "This answer comes from rules and tools: the small offline demonstration model local/chat was not asked. Add a "
         "provider in config/providers.yaml for more."
     ),
+    prompts.OfflineInsteadNote(): "(Of the configured models, only the small offline demonstration could be used.)",
+    prompts.InsteadWarning("a/b", "c failed."): "Answered by a/b, since c failed.",
+    prompts.TroublesWarning("local/chat", "c has no key."): (
+        "Only the small offline demonstration model local/chat can be used. c has no key."
+    ),
     prompts.OfflineNote(): "(Answered by the small offline demonstration model; add a provider for real answers.)",
     prompts.OfflineWarning("local/chat"): (
         "Answered by the small offline demonstration model local/chat; add a provider in config/providers.yaml "

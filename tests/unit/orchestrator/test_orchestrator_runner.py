@@ -240,7 +240,7 @@ async def test_a_model_that_was_added_this_very_second_is_known() -> None:
     catalog = RememberedModelCatalog(peers, clock)
     start = StartRun(FakeStore(), FakeRunner(), FakePeers(), catalog, clock, SequenceIds())
     with acting_as(principal()):
-        assert await catalog.models() == ()
+        assert (await catalog.catalogue()).models == ()
         with pytest.raises(InvalidInput, match="MODEL_UNKNOWN"):
             await start(principal(), Question("Hi", model=NATIVE.name))
         peers.known_models = (NATIVE,)

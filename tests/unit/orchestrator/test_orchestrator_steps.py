@@ -95,11 +95,11 @@ class FakeStrategy:
 
 def take_turn(models: FakeModels, peers: FakePeers | None = None, strategy: FakeStrategy | None = None) -> TakeTurn:
     peers = peers or FakePeers()
-    chat, compose = StreamChat(models), ComposePrompt(PROMPTS)
+    chat, compose = StreamChat(models), ComposePrompt(PROMPTS, 4096)
     return TakeTurn(
         ConverseNatively(chat, compose, peers, PROMPTS),
         ConverseGuided(chat, compose, peers, strategy or FakeStrategy(), PROMPTS),
-        PrepareRun(peers),
+        PrepareRun(peers, PROMPTS),
         PROMPTS,
     )
 
@@ -125,7 +125,7 @@ async def test_the_model_is_the_callers_or_the_organisations_or_the_chains(
 ) -> None:
     work = await work_on(store, model=requested)
     work.config = AgentConfig(default_model=default)
-    state = await PrepareRun(FakePeers(known_models=models))(work)
+    state = await PrepareRun(FakePeers(known_models=models), PROMPTS)(work)
     assert (state["model"], state["strategy"]) == (name, strategy)
     await work.events.close(flush=False)
 
@@ -136,7 +136,7 @@ async def test_the_model_is_the_callers_or_the_organisations_or_the_chains(
 async def test_a_run_without_a_model_fails(store, models, model, reason) -> None:
     work = await work_on(store, model=model)
     with pytest.raises(RunFailure) as raised:
-        await PrepareRun(FakePeers(known_models=models))(work)
+        await PrepareRun(FakePeers(known_models=models), PROMPTS)(work)
     assert raised.value.failure.reason == reason
     await work.events.close(flush=False)
 
@@ -151,7 +151,7 @@ async def test_the_prompt_offers_the_tools_and_tells_day_and_zone(work) -> None:
     assert "Friday, 2026-11-20" in system.text
     assert "UTC" in system.text
     assert request.request_id == "run-1:0"
-    assert request.max_output_tokens == 0
+    assert request.max_output_tokens == 4096
 
 
 async def test_tool_results_reach_the_model_as_marked_data(work) -> None:
@@ -224,7 +224,7 @@ async def test_a_chain_that_falls_back_to_a_model_without_tool_calling_is_guided
     peers = FakePeers(known_models=(NATIVE, OFFLINE))
     state = await take_turn(models, peers, strategy)(work, initial_state())
     assert (state["strategy"], state["context_length"], state["demonstration"]) == ("guided", 4096, True)
-    assert state["warned"] == ["OFFLINE_MODEL"]
+    assert state["warned"][-1] == "OFFLINE_MODEL"
     assert strategy.asked == 1
     assert models.requests[1].tools == ()
 

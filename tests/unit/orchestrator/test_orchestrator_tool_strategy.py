@@ -18,6 +18,7 @@ from orchestrator.adapters.prompt_book_files import FilePromptBook
 from orchestrator.adapters.tool_strategy_similarity import SimilarityToolStrategy
 from orchestrator.adapters.tool_vectors import no_tool_examples, texts_of
 from orchestrator.domain.prompts import CannotCalculate, CannotWriteCode, PlaceUnknown
+from orchestrator.domain.routing import DEFAULT_ROUTING, Routing
 from orchestrator.domain.tool_choice import ChoiceRules
 from orchestrator.domain.tools import Tool
 from orchestrator.ports.tool_strategy import PlannedCall, PlanRequest
@@ -39,7 +40,7 @@ class RecordedEmbedder:
     def __init__(self) -> None:
         self.calls: list[int] = []
 
-    async def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
+    async def embed(self, texts: Sequence[str], routing: Routing = DEFAULT_ROUTING) -> list[tuple[float, ...]]:
         self.calls.append(len(texts))
         return [self._one(text) for text in texts]
 
@@ -189,7 +190,7 @@ async def test_a_question_about_code_runs_that_code_and_no_other() -> None:
 class AllAlike:
     """`Embedder` for which all texts are alike, so that evidence or the only tool decides."""
 
-    async def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
+    async def embed(self, texts: Sequence[str], routing: Routing = DEFAULT_ROUTING) -> list[tuple[float, ...]]:
         return [(1.0, 0.0)] * len(texts)
 
 

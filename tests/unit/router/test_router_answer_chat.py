@@ -95,7 +95,10 @@ async def test_all_models_failed_tells_each_reason_and_the_shortest_wait() -> No
         "one/m": "PROVIDER_UNREACHABLE",
         "two/m": "PROVIDER_RATE_LIMITED",
         "three/m": "CONTEXT_TOO_LONG",
+        "why": "one could not be reached (PROVIDER_UNREACHABLE), two limits the rate (PROVIDER_RATE_LIMITED), "
+        "three failed (CONTEXT_TOO_LONG)",
     }
+    assert caught.value.metadata["why"] in caught.value.message
     assert caught.value.retry_after_s == 70.0
     assert rig.cost_micro_usd() == 0
     assert rig.nothing_is_held()

@@ -159,7 +159,7 @@ def test_the_nearest_obstacle_is_the_one_that_is_told() -> None:
     assert deployments.acquire(service_at(bare)) == Unavailable(Reason.PROVIDER_NOT_CONFIGURED)
     for _ in range(3):
         deployments.release(deployments.acquire(service_at(open_)), DOWN)
-    assert deployments.acquire(service_at(bare, open_)) == Unavailable(Reason.CIRCUIT_OPEN, 4)
+    assert deployments.acquire(service_at(bare, open_)) == Unavailable(Reason.CIRCUIT_OPEN, 4, "PROVIDER_ERROR")
     deployments.acquire(service_at(full))
     busy = deployments.acquire(service_at(bare, open_, full))
     assert busy.reason is Reason.DEPLOYMENTS_BUSY

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from router_answer_rig import Rig
-from router_fakes import FakeChatModel
+from router_fakes import FakeChatModel, service_of
 
 from provider_router.domain.calls.chat import FinishReason
 from provider_router.domain.calls.events import Finished, TextDelta
 from provider_router.domain.calls.usage import TokenUsage
+from provider_router.domain.contracts.contract import Privacy
 
 USED = TokenUsage(10, 2)
+
+
+async def unpriced(end: Finished, *, on_premises: bool = False) -> tuple[int, bool]:
+    """What is said of the cost of an answer whose contract has no price."""
+    service = service_of("one/m", privacy=Privacy(on_premises=on_premises))
+    rig = Rig({"one/m": FakeChatModel([TextDelta("Hello"), end])}, service)
+    completed = (await rig.events())[-1]
+    assert rig.rows[0].cost_is_unknown is completed.cost_unknown
+    return completed.cost_micro_usd, completed.cost_unknown
+
+
+async def test_what_nobody_knows_the_price_of_costs_an_unknown_amount_unless_its_provider_says() -> None:
+    assert await unpriced(Finished(FinishReason.STOP, USED)) == (0, True)
+    assert await unpriced(Finished(FinishReason.STOP, USED, billed_micro_usd=7)) == (7, False)
+    assert await unpriced(Finished(FinishReason.STOP, USED), on_premises=True) == (0, False)
 
 
 async def cost_of(end: Finished) -> int:

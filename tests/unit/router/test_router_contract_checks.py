@@ -152,7 +152,7 @@ constraints:
     - {weekdays: [mon, sun], from: "08:00", to: 18:00}
 privacy: {clearance: restricted, regions: [eu], retention_days: 0}
 prices:
-  - {from: 2026-01-01, input: 1.25, output: 10, long_context: {above_tokens: 1000, input: 2.5}}
+  - {from: 2026-01-01, input: 1.25, output: 10, long_context: {above_tokens: 1000, input: 2.5, output: 15}}
 quality: {default: 0.8, by_task: {code: 0.9}}
 traits: {reasoning: true, size: 7, family: small}
 """
@@ -167,7 +167,7 @@ def test_a_contract_in_yaml() -> None:
     assert (contract.name, contract.version, contract.privacy.clearance.name) == ("one/m", 3, "RESTRICTED")
     assert contract.guarantees.availability_ppm == 990_000
     assert contract.constraints.windows == (TimeWindow(frozenset({0, 6}), 480, 1080),)
-    assert contract.prices == (Price(DAY, Rates(1_250_000, 10_000_000), 1000, Rates(2_500_000)),)
+    assert contract.prices == (Price(DAY, Rates(1_250_000, 10_000_000), 1000, Rates(2_500_000, 15_000_000)),)
     assert (contract.quality.of("code"), contract.quality.of("math")) == (900_000, 800_000)
     assert contract.traits == {"reasoning": True, "size": 7, "family": "small"}
 
@@ -195,8 +195,10 @@ def test_a_contract_in_yaml() -> None:
         ("2026-01-01", "2026-01-01 10:00:00", 11, "prices[0].from: must be a day such as"),
         ("from: 2026-01-01, ", "", 11, "prices[0].from: is missing"),
         ("input: 1.25", "input: -1", 11, "prices[0].input: must be from 0 to 100000"),
+        ("output: 10, ", "", 11, "prices[0].output: is missing; write 0 for what is free"),
+        ("input: 2.5, output: 15", "output: 15", 11, "prices[0].long_context.input: is missing; write 0"),
         ("above_tokens: 1000", "above_tokens: 0", 11, "prices[0].long_context.above_tokens: must stand together"),
-        ("{above_tokens: 1000, input: 2.5}", "yes", 11, "prices[0].long_context: must be a mapping"),
+        ("{above_tokens: 1000, input: 2.5, output: 15}", "yes", 11, "prices[0].long_context: must be a mapping"),
         ("code: 0.9", "juggling: 0.9", 12, "quality.by_task.juggling: is no task class; there are general"),
         ("size: 7", "size: [7]", 13, "traits.size: must be true or false, a whole number, or a text"),
         ("size: 7", "Size: 7", 13, "traits.Size: the name of a trait must"),
@@ -218,8 +220,8 @@ contracts:
   - model: big
     capabilities: {operations: [chat]}
     prices:
-      - {from: 2026-01-01, input: 1}
-      - {from: 2026-02-01, input: 2}
+      - {from: 2026-01-01, input: 1, output: 1}
+      - {from: 2026-02-01, input: 2, output: 2}
   - model: small
     capabilities: {operations: [chat]}
 """

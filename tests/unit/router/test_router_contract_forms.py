@@ -108,6 +108,29 @@ def test_a_registry_with_a_name_twice_is_none() -> None:
         decode_registry(f'{{"contracts":[{contract},{contract}],"version":1}}'.encode())
 
 
+@pytest.mark.parametrize(
+    ("said", "privacy", "may_train", "training"),
+    [
+        ("", pb.Privacy(), True, pb.TRAINING_NOT_STATED),
+        ("trains_on_data: null", pb.Privacy(training=pb.TRAINING_NOT_STATED), True, pb.TRAINING_NOT_STATED),
+        ("trains_on_data: false", pb.Privacy(training=pb.TRAINING_NO), False, pb.TRAINING_NO),
+        ("trains_on_data: true", pb.Privacy(training=pb.TRAINING_YES), True, pb.TRAINING_YES),
+        # Who knows the older field alone.
+        ("trains_on_data: true", pb.Privacy(trains_on_data=True), True, pb.TRAINING_YES),
+    ],
+)
+def test_whether_data_is_trained_on_has_three_answers(
+    said: str, privacy: pb.Privacy, may_train: bool, training
+) -> None:
+    contract = from_yaml(f"{{name: a/b, capabilities: {{operations: [chat], streaming: false}}, privacy: {{{said}}}}}")
+    message = pb.Contract(name="a/b", capabilities=pb.Capabilities(operations=[pb.OPERATION_CHAT]), privacy=privacy)
+    assert contract_of(message) == contract
+    assert contract.privacy.may_train is may_train
+    shown = contract_message(contract).privacy
+    assert (shown.training, shown.trains_on_data) == (training, may_train)
+    assert decode_contract(encode_contract(contract)) == contract
+
+
 def test_what_the_registry_sets_is_not_read_from_a_message() -> None:
     message = contract_message(dataclasses.replace(a_contract(), needs_auth=True, demonstration=True, org_id="org-b"))
     contract = contract_of(message, "org-a")
@@ -122,5 +145,6 @@ def test_what_a_message_leaves_out_has_its_documented_default() -> None:
     assert contract == plain
     assert contract.version == 1
     assert contract.quality.default == 500_000
-    assert contract.privacy.encrypted
     assert contract.privacy.retention_days is None
+    assert contract.privacy.trains_on_data is None
+    assert not contract.privacy.encrypted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -33,7 +34,7 @@ from provider_router.domain.contracts.contract import (
     Privacy,
     Rates,
 )
-from provider_router.domain.contracts.service import Service
+from provider_router.domain.contracts.service import Service, Suspended
 from provider_router.domain.decisions.decision_document import decode_decision
 from provider_router.domain.decisions.route_request import Caller, Comparison, RouteRequest, TraitConstraint
 from provider_router.domain.decisions.routed import Routed
@@ -69,6 +70,7 @@ class Rig:
 
     services: tuple[Service, ...] = (chats("one/m"), chats("two/m"), chats("two/n"))
     chain: tuple[str, ...] = ()
+    suspended: Mapping[str, Suspended] = field(default_factory=dict)
     log: FakeDecisionLog = field(default_factory=FakeDecisionLog)
     rules: FakeRuleBook = field(default_factory=FakeRuleBook)
     board: FakeStateBoard = field(default_factory=FakeStateBoard)
@@ -78,7 +80,7 @@ class Rig:
     affinity: MemoryAffinity = field(default_factory=MemoryAffinity)
 
     def explain(self) -> ExplainRoute:
-        registry = FakeRegistry(registry_of(*self.services, chat_chain=self.chain))
+        registry = FakeRegistry(replace(registry_of(*self.services, chat_chain=self.chain), suspended=self.suspended))
         features = ReadFeatures(self.counter, self.estimator, self.budgets, self.affinity)
         return ExplainRoute(SeeWorld(registry, self.rules, self.board), features, DecisionEngine(), FakeClock())
 
@@ -243,7 +245,8 @@ def budget(left: int, scope: Scope = Scope.USER) -> BudgetStatus:
 
 
 def test_the_tightest_budget_counts() -> None:
-    rig = Rig(budgets=FakeBudgets((budget(900), budget(400), budget(700))))
+    priced = (chats("one/m", prices=price_of(1)),)
+    rig = Rig(priced, budgets=FakeBudgets((budget(900), budget(400), budget(700))))
     assert rig.features().budget_left_micro_usd == 400
     assert Rig().features().budget_left_micro_usd is None
 
@@ -322,15 +325,24 @@ def test_why_nothing_can_be_chosen(
     assert decode_decision(record.payload).choice == ""
 
 
-def test_a_mixture_of_reasons_is_counted_and_says_what_would_help() -> None:
+def test_a_mixture_of_reasons_names_the_models_and_says_what_would_help() -> None:
     rig = Rig((chats("a/m", privacy=Privacy()), chats("b/m", privacy=Privacy()), chats("c/m", capabilities=NARROW)))
     error = rig.refused(PreconditionFailed, chat=TOOLS)
     assert error.reason == "NO_ROUTE"
-    assert "2 at security (CLEARANCE)" in error.message
-    assert "1 at match (TOOL_CALLING)" in error.message
+    assert "a/m, b/m at security (CLEARANCE)" in error.message
+    assert "c/m at match (TOOL_CALLING)" in error.message
     assert "offer no tools" in error.message
     assert "nexus route show d-0001" in error.message
     assert (error.metadata["CLEARANCE"], error.metadata["TOOL_CALLING"]) == ("2", "1")
+
+
+def test_contracts_that_are_suspended_are_named_where_nothing_is_found() -> None:
+    own = Suspended(chats("gone/own").contract, "The provider 'gone' is not configured any more.")
+    services = (chats("a/m", privacy=Privacy()), chats("c/m", capabilities=NARROW))
+    rig = Rig(services, suspended={"gone/own": own})
+    told = "Suspended contracts: gone/own (The provider 'gone' is not configured any more)."
+    assert told in rig.refused(PreconditionFailed, chat=TOOLS).message
+    assert told in rig.refused(InvalidInput, model="gone/own").message
 
 
 def test_a_chain_speaks_of_its_own_services_only() -> None:
@@ -383,6 +395,38 @@ def test_a_budget_that_is_too_small_says_when_it_starts_anew() -> None:
     assert error.reason == "BUDGET_EXHAUSTED"
     assert error.retry_after_s == timedelta(hours=12).total_seconds()
     assert (error.metadata["scope"], error.metadata["reset_time"]) == ("user", "2026-11-21T00:00:00Z")
+
+
+def test_prices_that_nobody_knows_are_named_where_a_budget_applies() -> None:
+    budgets = FakeBudgets((budget(10**9),))
+    error = Rig(budgets=budgets).refused(PreconditionFailed)
+    assert error.reason == "PRICE_UNKNOWN"
+    assert "The prices of one/m, two/m, two/n are not known, and a budget or a cost limit applies" in error.message
+    assert "write `prices` (0 for free) into the contract of 'one/m', 'two/m', 'two/n'" in error.message
+    named = Rig(budgets=budgets).refused(PreconditionFailed, model="two/m")
+    assert named.message.startswith("The price of 'two/m' is not known")
+    assert named.metadata["model"] == "two/m"
+    limited = Rig().refused(PreconditionFailed, max_cost_micro_usd=5)
+    assert limited.reason == "PRICE_UNKNOWN"
+    mixed = Rig((chats("one/m"), chats("two/m", privacy=Privacy(), prices=price_of(1))), budgets=budgets)
+    message = mixed.refused(PreconditionFailed).message
+    assert "into the contract of 'one/m', as docs/pricing.md shows" in message
+    free = Rig((chats("one/m"), chats("two/m", prices=price_of(0))), budgets=budgets)
+    assert free.decide().decision.choice == "two/m"
+
+
+def test_a_model_that_refuses_a_parameter_is_for_requests_without_it() -> None:
+    fixed = {"traits": {"temperature": False, "stop": False}}
+    rig = Rig((chats("one/m", **fixed), chats("two/m")))
+    messages = (Message(Role.USER, "Hi"),)
+    for parameter in ({"temperature": 0.0}, {"stop": ("END",)}):
+        ranked = rig.decide(chat=ChatRequest(messages, **parameter)).decision.ranked
+        assert [each.service for each in ranked] == ["two/m"]
+    assert len(rig.decide(chat=ChatRequest(messages)).decision.ranked) == 2
+    alone = Rig((chats("one/m", **fixed),))
+    error = alone.refused(InvalidInput, chat=ChatRequest(messages, temperature=1.0, stop=("END",)))
+    assert error.reason == "UNSUPPORTED_CAPABILITY"
+    assert "takes no stop, temperature" in error.message
 
 
 def test_nothing_configured() -> None:

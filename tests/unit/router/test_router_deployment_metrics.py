@@ -36,15 +36,40 @@ def test_gauges_show_how_deployments_are_and_forget_what_is_gone() -> None:
     deployments.acquire(kept)
     for _ in range(5):
         deployments.release(deployments.acquire(gone), CallReport(Reason.PROVIDER_TIMEOUT))
-    gauges.show(deployments.statuses(snapshot_of(kept, gone)))
+    gauges.show(snapshot_of(kept, gone))
     names = ("breaker_state", "in_flight", "keys_usable")
     assert [sample(name, "gauge-kept") for name in names] == [0, 1, 2]
     assert [sample(name, "gauge-gone") for name in names] == [2, 0, 0]
     clock.advance(5)
-    gauges.show(deployments.statuses(snapshot_of(kept, gone)))
+    gauges.show(snapshot_of(kept, gone))
     assert sample("breaker_state", "gauge-gone") == 1
-    gauges.show(deployments.statuses(snapshot_of(kept)))
+    gauges.show(snapshot_of(kept))
     assert [sample(name, "gauge-gone") for name in names] == [None, None, None]
+
+
+def test_models_that_organisations_registered_share_their_gauges() -> None:
+    clock = FakeClock()
+    services = [service_of(f"gauge-own/m{number}", org_id="org-a") for number in range(50)]
+    services.append(service_of("gauge-own/filed"))
+    deployments = MemoryDeployments(FakeCredentials(), clock, lambda: 0.0)
+    for service in services[:3]:
+        deployments.acquire(service)
+    for _ in range(5):
+        deployments.release(deployments.acquire(services[7]), CallReport(Reason.PROVIDER_TIMEOUT))
+    DeploymentGauges(deployments, Registry(snapshot_of(*services))).show(snapshot_of(*services))
+    labels = {"provider": "gauge-own", "deployment": "default"}
+    shown = {
+        (each.labels["model"], each.name.removeprefix("nexus_router_"), each.value)
+        for metric in REGISTRY.collect()
+        for each in metric.samples
+        if labels.items() <= each.labels.items() and each.name.endswith(("breaker_state", "in_flight"))
+    }
+    assert shown == {
+        ("registered", "breaker_state", 2),
+        ("registered", "in_flight", 3),
+        ("filed", "breaker_state", 0),
+        ("filed", "in_flight", 0),
+    }
 
 
 @pytest.mark.parametrize(

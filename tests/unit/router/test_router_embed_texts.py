@@ -10,7 +10,7 @@ from router_answer_rig import CALLER, PRICES, Rig
 from router_fakes import FakeChatModel, FakeModelSource, FakeRegistry, service_of, snapshot_of
 from router_money_fakes import monthly
 
-from provider_router.domain.calls.embedding import Embeddings
+from provider_router.domain.calls.embedding import Embeddings, Handling
 from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import Service
@@ -59,14 +59,14 @@ class Embedder:
         means = EmbedMeans(
             self.rig.desk,
             FakeModelSource(embed={"one/embed": self.model, "two/embed": self.other}),
-            self.rig.answer._means.counter,
-            self.rig.answer._means.retries,
+            self.rig.means.counter,
+            self.rig.means.retries,
             60.0,
         )
         registry = FakeRegistry(snapshot_of(*services, embed=embed))
-        self.embed = EmbedTexts(registry, self.rig.answer._admit, self._decide, means)
+        self.embed = EmbedTexts(registry, self.rig.admit, self._decide, means)
 
-    async def _decide(self, caller: Caller, service: Service, texts: Sequence[str]) -> str:
+    async def _decide(self, caller: Caller, service: Service, texts: Sequence[str], handling: Handling) -> str:
         return f"decision of {service.name}"
 
     async def __call__(self, model: str = "", texts: Sequence[str] = ("one two", "three")) -> object:

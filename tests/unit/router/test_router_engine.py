@@ -98,9 +98,18 @@ def test_the_cheaper_of_two_equals_is_chosen_and_equals_are_ordered_by_name() ->
         ({"constraints": Constraints(max_payload_bytes=9)}, {"payload_bytes": 10}, "match PAYLOAD_SIZE takes 9 bytes"),
         ({}, {"deadline_ms": 499}, "match DEADLINE is expected to begin after 500 ms"),
         ({}, {"max_cost_micro_usd": 2_999}, "match COST_LIMIT is expected to cost more"),
-        ({"prices": ()}, {"max_cost_micro_usd": 10**9}, "match COST_LIMIT its price is not known"),
+        (
+            {"prices": ()},
+            {"max_cost_micro_usd": 10**9},
+            "match PRICE_UNKNOWN its contract has no price, and a cost limit applies",
+        ),
+        ({"traits": {"stop": False}}, {"parameters": frozenset({"stop"})}, "match PARAMETER takes no stop"),
         ({}, {"budget_left_micro_usd": 16_999}, "match BUDGET_LEFT may cost more"),
-        ({"prices": ()}, {"budget_left_micro_usd": 0}, "match BUDGET_LEFT its price is not known"),
+        (
+            {"prices": ()},
+            {"budget_left_micro_usd": 10**9},
+            "match PRICE_UNKNOWN its contract has no price, and a budget applies",
+        ),
         ({}, {"chain": ("bob/m",)}, "rules NOT_IN_CHAIN"),
         ({"privacy": Privacy(DataClass.PUBLIC)}, {}, "security CLEARANCE cleared for public"),
         (
@@ -137,7 +146,9 @@ def test_each_reason_with_what_would_have_had_to_hold(service_changes, request_c
         ({}, {"context_length": 1_001}),
         ({"max_output_tokens": 100_000}, {}),  # a longer answer than it gives is cut, not refused
         ({"output_tokens": 90_000}, {}),
-        ({"budget_left_micro_usd": 1}, {"prices": ()}),
+        ({}, {"prices": ()}),
+        ({"parameters": frozenset({"temperature"})}, {"traits": {"temperature": True, "stop": False}}),
+        ({"budget_left_micro_usd": 0}, {"prices": price_of(0)}),
         ({"max_cost_micro_usd": 0}, {"prices": (), "privacy": Privacy(DataClass.RESTRICTED, on_premises=True)}),
     ],
 )
@@ -308,7 +319,8 @@ def test_hedging_waits_for_what_is_slow_for_this_service() -> None:
 
 
 def test_promises_follow_from_the_contracts() -> None:
-    free = service("home/m", prices=(), privacy=Privacy(DataClass.RESTRICTED, frozenset({"eu"}), 0, on_premises=True))
+    own = Privacy(DataClass.RESTRICTED, frozenset({"eu"}), 0, trains_on_data=False, on_premises=True)
+    free = service("home/m", prices=(), privacy=own)
     steady = replace(free.contract, guarantees=replace(free.contract.guarantees, deterministic=True))
     alone = decide(world_of(replace(free, contract=steady))).promise
     # A second try begins after the first one's time and the longest pause.
@@ -318,6 +330,7 @@ def test_promises_follow_from_the_contracts() -> None:
     )  # fmt: skip
     both = decide(world_of(replace(free, contract=steady), ADA)).promise
     assert (both.availability_ppm, both.on_premises, both.deterministic) == (999_999, False, False)
+    assert both.may_train  # nobody says that the other one does not
     assert both.max_cost_micro_usd == 2 * (1_000 + 16_000)
     assert both.retention_days is None
     siblings = decide(world_of(ADA, service("ada/n"))).promise

@@ -102,9 +102,15 @@ async def test_what_failed_last_is_probed_until_it_answers_though_its_breaker_is
     setting.probe.reason = Reason.PROVIDER_UNREACHABLE
     assert await setting.send_for(5) == [4.0]
     assert setting.deployments.measured_of(service).excused == 0
+    assert not setting.statuses()[0].seems_back
     setting.probe.reason = None
     assert await setting.send_for(60) == [7.0]
     assert setting.deployments.measured_of(service).excused == 3
+    assert setting.statuses()[0].seems_back
+    setting.call(service, DOWN)
+    assert not setting.statuses()[0].seems_back
+    setting.call(service, GOOD)
+    assert not setting.statuses()[0].seems_back
 
 
 async def test_an_answered_probe_makes_an_open_breaker_half_open_and_never_closes_it() -> None:
@@ -118,6 +124,7 @@ async def test_an_answered_probe_makes_an_open_breaker_half_open_and_never_close
     assert (first.breaker, second.breaker) == (Breaker.HALF_OPEN, Breaker.CLOSED)
     # What the last call said stays: a probe says less.
     assert first.last_error_reason == "PROVIDER_TIMEOUT"
+    assert (first.seems_back, second.seems_back) == (True, False)
     assert await setting.send_for(60) == []
     assert setting.statuses()[0].breaker is Breaker.HALF_OPEN
 

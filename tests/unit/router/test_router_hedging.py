@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
-from router_answer_rig import Rig
+from router_answer_rig import CALLER, Rig
 from router_fakes import HELLO, FakeChatModel
 
 from provider_router.domain.calls.events import Completed, Started, TextDelta
@@ -165,12 +165,15 @@ async def test_a_race_that_both_lose_says_so() -> None:
     rig = hedged({"one/m": Late(0.02, DOWN), "two/m": Late(0.02, DOWN)}, tries=1)
     with pytest.raises(UpstreamDown) as caught:
         await rig.events()
-    assert caught.value.metadata == {"one/m": "PROVIDER_UNREACHABLE", "two/m": "PROVIDER_UNREACHABLE"}
+    assert {name: caught.value.metadata[name] for name in ("one/m", "two/m")} == {
+        "one/m": "PROVIDER_UNREACHABLE",
+        "two/m": "PROVIDER_UNREACHABLE",
+    }
 
 
 async def test_hedges_are_paid_from_the_retry_budget() -> None:
     rig = hedged({"one/m": Late(0.02), "two/m": FakeChatModel()})
-    while rig.retries.take(rig.clock.monotonic()):
+    while rig.retries.of(CALLER.org_id).take(rig.clock.monotonic()):
         pass
     events = await rig.events()
     assert events[0].model == "one/m"

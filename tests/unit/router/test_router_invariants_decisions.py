@@ -108,6 +108,10 @@ def test_r2_candidates_satisfy_every_hard_constraint(world: World, request: Rout
         assert broken_constraints(contracts[candidate.service], request, world, now) == []
         if request.max_cost_micro_usd is not None:
             assert candidate.expected_cost_micro_usd <= request.max_cost_micro_usd
+        # What nobody knows the price of is held by no limit of money, so that none lets it in.
+        if request.budget_left_micro_usd is not None:
+            assert candidate.expected_cost_micro_usd is not None
+        assert not any(contracts[candidate.service].traits.get(each) is False for each in request.parameters)
     assert {link.service for link in decision.control.chain} <= {each.service for each in decision.ranked}
 
 

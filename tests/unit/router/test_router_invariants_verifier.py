@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from router_verifier import problems_of
 from provider_router.adapters.policy_evaluator_cedar import CedarPolicyEvaluator
 from provider_router.domain.contracts.contract_document import encode_registry
 from provider_router.domain.decisions.canonical_json import canonical_bytes
+from provider_router.domain.decisions.decision import FORMULA
 from provider_router.domain.decisions.decision_document import encode_decision
 from provider_router.domain.decisions.route_request import RouteRequest
 from provider_router.domain.decisions.state_document import encode_state
@@ -27,8 +29,8 @@ DECIDED = ("tier", "rejections", "ranked", "choice", "promise", "control")
 EXPENSIVE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
-def recorded(world: World, request: RouteRequest, now: datetime) -> bytes:
-    return encode_decision(DecisionEngine(CedarPolicyEvaluator().verdicts).decide(world, request, now))
+def recorded(world: World, request: RouteRequest, now: datetime, formula: int = FORMULA) -> bytes:
+    return encode_decision(DecisionEngine(CedarPolicyEvaluator().verdicts).decide(world, request, now, formula))
 
 
 def problems(world: World, record: bytes) -> list[str]:
@@ -40,6 +42,13 @@ def problems(world: World, record: bytes) -> list[str]:
 @settings(max_examples=400, suppress_health_check=EXPENSIVE)
 def test_engine_and_verifier_agree(world: World, request: RouteRequest, now: datetime) -> None:
     assert problems(world, recorded(world, request, now)) == []
+
+
+@given(worlds(), requests, moments)
+@settings(max_examples=100, suppress_health_check=EXPENSIVE)
+def test_they_agree_on_decisions_by_the_formula_before(world: World, request: RouteRequest, now: datetime) -> None:
+    asked = replace(request, parameters=frozenset())  # there were none
+    assert problems(world, recorded(world, asked, now, 1)) == []
 
 
 def leaves(value: Any, path: tuple = ()) -> list[tuple]:

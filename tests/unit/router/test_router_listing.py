@@ -6,7 +6,7 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from router_decision_fakes import FakeRuleBook
+from router_decision_fakes import FakeProblems
 from router_fakes import (
     FakeChatModel,
     FakeCredentials,
@@ -19,11 +19,13 @@ from router_fakes import (
 )
 
 from provider_router.adapters.deployments_memory import MemoryDeployments
+from provider_router.domain.configuration.problem import ConfigurationProblem
 from provider_router.domain.decisions.service_state import Breaker, Measured
 from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.deployment_status import DeploymentStatus
 from provider_router.domain.traffic.lease import CallReport
 from provider_router.domain.traffic.provider_health import ProviderState, state_of
+from provider_router.use_cases.find_troubles import FindTroubles
 from provider_router.use_cases.list_models import ListModels
 from provider_router.use_cases.list_providers import ListProviders
 from shared.testing.fakes import FakeClock
@@ -43,9 +45,11 @@ def with_(status: DeploymentStatus, **changes: object) -> DeploymentStatus:
 def test_models_stand_in_the_chains_order_then_the_files() -> None:
     models = [service_of("a/1"), service_of("b/2"), service_of("c/3")]
     registry = FakeRegistry(snapshot_of(*models, chain=["c/3", "a/1"]))
-    listed = ListModels(registry, FakeModelSource({"b/2": FakeChatModel()}), FakeClock())("org-a")
+    source = FakeModelSource({"b/2": FakeChatModel()})
+    listed = ListModels(registry, FindTroubles(registry, FakeProblems(), source), source, FakeClock())("org-a")
     assert [model.service.name for model in listed.models] == ["c/3", "a/1", "b/2"]
     assert [model.configured for model in listed.models] == [False, False, True]
+    assert [model.price_unknown for model in listed.models] == [True, True, True]
     assert listed.chat_chain == ("c/3", "a/1")
 
 
@@ -64,6 +68,10 @@ def test_models_stand_in_the_chains_order_then_the_files() -> None:
         ([FAILED, with_(WORKED, **LATER)], ProviderState.AVAILABLE),
         ([FAILED, with_(WORKED, **OTHER)], ProviderState.AVAILABLE),
         ([with_(WORKED, breaker=Breaker.OPEN)], ProviderState.FAILING),
+        # A probe was answered since the last call failed.
+        ([with_(FAILED, seems_back=True)], ProviderState.AVAILABLE),
+        ([with_(FAILED, seems_back=True, breaker=Breaker.HALF_OPEN)], ProviderState.AVAILABLE),
+        ([with_(FAILED, seems_back=True, usable_keys=0)], ProviderState.FAILING),
         # Keys: missing is not configured, refused is failing, none needed is fine.
         ([with_(WORKED, usable_keys=0, missing_keys=1)], ProviderState.NOT_CONFIGURED),
         ([with_(NEW, usable_keys=0, missing_keys=1), with_(WORKED, **OTHER)], ProviderState.AVAILABLE),
@@ -80,9 +88,12 @@ def test_providers_are_listed_with_their_models_and_deployments() -> None:
     services = [service_of("two/n"), service_of("two/m"), one]
     deployments = FakeDeployments(FakeCredentials())
     deployments.release(deployments.acquire(services[0]), CallReport(Reason.PROVIDER_TIMEOUT))
-    registry, rules = FakeRegistry(snapshot_of(*services), "v7", "line 3"), FakeRuleBook(refused="rules line 1")
-    report = ListProviders(registry, rules, deployments)("org-a")
-    assert (report.config_version, report.config_error) == ("v7", "line 3; rules line 1")
+    problems = FakeProblems((ConfigurationProblem("limits.yaml", 3, "wrong", datetime(2026, 11, 20, tzinfo=UTC)),))
+    registry = FakeRegistry(snapshot_of(*services), "v7")
+    troubles = FindTroubles(registry, problems, FakeModelSource({"two/n": FakeChatModel()}))
+    report = ListProviders(registry, troubles, deployments)("org-a")
+    assert (report.config_version, report.troubles.problems) == ("v7", problems.found)
+    assert [each.name for each in report.troubles.unusable] == ["one"]
     assert [provider.provider.name for provider in report.providers] == ["two", "one"]
     assert report.providers[0].models == ("two/m", "two/n")
     assert [status.service for status in report.providers[0].deployments] == ["two/m", "two/n"]
@@ -93,7 +104,8 @@ def test_the_last_call_of_a_provider_is_shown() -> None:
     clock = FakeClock()
     deployments = MemoryDeployments(FakeCredentials(), clock, lambda: 0.0)
     first, second = service_of("p/a"), service_of("p/b")
-    listed = ListProviders(FakeRegistry(snapshot_of(first, second)), FakeRuleBook(), deployments)
+    registry = FakeRegistry(snapshot_of(first, second))
+    listed = ListProviders(registry, FindTroubles(registry, FakeProblems(), FakeModelSource()), deployments)
     assert listed("org").providers[0].last is None
     for service, reason in ((second, None), (first, Reason.PROVIDER_TIMEOUT)):
         clock.advance(1)

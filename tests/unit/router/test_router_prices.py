@@ -5,12 +5,12 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from provider_router.domain.calls.usage import TokenUsage
-from provider_router.domain.contracts.contract import Capabilities, Contract, Operation, Price, Rates
-from provider_router.domain.money.pricing import cost_micro_usd, upper_bound_micro_usd
+from provider_router.domain.contracts.contract import Capabilities, Contract, Operation, Price, Privacy, Rates
+from provider_router.domain.money.pricing import cost_micro_usd, costs_nothing, upper_bound_micro_usd
 
 DAY = date(2026, 1, 1)
 TOKENS = st.integers(0, 10_000_000)
@@ -134,6 +134,16 @@ def test_the_bound_is_reached(price: Price, most_in: int, most_out: int) -> None
     assert not tight or dearest == upper_bound_micro_usd(price, most_in, most_out)
 
 
+@given(PRICES)
+@example(flat())
+@example(flat(0, 0, 0, 0))
+@example(flat(0, 0, 1))
+@example(flat(fee=1))
+@example(Price(DAY, Rates(), 1000, Rates(0, 1)))
+def test_what_costs_nothing_costs_nothing_whatever_is_asked(price: Price) -> None:
+    assert costs_nothing(price) is (upper_bound_micro_usd(price, 10**9, 10**9) == 0)
+
+
 def test_without_a_price_nothing_is_reserved() -> None:
     assert upper_bound_micro_usd(None, 1000, 1000) == 0
 
@@ -164,7 +174,9 @@ def test_the_price_in_force_is_the_newest_that_is_not_of_a_later_day() -> None:
 def test_the_price_version_names_service_and_day() -> None:
     contract = contract_with(flat(1))
     assert contract.price_version(date(2026, 5, 5)) == "p/m@2026-01-01"
-    assert contract.price_version(date(2025, 5, 5)) == ""
+    assert contract.price_version(date(2025, 5, 5)) == "unknown"
+    here = replace(contract, privacy=Privacy(on_premises=True))
+    assert here.price_version(date(2025, 5, 5)) == ""
 
 
 def added(first: TokenUsage, second: TokenUsage) -> TokenUsage:

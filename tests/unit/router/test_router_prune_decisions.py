@@ -11,6 +11,7 @@ from router_decisions import NOW, decision_for
 
 from provider_router.use_cases.prune_decisions import PruneDecisions, Retention
 from shared.errors import UpstreamDown
+from shared.server import supervised
 from shared.testing.fakes import FakeClock
 
 WORLD = world_of()
@@ -46,7 +47,8 @@ async def test_it_goes_on_after_a_failure() -> None:
         return outcome
 
     log.prune = step
-    watching = asyncio.create_task(PruneDecisions(log, FakeClock(), Retention(timedelta(1), 1, every_s=0)).watch())
+    prune = PruneDecisions(log, FakeClock(), Retention(timedelta(1), 1, every_s=0))
+    watching = asyncio.create_task(supervised("pruning", prune.watch, sleep=lambda _: asyncio.sleep(0))())
     async with asyncio.timeout(1):
         while len(steps) > 1:
             await asyncio.sleep(0)

@@ -15,7 +15,7 @@ from provider_router.domain.money.budget import Scope
 from provider_router.domain.money.rate import Bucket, Charge, Unit
 from provider_router.domain.traffic.lease import Unavailable
 from provider_router.domain.traffic.retry import Move, backoff_s, move_after
-from provider_router.domain.traffic.retry_budget import RetryBudget
+from provider_router.domain.traffic.retry_budget import RetryBudget, RetryBudgets
 from shared.errors import NexusError, QuotaExceeded, UpstreamDown
 
 DOWN = failure(Reason.PROVIDER_UNREACHABLE, "The provider does not answer.")
@@ -241,6 +241,37 @@ def test_the_retry_budget_is_never_exceeded(steps: list[tuple[bool, float]]) -> 
         else:
             taken += budget.take(now)
     assert taken <= 10 + requests / 5 + now + 1e-6
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), max_size=100))
+def test_what_one_organisation_retries_is_nothing_to_another(steps: list[tuple[str, bool]]) -> None:
+    budgets = RetryBudgets(lambda: RetryBudget(most=3))
+    alone = {org_id: RetryBudget(most=3) for org_id in "ab"}
+    for now, (org_id, is_request) in enumerate(steps):
+        if is_request:
+            budgets.of(org_id).request()
+            alone[org_id].request()
+        else:
+            assert budgets.of(org_id).take(now / 10) is alone[org_id].take(now / 10)
+
+
+def test_budgets_of_organisations_are_bounded_and_those_in_use_stay() -> None:
+    budgets = RetryBudgets(lambda: RetryBudget(floor_per_minute=0, most=1), most=2)
+    used = budgets.of("a")
+    assert used.take(0)
+    for number in range(5):
+        budgets.of(f"other-{number}")
+        assert budgets.of("a") is used
+    assert not budgets.of("a").take(1)
+    assert budgets.of("other-0").take(0)
+
+
+async def test_an_outage_of_one_organisation_takes_no_retry_of_another() -> None:
+    rig = Rig({"one/m": [FakeChatModel([DOWN]), FakeChatModel()]}, tries=2)
+    while rig.retries.of("somebody else").take(rig.clock.monotonic()):
+        pass
+    await rig.events()
+    assert [outcome for _, outcome, _ in rig.outcomes()] == ["failed", "succeeded"]
 
 
 def test_unknown_reasons_lead_on() -> None:

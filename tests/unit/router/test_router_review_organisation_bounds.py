@@ -17,7 +17,14 @@ from provider_router.domain.contracts.registry_view import FilesState, snapshot_
 from shared.errors import InvalidInput
 
 TODAY = date(2026, 11, 20)
-US = Privacy(DataClass.INTERNAL, frozenset({"us"}), 30, certifications=frozenset({"soc2", "iso27001"}))
+US = Privacy(
+    DataClass.INTERNAL,
+    frozenset({"us"}),
+    30,
+    trains_on_data=False,
+    encrypted=True,
+    certifications=frozenset({"soc2", "iso27001"}),
+)
 FILED = contract_of("one/m", privacy=US, prices=price_of(1_000, 5_000))
 DEARER = contract_of("one/l", privacy=replace(US, certifications=frozenset({"soc2"})), prices=price_of(2_000, 4_000))
 OWN = contract_of("one/own", org_id="org-a", privacy=Privacy(DataClass.INTERNAL), prices=price_of(2_000, 5_000))
@@ -55,14 +62,22 @@ def test_privacy_is_not_widened(field: str, value: object) -> None:
 
 
 def test_whoever_trains_or_sends_in_the_clear_does_so_for_everybody() -> None:
-    open_ = replace(FILED, privacy=replace(US, trains_on_data=True, encrypted=False))
-    assert excesses(OWN, open_) == ["privacy.trains_on_data", "privacy.encrypted"]
+    good = replace(OWN, privacy=replace(OWN.privacy, trains_on_data=False, encrypted=True))
+    for said in (True, None):
+        open_ = replace(FILED, privacy=replace(US, trains_on_data=said, encrypted=False))
+        assert excesses(good, open_) == ["privacy.trains_on_data", "privacy.encrypted"]
+        assert excesses(OWN, open_) == []
 
 
 def test_what_the_operator_does_not_know_nobody_knows() -> None:
     unknown = replace(FILED, privacy=Privacy(DataClass.INTERNAL))
     sure = replace(OWN, privacy=replace(US, certifications=frozenset()))
-    assert excesses(sure, unknown) == ["privacy.regions", "privacy.retention_days"]
+    assert excesses(sure, unknown) == [
+        "privacy.regions",
+        "privacy.retention_days",
+        "privacy.trains_on_data",
+        "privacy.encrypted",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,6 +119,14 @@ def test_fees_and_coming_prices_of_the_operator_count() -> None:
     filed = replace(FILED, prices=(*FILED.prices, dearer_soon))
     assert excesses(OWN, filed) == ["prices.0.per_request"]
     assert excesses(replace(OWN, prices=(*price_of(2_000, 5_000), dearer_soon)), filed) == []
+
+
+def test_no_price_of_one_s_own_where_the_operator_does_not_know_what_models_cost() -> None:
+    unpriced = replace(FILED, prices=())
+    assert excesses(OWN, unpriced) == ["prices"]
+    assert excesses(replace(OWN, prices=()), unpriced) == []
+    at_home = replace(unpriced, privacy=replace(US, on_premises=True))
+    assert excesses(OWN, at_home) == []
 
 
 def test_models_of_another_kind_set_no_price() -> None:

@@ -191,6 +191,24 @@ def test_a_broken_promise_demotes_is_counted_once_and_ends_with_the_measurement(
     assert count() == 2
 
 
+def test_services_that_organisations_registered_share_one_label_of_broken_promises() -> None:
+    names = [f"own/m{number}" for number in range(3)]
+    promised = Guarantees(first_token_p95_ms=500)
+    services = [service_of(name, guarantees=promised, org_id="org") for name in names]
+    board = Board(*services)
+
+    def count(service: str) -> float | None:
+        labels = {"service": service, "promise": "first_token_p95_ms"}
+        return REGISTRY.get_sample_value("nexus_router_promises_broken_total", labels)
+
+    before = count("registered") or 0.0
+    for service in services:
+        board.call(service, GOOD, 25)
+    board.state("org")
+    assert count("registered") == before + 3
+    assert [count(name) for name in names] == [None] * 3
+
+
 async def test_rewards_are_those_of_the_organisation() -> None:
     service = service_of("a/m")
     board = Board(service)

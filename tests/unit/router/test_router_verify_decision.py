@@ -230,7 +230,7 @@ def rejecting(decision: Decision, step: Step, reason: Rejected) -> Decision:
 
 def test_a_request_that_cannot_be_decided_any_more() -> None:
     class Refusing(FakeEngine):
-        def decide(self, world, request, now):
+        def decide(self, world, request, now, formula):
             raise InvalidInput("TIER_UNKNOWN", "There is no such tier.")
 
     found = verified(log_of_three(), engine=Refusing())

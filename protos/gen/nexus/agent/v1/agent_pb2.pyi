@@ -10,6 +10,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from protos.gen.nexus.router.v1 import contract_pb2 as _contract_pb2
+from protos.gen.nexus.router.v1 import router_pb2 as _router_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -90,6 +92,50 @@ class RunLimits(_message.Message):
 Global___RunLimits: _TypeAlias = RunLimits  # noqa: Y015
 
 @_typing.final
+class RunRouting(_message.Message):
+    """How every model call of a run is to be routed, also of one that is resumed. The fields mean what they mean in
+    `nexus.router.v1.RoutingOptions`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    DATA_CLASS_FIELD_NUMBER: _builtins.int
+    RESIDENCY_FIELD_NUMBER: _builtins.int
+    MAX_COST_MICRO_USD_FIELD_NUMBER: _builtins.int
+    CACHE_MODE_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """`fast`, `balanced`, `deep` or another tier of the rules; empty for the rules' default."""
+    data_class: _contract_pb2.DataClass.ValueType
+    """How sensitive question, history and results are; unset for the rules' default."""
+    max_cost_micro_usd: _builtins.int
+    """Most that one model call may be expected to cost, in millionths of a US dollar; unset for no limit."""
+    cache_mode: _router_pb2.CacheMode.ValueType
+    """Whether answers may come from the cache."""
+    @_builtins.property
+    def residency(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Regions in which they may be processed, for example `eu`; empty for any."""
+
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        data_class: _contract_pb2.DataClass.ValueType = ...,
+        residency: _abc.Iterable[_builtins.str] | None = ...,
+        max_cost_micro_usd: _builtins.int | None = ...,
+        cache_mode: _router_pb2.CacheMode.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_cost_micro_usd", b"_max_cost_micro_usd", "max_cost_micro_usd", b"max_cost_micro_usd"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_cost_micro_usd", b"_max_cost_micro_usd", "cache_mode", b"cache_mode", "data_class", b"data_class", "max_cost_micro_usd", b"max_cost_micro_usd", "residency", b"residency", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_cost_micro_usd: _TypeAlias = _typing.Literal["max_cost_micro_usd"]  # noqa: Y015
+    _WhichOneofArgType__max_cost_micro_usd: _TypeAlias = _typing.Literal["_max_cost_micro_usd", b"_max_cost_micro_usd"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_cost_micro_usd) -> _WhichOneofReturnType__max_cost_micro_usd | None: ...
+
+Global___RunRouting: _TypeAlias = RunRouting  # noqa: Y015
+
+@_typing.final
 class QueryAgentRequest(_message.Message):
     """What a caller asks."""
 
@@ -100,6 +146,7 @@ class QueryAgentRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ROUTING_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """The question, 1 byte to 1 MiB of UTF-8."""
     conversation_id: _builtins.str
@@ -114,6 +161,10 @@ class QueryAgentRequest(_message.Message):
     def limits(self) -> Global___RunLimits:
         """Limits of this run."""
 
+    @_builtins.property
+    def routing(self) -> Global___RunRouting:
+        """How the run's model calls are to be routed; unset for the defaults."""
+
     def __init__(
         self,
         *,
@@ -122,10 +173,11 @@ class QueryAgentRequest(_message.Message):
         model: _builtins.str = ...,
         limits: Global___RunLimits | None = ...,
         request_id: _builtins.str = ...,
+        routing: Global___RunRouting | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "routing", b"routing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "limits", b"limits", "model", b"model", "question", b"question", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "limits", b"limits", "model", b"model", "question", b"question", "request_id", b"request_id", "routing", b"routing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -202,6 +254,66 @@ class StreamQueryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamQueryResponse: _TypeAlias = StreamQueryResponse  # noqa: Y015
+
+@_typing.final
+class PreviewQueryRequest(_message.Message):
+    """A question, and how the router would refuse what was previewed of it before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    REFUSED_REASON_FIELD_NUMBER: _builtins.int
+    refused_reason: _builtins.str
+    """The reason of that refusal: the next call is then the one of a model that is offered no tools. Empty for the first
+    call.
+    """
+    @_builtins.property
+    def query(self) -> Global___QueryAgentRequest:
+        """The question and its settings."""
+
+    def __init__(
+        self,
+        *,
+        query: Global___QueryAgentRequest | None = ...,
+        refused_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["query", b"query", "refused_reason", b"refused_reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewQueryRequest: _TypeAlias = PreviewQueryRequest  # noqa: Y015
+
+@_typing.final
+class PreviewQueryResponse(_message.Message):
+    """What a model would be asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    GUIDED_FIELD_NUMBER: _builtins.int
+    guided: _builtins.bool
+    """Whether the model is offered no tools, since it cannot call them: rules plan the calls, and the model is asked only
+    where no tool answers.
+    """
+    @_builtins.property
+    def request(self) -> _router_pb2.ChatCompletionRequest:
+        """The call; unset when the run would end with the refusal."""
+
+    def __init__(
+        self,
+        *,
+        request: _router_pb2.ChatCompletionRequest | None = ...,
+        guided: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guided", b"guided", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewQueryResponse: _TypeAlias = PreviewQueryResponse  # noqa: Y015
 
 @_typing.final
 class GetRunRequest(_message.Message):

@@ -46,6 +46,11 @@ class AgentServiceStub:
                 request_serializer=nexus_dot_agent_dot_v1_dot_agent__pb2.StreamQueryRequest.SerializeToString,
                 response_deserializer=nexus_dot_agent_dot_v1_dot_agent__pb2.StreamQueryResponse.FromString,
                 _registered_method=True)
+        self.PreviewQuery = channel.unary_unary(
+                '/nexus.agent.v1.AgentService/PreviewQuery',
+                request_serializer=nexus_dot_agent_dot_v1_dot_agent__pb2.PreviewQueryRequest.SerializeToString,
+                response_deserializer=nexus_dot_agent_dot_v1_dot_agent__pb2.PreviewQueryResponse.FromString,
+                _registered_method=True)
         self.GetRun = channel.unary_unary(
                 '/nexus.agent.v1.AgentService/GetRun',
                 request_serializer=nexus_dot_agent_dot_v1_dot_agent__pb2.GetRunRequest.SerializeToString,
@@ -84,6 +89,14 @@ class AgentServiceServicer:
     def StreamQuery(self, request, context):
         """Starts a run and streams its events from the first one to the terminal one.
         Idempotent by `request_id`: a repeated request streams the events of the first run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewQuery(self, request, context):
+        """Returns the first call of a model that a question would lead to, and starts nothing: for asking the router how it
+        would route it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +144,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.StreamQuery,
                     request_deserializer=nexus_dot_agent_dot_v1_dot_agent__pb2.StreamQueryRequest.FromString,
                     response_serializer=nexus_dot_agent_dot_v1_dot_agent__pb2.StreamQueryResponse.SerializeToString,
+            ),
+            'PreviewQuery': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewQuery,
+                    request_deserializer=nexus_dot_agent_dot_v1_dot_agent__pb2.PreviewQueryRequest.FromString,
+                    response_serializer=nexus_dot_agent_dot_v1_dot_agent__pb2.PreviewQueryResponse.SerializeToString,
             ),
             'GetRun': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRun,
@@ -209,6 +227,33 @@ class AgentService:
             '/nexus.agent.v1.AgentService/StreamQuery',
             nexus_dot_agent_dot_v1_dot_agent__pb2.StreamQueryRequest.SerializeToString,
             nexus_dot_agent_dot_v1_dot_agent__pb2.StreamQueryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewQuery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.agent.v1.AgentService/PreviewQuery',
+            nexus_dot_agent_dot_v1_dot_agent__pb2.PreviewQueryRequest.SerializeToString,
+            nexus_dot_agent_dot_v1_dot_agent__pb2.PreviewQueryResponse.FromString,
             options,
             channel_credentials,
             insecure,

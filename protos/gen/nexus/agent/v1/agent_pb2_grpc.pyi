@@ -43,6 +43,10 @@ class AgentServiceStub:
     """Starts a run and streams its events from the first one to the terminal one.
     Idempotent by `request_id`: a repeated request streams the events of the first run.
     """
+    PreviewQuery: _grpc.UnaryUnaryMultiCallable[_agent_pb2.PreviewQueryRequest, _agent_pb2.PreviewQueryResponse]
+    """Returns the first call of a model that a question would lead to, and starts nothing: for asking the router how it
+    would route it.
+    """
     GetRun: _grpc.UnaryUnaryMultiCallable[_agent_pb2.GetRunRequest, _agent_pb2.GetRunResponse]
     """Returns one run."""
     ListRuns: _grpc.UnaryUnaryMultiCallable[_agent_pb2.ListRunsRequest, _agent_pb2.ListRunsResponse]
@@ -69,6 +73,10 @@ class AgentServiceAsyncStub(AgentServiceStub):
     StreamQuery: _aio.UnaryStreamMultiCallable[_agent_pb2.StreamQueryRequest, _agent_pb2.StreamQueryResponse]  # type: ignore[assignment]
     """Starts a run and streams its events from the first one to the terminal one.
     Idempotent by `request_id`: a repeated request streams the events of the first run.
+    """
+    PreviewQuery: _aio.UnaryUnaryMultiCallable[_agent_pb2.PreviewQueryRequest, _agent_pb2.PreviewQueryResponse]  # type: ignore[assignment]
+    """Returns the first call of a model that a question would lead to, and starts nothing: for asking the router how it
+    would route it.
     """
     GetRun: _aio.UnaryUnaryMultiCallable[_agent_pb2.GetRunRequest, _agent_pb2.GetRunResponse]  # type: ignore[assignment]
     """Returns one run."""
@@ -105,6 +113,16 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_agent_pb2.StreamQueryResponse], _abc.AsyncIterator[_agent_pb2.StreamQueryResponse]]:
         """Starts a run and streams its events from the first one to the terminal one.
         Idempotent by `request_id`: a repeated request streams the events of the first run.
+        """
+
+    @_abc_1.abstractmethod
+    def PreviewQuery(
+        self,
+        request: _agent_pb2.PreviewQueryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_pb2.PreviewQueryResponse, _abc.Awaitable[_agent_pb2.PreviewQueryResponse]]:
+        """Returns the first call of a model that a question would lead to, and starts nothing: for asking the router how it
+        would route it.
         """
 
     @_abc_1.abstractmethod

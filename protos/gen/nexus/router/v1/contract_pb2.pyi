@@ -168,6 +168,34 @@ COMPARISON_IN: Comparison.ValueType  # 7
 """One of several values."""
 Global___Comparison: _TypeAlias = Comparison  # noqa: Y015
 
+class _Training:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TrainingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Training.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRAINING_UNSPECIFIED: _Training.ValueType  # 0
+    """Not set: `trains_on_data` says yes when it is true, and nothing when it is false."""
+    TRAINING_NOT_STATED: _Training.ValueType  # 1
+    """Nobody says. Where it matters it counts as yes."""
+    TRAINING_NO: _Training.ValueType  # 2
+    """It is not."""
+    TRAINING_YES: _Training.ValueType  # 3
+    """It is."""
+
+class Training(_Training, metaclass=_TrainingEnumTypeWrapper):
+    """Whether data is used for training."""
+
+TRAINING_UNSPECIFIED: Training.ValueType  # 0
+"""Not set: `trains_on_data` says yes when it is true, and nothing when it is false."""
+TRAINING_NOT_STATED: Training.ValueType  # 1
+"""Nobody says. Where it matters it counts as yes."""
+TRAINING_NO: Training.ValueType  # 2
+"""It is not."""
+TRAINING_YES: Training.ValueType  # 3
+"""It is."""
+Global___Training: _TypeAlias = Training  # noqa: Y015
+
 @_typing.final
 class TraitValue(_message.Message):
     """A typed value."""
@@ -406,7 +434,7 @@ Global___Constraints: _TypeAlias = Constraints  # noqa: Y015
 
 @_typing.final
 class Privacy(_message.Message):
-    """What a service may see and what it does with it."""
+    """What a service may see and what it does with it. What is left out is never a good claim."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -417,16 +445,19 @@ class Privacy(_message.Message):
     ON_PREMISES_FIELD_NUMBER: _builtins.int
     ENCRYPTED_FIELD_NUMBER: _builtins.int
     CERTIFICATIONS_FIELD_NUMBER: _builtins.int
+    TRAINING_FIELD_NUMBER: _builtins.int
     clearance: Global___DataClass.ValueType
     """The most sensitive class of data that it may see; unset for public."""
     retention_days: _builtins.int
     """How many days data is kept; unset when unknown."""
     trains_on_data: _builtins.bool
-    """Whether data is used for training."""
+    """Whether data may be used for training: true in answers also where nobody says. `training` tells these apart."""
     on_premises: _builtins.bool
-    """Whether data stays on machines of the operator."""
+    """Whether data is known to stay on machines of the operator."""
     encrypted: _builtins.bool
-    """Whether data is encrypted on the way, or stays on one machine."""
+    """Whether data is known to be encrypted on the way, or to stay on one machine."""
+    training: Global___Training.ValueType
+    """Whether data is used for training; always set in answers."""
     @_builtins.property
     def regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Where data is processed, for example `eu`; empty when unknown."""
@@ -445,10 +476,11 @@ class Privacy(_message.Message):
         on_premises: _builtins.bool = ...,
         encrypted: _builtins.bool = ...,
         certifications: _abc.Iterable[_builtins.str] | None = ...,
+        training: Global___Training.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_retention_days", b"_retention_days", "retention_days", b"retention_days"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_days", b"_retention_days", "certifications", b"certifications", "clearance", b"clearance", "encrypted", b"encrypted", "on_premises", b"on_premises", "regions", b"regions", "retention_days", b"retention_days", "trains_on_data", b"trains_on_data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_days", b"_retention_days", "certifications", b"certifications", "clearance", b"clearance", "encrypted", b"encrypted", "on_premises", b"on_premises", "regions", b"regions", "retention_days", b"retention_days", "training", b"training", "trains_on_data", b"trains_on_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__retention_days: _TypeAlias = _typing.Literal["retention_days"]  # noqa: Y015
     _WhichOneofArgType__retention_days: _TypeAlias = _typing.Literal["_retention_days", b"_retention_days"]  # noqa: Y015
@@ -685,7 +717,9 @@ class Contract(_message.Message):
 
     @_builtins.property
     def prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Price]:
-        """By effective date, oldest first; empty for a service without a price."""
+        """By effective date, oldest first; empty where nobody says. Then a service on the operator's machines is free, and of
+        any other the price is unknown.
+        """
 
     @_builtins.property
     def quality(self) -> Global___Quality:

@@ -51,6 +51,7 @@ class RequestFeatures(_message.Message):
     COMPLEXITY_PPM_FIELD_NUMBER: _builtins.int
     ESTIMATOR_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Whose request it was."""
     key_id: _builtins.str
@@ -107,6 +108,10 @@ class RequestFeatures(_message.Message):
     def traits(self) -> _containers.RepeatedCompositeFieldContainer[_contract_pb2.TraitConstraint]:
         """Constraints on traits."""
 
+    @_builtins.property
+    def parameters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional parameters that it sets, such as `temperature`."""
+
     def __init__(
         self,
         *,
@@ -134,10 +139,11 @@ class RequestFeatures(_message.Message):
         complexity_ppm: _builtins.int = ...,
         estimator: _builtins.str = ...,
         language: _builtins.str = ...,
+        parameters: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_budget_left_micro_usd", b"_budget_left_micro_usd", "_deadline_ms", b"_deadline_ms", "_max_cost_micro_usd", b"_max_cost_micro_usd", "budget_left_micro_usd", b"budget_left_micro_usd", "deadline_ms", b"deadline_ms", "max_cost_micro_usd", b"max_cost_micro_usd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_micro_usd", b"_budget_left_micro_usd", "_deadline_ms", b"_deadline_ms", "_max_cost_micro_usd", b"_max_cost_micro_usd", "affinity", b"affinity", "budget_left_micro_usd", b"budget_left_micro_usd", "chain", b"chain", "complexity_ppm", b"complexity_ppm", "data_class", b"data_class", "deadline_ms", b"deadline_ms", "estimator", b"estimator", "input_modalities", b"input_modalities", "input_tokens", b"input_tokens", "key_id", b"key_id", "language", b"language", "max_cost_micro_usd", b"max_cost_micro_usd", "max_output_tokens", b"max_output_tokens", "model", b"model", "needs_json_schema", b"needs_json_schema", "needs_tools", b"needs_tools", "operation", b"operation", "output_tokens", b"output_tokens", "payload_bytes", b"payload_bytes", "residency", b"residency", "task_class", b"task_class", "task_confidence_ppm", b"task_confidence_ppm", "traits", b"traits", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_budget_left_micro_usd", b"_budget_left_micro_usd", "_deadline_ms", b"_deadline_ms", "_max_cost_micro_usd", b"_max_cost_micro_usd", "affinity", b"affinity", "budget_left_micro_usd", b"budget_left_micro_usd", "chain", b"chain", "complexity_ppm", b"complexity_ppm", "data_class", b"data_class", "deadline_ms", b"deadline_ms", "estimator", b"estimator", "input_modalities", b"input_modalities", "input_tokens", b"input_tokens", "key_id", b"key_id", "language", b"language", "max_cost_micro_usd", b"max_cost_micro_usd", "max_output_tokens", b"max_output_tokens", "model", b"model", "needs_json_schema", b"needs_json_schema", "needs_tools", b"needs_tools", "operation", b"operation", "output_tokens", b"output_tokens", "parameters", b"parameters", "payload_bytes", b"payload_bytes", "residency", b"residency", "task_class", b"task_class", "task_confidence_ppm", b"task_confidence_ppm", "traits", b"traits", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__budget_left_micro_usd: _TypeAlias = _typing.Literal["budget_left_micro_usd"]  # noqa: Y015
     _WhichOneofArgType__budget_left_micro_usd: _TypeAlias = _typing.Literal["_budget_left_micro_usd", b"_budget_left_micro_usd"]  # noqa: Y015
@@ -192,16 +198,19 @@ class RankedCandidate(_message.Message):
     EXPECTED_COST_MICRO_USD_FIELD_NUMBER: _builtins.int
     EXPECTED_FIRST_TOKEN_MS_FIELD_NUMBER: _builtins.int
     EXPECTED_TOTAL_MS_FIELD_NUMBER: _builtins.int
+    PRICE_UNKNOWN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`provider/model`."""
     score: _builtins.int
     """The sum of its terms."""
     expected_cost_micro_usd: _builtins.int
-    """Expected cost of the answer, in millionths of a US dollar."""
+    """Expected cost of the answer, in millionths of a US dollar; says nothing where `price_unknown`."""
     expected_first_token_ms: _builtins.int
     """Expected time to the first piece, in milliseconds."""
     expected_total_ms: _builtins.int
     """Expected time of the whole answer, in milliseconds."""
+    price_unknown: _builtins.bool
+    """Whether nobody knows what the answer costs, since its contract has no price."""
     @_builtins.property
     def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreTerm]:
         """The terms."""
@@ -215,10 +224,11 @@ class RankedCandidate(_message.Message):
         expected_cost_micro_usd: _builtins.int = ...,
         expected_first_token_ms: _builtins.int = ...,
         expected_total_ms: _builtins.int = ...,
+        price_unknown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_cost_micro_usd", b"expected_cost_micro_usd", "expected_first_token_ms", b"expected_first_token_ms", "expected_total_ms", b"expected_total_ms", "model", b"model", "score", b"score", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_cost_micro_usd", b"expected_cost_micro_usd", "expected_first_token_ms", b"expected_first_token_ms", "expected_total_ms", b"expected_total_ms", "model", b"model", "price_unknown", b"price_unknown", "score", b"score", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -287,7 +297,7 @@ class RoutePromise(_message.Message):
     retention_days: _builtins.int
     """The longest that data is kept."""
     may_train: _builtins.bool
-    """Whether a model may train on the data."""
+    """Whether a model may train on the data: also where nobody says that it does not."""
     on_premises: _builtins.bool
     """Whether every model is on the operator's machines."""
     deterministic: _builtins.bool
@@ -424,6 +434,9 @@ class Decision(_message.Message):
     STATE_DIGEST_FIELD_NUMBER: _builtins.int
     PREVIOUS_HASH_FIELD_NUMBER: _builtins.int
     RECORD_HASH_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    OUTCOME_MODEL_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """Its id; empty for an explanation, which is not recorded."""
     sequence: _builtins.int
@@ -442,6 +455,14 @@ class Decision(_message.Message):
     """SHA-256 of the record before; empty for the first, and for an explanation."""
     record_hash: _builtins.str
     """SHA-256 over `previous_hash` and the record."""
+    damaged: _builtins.bool
+    """Whether somebody changed the record: what it says is not believed, and left out here."""
+    outcome: _builtins.str
+    """What became of it: the outcome of the attempt that succeeded, else of the newest one, as in `LedgerAttempt`; empty
+    when nobody was called.
+    """
+    outcome_model: _builtins.str
+    """The model of that attempt."""
     @_builtins.property
     def decision_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -484,10 +505,13 @@ class Decision(_message.Message):
         state_digest: _builtins.str = ...,
         previous_hash: _builtins.str = ...,
         record_hash: _builtins.str = ...,
+        damaged: _builtins.bool = ...,
+        outcome: _builtins.str = ...,
+        outcome_model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "decision_time", b"decision_time", "features", b"features", "promise", b"promise"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "choice", b"choice", "control", b"control", "decision_id", b"decision_id", "decision_time", b"decision_time", "features", b"features", "previous_hash", b"previous_hash", "promise", b"promise", "record_hash", b"record_hash", "registry_digest", b"registry_digest", "rejections", b"rejections", "rules_digest", b"rules_digest", "sequence", b"sequence", "state_digest", b"state_digest", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "choice", b"choice", "control", b"control", "damaged", b"damaged", "decision_id", b"decision_id", "decision_time", b"decision_time", "features", b"features", "outcome", b"outcome", "outcome_model", b"outcome_model", "previous_hash", b"previous_hash", "promise", b"promise", "record_hash", b"record_hash", "registry_digest", b"registry_digest", "rejections", b"rejections", "rules_digest", b"rules_digest", "sequence", b"sequence", "state_digest", b"state_digest", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -518,24 +542,56 @@ class ExplainRouteRequest(_message.Message):
 Global___ExplainRouteRequest: _TypeAlias = ExplainRouteRequest  # noqa: Y015
 
 @_typing.final
+class RouteRefusal(_message.Message):
+    """With which error a call would be refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """As in the error's `ErrorInfo`: NO_ROUTE, MODEL_UNKNOWN, BUDGET_EXHAUSTED and others."""
+    message: _builtins.str
+    """What is wrong and what would help."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RouteRefusal: _TypeAlias = RouteRefusal  # noqa: Y015
+
+@_typing.final
 class ExplainRouteResponse(_message.Message):
     """The decision that would be made."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DECISION_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def decision(self) -> Global___Decision:
         """The decision."""
+
+    @_builtins.property
+    def refusal(self) -> Global___RouteRefusal:
+        """Why no model can be chosen; unset when one can."""
 
     def __init__(
         self,
         *,
         decision: Global___Decision | None = ...,
+        refusal: Global___RouteRefusal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "refusal", b"refusal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "refusal", b"refusal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -588,6 +644,7 @@ class LedgerAttempt(_message.Message):
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
+    COST_UNKNOWN_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """Its id."""
     model: _builtins.str
@@ -601,9 +658,9 @@ class LedgerAttempt(_message.Message):
     estimated: _builtins.bool
     """Whether the tokens were counted by the router, since the provider did not say."""
     cost_micro_usd: _builtins.int
-    """What they cost, in millionths of a US dollar."""
+    """What they cost, in millionths of a US dollar; 0 where `cost_unknown` is set."""
     price_version: _builtins.str
-    """Which price was used, `provider/model@date`."""
+    """Which price was used, `provider/model@date`; `unknown` where nobody knows it, empty for what is free without one."""
     hedge: _builtins.bool
     """Whether it was started beside another attempt."""
     decision_id: _builtins.str
@@ -617,9 +674,11 @@ class LedgerAttempt(_message.Message):
     conversation_id: _builtins.str
     """The conversation; empty for none."""
     sequence: _builtins.int
-    """Its place in the ledger."""
+    """Its place in the ledger of its organisation, from 1."""
     key_id: _builtins.str
     """With which API key it was made: its id, never the key. Empty for services."""
+    cost_unknown: _builtins.bool
+    """Whether nobody knows what its tokens cost, since the contract had no price."""
     @_builtins.property
     def usage(self) -> _router_pb2.TokenUsage:
         """Tokens used; unset while it is open."""
@@ -654,10 +713,11 @@ class LedgerAttempt(_message.Message):
         conversation_id: _builtins.str = ...,
         sequence: _builtins.int = ...,
         key_id: _builtins.str = ...,
+        cost_unknown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_first_token_ms", b"_first_token_ms", "end_time", b"end_time", "first_token_ms", b"first_token_ms", "start_time", b"start_time", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_token_ms", b"_first_token_ms", "attempt_id", b"attempt_id", "conversation_id", b"conversation_id", "cost_micro_usd", b"cost_micro_usd", "decision_id", b"decision_id", "deployment", b"deployment", "end_time", b"end_time", "estimated", b"estimated", "first_token_ms", b"first_token_ms", "hedge", b"hedge", "key_id", b"key_id", "model", b"model", "outcome", b"outcome", "price_version", b"price_version", "reason", b"reason", "reserved_micro_usd", b"reserved_micro_usd", "sequence", b"sequence", "start_time", b"start_time", "usage", b"usage", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_token_ms", b"_first_token_ms", "attempt_id", b"attempt_id", "conversation_id", b"conversation_id", "cost_micro_usd", b"cost_micro_usd", "cost_unknown", b"cost_unknown", "decision_id", b"decision_id", "deployment", b"deployment", "end_time", b"end_time", "estimated", b"estimated", "first_token_ms", b"first_token_ms", "hedge", b"hedge", "key_id", b"key_id", "model", b"model", "outcome", b"outcome", "price_version", b"price_version", "reason", b"reason", "reserved_micro_usd", b"reserved_micro_usd", "sequence", b"sequence", "start_time", b"start_time", "usage", b"usage", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__first_token_ms: _TypeAlias = _typing.Literal["first_token_ms"]  # noqa: Y015
     _WhichOneofArgType__first_token_ms: _TypeAlias = _typing.Literal["_first_token_ms", b"_first_token_ms"]  # noqa: Y015
@@ -703,19 +763,23 @@ class ListDecisionsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most decisions to return; 0 for 50."""
     page_token: _builtins.str
     """From the page before; empty for the first."""
+    operation: _contract_pb2.Operation.ValueType
+    """Only decisions over this, and damaged ones; unset for all."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        operation: _contract_pb2.Operation.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operation", b"operation", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -733,7 +797,9 @@ class ListDecisionsResponse(_message.Message):
     """For the next page; empty on the last."""
     @_builtins.property
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Decision]:
-        """Newest first, without their candidates and rejections."""
+        """Newest first, without their candidates and rejections. With an operation, a page may hold less than was asked for
+        though there are more.
+        """
 
     def __init__(
         self,
@@ -784,8 +850,8 @@ class VerifyDecisionResponse(_message.Message):
     valid: _builtins.bool
     """Whether everything agrees."""
     differing_step: _builtins.str
-    """The first step that differs: chain, record, snapshot, rules, state, field_state, match, rules, security, traits,
-    score, guarantees or control; empty when valid.
+    """The first step that differs: chain, record, snapshot, stored_rules, state, field_state, match, rules, security,
+    traits, score, guarantees or control; empty when valid.
     """
     detail: _builtins.str
     """What differs, in words."""
@@ -808,6 +874,170 @@ class VerifyDecisionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyDecisionResponse: _TypeAlias = VerifyDecisionResponse  # noqa: Y015
+
+@_typing.final
+class VerifyChainRequest(_message.Message):
+    """Asks to verify all records."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPECT_HASH_FIELD_NUMBER: _builtins.int
+    expect_hash: _builtins.str
+    """The hash of a record, noted earlier, that must still be in the chain; empty for none."""
+    def __init__(
+        self,
+        *,
+        expect_hash: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expect_hash", b"expect_hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyChainRequest: _TypeAlias = VerifyChainRequest  # noqa: Y015
+
+@_typing.final
+class ChainPlace(_message.Message):
+    """A place in the chain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    RECORD_HASH_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Of the record there, from 1."""
+    record_hash: _builtins.str
+    """SHA-256 of that record, hexadecimal."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        record_hash: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_hash", b"record_hash", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChainPlace: _TypeAlias = ChainPlace  # noqa: Y015
+
+@_typing.final
+class BrokenRecord(_message.Message):
+    """The first record that does not hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    DIFFERING_STEP_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    decision_id: _builtins.str
+    """Its decision."""
+    sequence: _builtins.int
+    """Its place as it is stored."""
+    differing_step: _builtins.str
+    """As in `VerifyDecisionResponse`."""
+    detail: _builtins.str
+    """What differs, in words."""
+    def __init__(
+        self,
+        *,
+        decision_id: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        differing_step: _builtins.str = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_id", b"decision_id", "detail", b"detail", "differing_step", b"differing_step", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BrokenRecord: _TypeAlias = BrokenRecord  # noqa: Y015
+
+@_typing.final
+class ChainVerification(_message.Message):
+    """What the verification of all records found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALID_FIELD_NUMBER: _builtins.int
+    VERIFIED_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    PRUNED_FIELD_NUMBER: _builtins.int
+    BROKEN_FIELD_NUMBER: _builtins.int
+    EXPECTED_FOUND_FIELD_NUMBER: _builtins.int
+    valid: _builtins.bool
+    """Whether every record holds, and the expected hash was found."""
+    verified: _builtins.int
+    """Records that hold."""
+    expected_found: _builtins.bool
+    """Whether a kept record, or the newest removed one, has the expected hash; unset when none was asked for, or when
+    a record is broken before it was found.
+    """
+    @_builtins.property
+    def head(self) -> Global___ChainPlace:
+        """The newest of them: what to write down elsewhere. Unset without records."""
+
+    @_builtins.property
+    def pruned(self) -> Global___ChainPlace:
+        """The newest record that was removed by age or number; unset when none was."""
+
+    @_builtins.property
+    def broken(self) -> Global___BrokenRecord:
+        """Unset when every record holds."""
+
+    def __init__(
+        self,
+        *,
+        valid: _builtins.bool = ...,
+        verified: _builtins.int = ...,
+        head: Global___ChainPlace | None = ...,
+        pruned: Global___ChainPlace | None = ...,
+        broken: Global___BrokenRecord | None = ...,
+        expected_found: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_found", b"_expected_found", "broken", b"broken", "expected_found", b"expected_found", "head", b"head", "pruned", b"pruned"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_found", b"_expected_found", "broken", b"broken", "expected_found", b"expected_found", "head", b"head", "pruned", b"pruned", "valid", b"valid", "verified", b"verified"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_found: _TypeAlias = _typing.Literal["expected_found"]  # noqa: Y015
+    _WhichOneofArgType__expected_found: _TypeAlias = _typing.Literal["_expected_found", b"_expected_found"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_found) -> _WhichOneofReturnType__expected_found | None: ...
+
+Global___ChainVerification: _TypeAlias = ChainVerification  # noqa: Y015
+
+@_typing.final
+class VerifyChainResponse(_message.Message):
+    """Progress of a verification, then its result."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFIED_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    verified: _builtins.int
+    """How many records were verified."""
+    @_builtins.property
+    def result(self) -> Global___ChainVerification:
+        """The result; always last."""
+
+    def __init__(
+        self,
+        *,
+        verified: _builtins.int = ...,
+        result: Global___ChainVerification | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "result", b"result", "verified", b"verified"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "result", b"result", "verified", b"verified"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["verified", "result"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___VerifyChainResponse: _TypeAlias = VerifyChainResponse  # noqa: Y015
 
 @_typing.final
 class ReportOutcomeRequest(_message.Message):
@@ -1012,6 +1242,7 @@ class ReplayPolicy(_message.Message):
     QUALITY_PPM_FIELD_NUMBER: _builtins.int
     JUDGED_FIELD_NUMBER: _builtins.int
     SHARES_FIELD_NUMBER: _builtins.int
+    UNPRICED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`recorded`, `in force`, `tried`, `best possible`, or `always <model>`."""
     routed: _builtins.int
@@ -1019,11 +1250,15 @@ class ReplayPolicy(_message.Message):
     unrouted: _builtins.int
     """Requests that it found none for."""
     cost_micro_usd: _builtins.int
-    """Total cost in millionths of a US dollar: expected for recorded decisions, actual for imported queries."""
+    """Total cost in millionths of a US dollar: expected for recorded decisions, actual for imported queries. Without the
+    `unpriced` requests.
+    """
     quality_ppm: _builtins.int
     """Mean quality in millionths, over those whose quality is known; unset when none is."""
     judged: _builtins.int
     """Requests whose quality is known."""
+    unpriced: _builtins.int
+    """Requests whose cost is not known."""
     @_builtins.property
     def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelShare]:
         """Requests for each model, most first."""
@@ -1038,10 +1273,11 @@ class ReplayPolicy(_message.Message):
         quality_ppm: _builtins.int | None = ...,
         judged: _builtins.int = ...,
         shares: _abc.Iterable[Global___ModelShare] | None = ...,
+        unpriced: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_quality_ppm", b"_quality_ppm", "quality_ppm", b"quality_ppm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality_ppm", b"_quality_ppm", "cost_micro_usd", b"cost_micro_usd", "judged", b"judged", "name", b"name", "quality_ppm", b"quality_ppm", "routed", b"routed", "shares", b"shares", "unrouted", b"unrouted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality_ppm", b"_quality_ppm", "cost_micro_usd", b"cost_micro_usd", "judged", b"judged", "name", b"name", "quality_ppm", b"quality_ppm", "routed", b"routed", "shares", b"shares", "unpriced", b"unpriced", "unrouted", b"unrouted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality_ppm: _TypeAlias = _typing.Literal["quality_ppm"]  # noqa: Y015
     _WhichOneofArgType__quality_ppm: _TypeAlias = _typing.Literal["_quality_ppm", b"_quality_ppm"]  # noqa: Y015
@@ -1116,6 +1352,7 @@ class ReplayResult(_message.Message):
     AREA_PPM_FIELD_NUMBER: _builtins.int
     CHANGED_FIELD_NUMBER: _builtins.int
     SKIPPED_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
     area_ppm: _builtins.int
     """Area under the curve between the cheapest and the dearest point, by the trapezoid rule, divided by that span of
     cost: the mean quality over it, in millionths; unset without a curve.
@@ -1124,6 +1361,8 @@ class ReplayResult(_message.Message):
     """Requests whose choice differs from the recorded one."""
     skipped: _builtins.int
     """Recorded decisions that could not be read again."""
+    damaged: _builtins.int
+    """Recorded decisions that somebody changed: they count nowhere."""
     @_builtins.property
     def policies(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplayPolicy]:
         """The policies compared."""
@@ -1140,10 +1379,11 @@ class ReplayResult(_message.Message):
         area_ppm: _builtins.int | None = ...,
         changed: _builtins.int = ...,
         skipped: _builtins.int = ...,
+        damaged: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_area_ppm", b"_area_ppm", "area_ppm", b"area_ppm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_area_ppm", b"_area_ppm", "area_ppm", b"area_ppm", "changed", b"changed", "curve", b"curve", "policies", b"policies", "skipped", b"skipped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_area_ppm", b"_area_ppm", "area_ppm", b"area_ppm", "changed", b"changed", "curve", b"curve", "damaged", b"damaged", "policies", b"policies", "skipped", b"skipped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__area_ppm: _TypeAlias = _typing.Literal["area_ppm"]  # noqa: Y015
     _WhichOneofArgType__area_ppm: _TypeAlias = _typing.Literal["_area_ppm", b"_area_ppm"]  # noqa: Y015

@@ -55,6 +55,11 @@ class DecisionServiceStub:
                 request_serializer=nexus_dot_router_dot_v1_dot_decision__pb2.VerifyDecisionRequest.SerializeToString,
                 response_deserializer=nexus_dot_router_dot_v1_dot_decision__pb2.VerifyDecisionResponse.FromString,
                 _registered_method=True)
+        self.VerifyChain = channel.unary_stream(
+                '/nexus.router.v1.DecisionService/VerifyChain',
+                request_serializer=nexus_dot_router_dot_v1_dot_decision__pb2.VerifyChainRequest.SerializeToString,
+                response_deserializer=nexus_dot_router_dot_v1_dot_decision__pb2.VerifyChainResponse.FromString,
+                _registered_method=True)
         self.ReportOutcome = channel.unary_unary(
                 '/nexus.router.v1.DecisionService/ReportOutcome',
                 request_serializer=nexus_dot_router_dot_v1_dot_decision__pb2.ReportOutcomeRequest.SerializeToString,
@@ -99,6 +104,14 @@ class DecisionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyChain(self, request, context):
+        """Verifies every record that is kept of the organisation, oldest first, and that each follows on the one before it.
+        Streams progress, then the result; ends at the first record that does not hold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportOutcome(self, request, context):
         """Tells how good the answer of a decision was. The first report of a decision counts.
         """
@@ -135,6 +148,11 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.VerifyDecision,
                     request_deserializer=nexus_dot_router_dot_v1_dot_decision__pb2.VerifyDecisionRequest.FromString,
                     response_serializer=nexus_dot_router_dot_v1_dot_decision__pb2.VerifyDecisionResponse.SerializeToString,
+            ),
+            'VerifyChain': grpc.unary_stream_rpc_method_handler(
+                    servicer.VerifyChain,
+                    request_deserializer=nexus_dot_router_dot_v1_dot_decision__pb2.VerifyChainRequest.FromString,
+                    response_serializer=nexus_dot_router_dot_v1_dot_decision__pb2.VerifyChainResponse.SerializeToString,
             ),
             'ReportOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportOutcome,
@@ -256,6 +274,33 @@ class DecisionService:
             '/nexus.router.v1.DecisionService/VerifyDecision',
             nexus_dot_router_dot_v1_dot_decision__pb2.VerifyDecisionRequest.SerializeToString,
             nexus_dot_router_dot_v1_dot_decision__pb2.VerifyDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyChain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/nexus.router.v1.DecisionService/VerifyChain',
+            nexus_dot_router_dot_v1_dot_decision__pb2.VerifyChainRequest.SerializeToString,
+            nexus_dot_router_dot_v1_dot_decision__pb2.VerifyChainResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,10 @@ class DecisionServiceStub:
     """Lists recorded decisions, newest first."""
     VerifyDecision: _grpc.UnaryUnaryMultiCallable[_decision_pb2.VerifyDecisionRequest, _decision_pb2.VerifyDecisionResponse]
     """Computes a decision again from what was stored, and compares every step."""
+    VerifyChain: _grpc.UnaryStreamMultiCallable[_decision_pb2.VerifyChainRequest, _decision_pb2.VerifyChainResponse]
+    """Verifies every record that is kept of the organisation, oldest first, and that each follows on the one before it.
+    Streams progress, then the result; ends at the first record that does not hold.
+    """
     ReportOutcome: _grpc.UnaryUnaryMultiCallable[_decision_pb2.ReportOutcomeRequest, _decision_pb2.ReportOutcomeResponse]
     """Tells how good the answer of a decision was. The first report of a decision counts."""
     ReplayDecisions: _grpc.UnaryStreamMultiCallable[_decision_pb2.ReplayDecisionsRequest, _decision_pb2.ReplayDecisionsResponse]
@@ -59,6 +63,10 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     """Lists recorded decisions, newest first."""
     VerifyDecision: _aio.UnaryUnaryMultiCallable[_decision_pb2.VerifyDecisionRequest, _decision_pb2.VerifyDecisionResponse]  # type: ignore[assignment]
     """Computes a decision again from what was stored, and compares every step."""
+    VerifyChain: _aio.UnaryStreamMultiCallable[_decision_pb2.VerifyChainRequest, _decision_pb2.VerifyChainResponse]  # type: ignore[assignment]
+    """Verifies every record that is kept of the organisation, oldest first, and that each follows on the one before it.
+    Streams progress, then the result; ends at the first record that does not hold.
+    """
     ReportOutcome: _aio.UnaryUnaryMultiCallable[_decision_pb2.ReportOutcomeRequest, _decision_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
     """Tells how good the answer of a decision was. The first report of a decision counts."""
     ReplayDecisions: _aio.UnaryStreamMultiCallable[_decision_pb2.ReplayDecisionsRequest, _decision_pb2.ReplayDecisionsResponse]  # type: ignore[assignment]
@@ -98,6 +106,16 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_decision_pb2.VerifyDecisionResponse, _abc.Awaitable[_decision_pb2.VerifyDecisionResponse]]:
         """Computes a decision again from what was stored, and compares every step."""
+
+    @_abc_1.abstractmethod
+    def VerifyChain(
+        self,
+        request: _decision_pb2.VerifyChainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_decision_pb2.VerifyChainResponse], _abc.AsyncIterator[_decision_pb2.VerifyChainResponse]]:
+        """Verifies every record that is kept of the organisation, oldest first, and that each follows on the one before it.
+        Streams progress, then the result; ends at the first record that does not hold.
+        """
 
     @_abc_1.abstractmethod
     def ReportOutcome(

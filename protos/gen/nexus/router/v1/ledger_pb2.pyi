@@ -226,6 +226,7 @@ class ModelUsage(_message.Message):
     REASONING_TOKENS_FIELD_NUMBER: _builtins.int
     COST_MICRO_USD_FIELD_NUMBER: _builtins.int
     ESTIMATED_FIELD_NUMBER: _builtins.int
+    COST_UNKNOWN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`provider/model`."""
     attempts: _builtins.int
@@ -241,9 +242,11 @@ class ModelUsage(_message.Message):
     reasoning_tokens: _builtins.int
     """Generated tokens that were reasoning."""
     cost_micro_usd: _builtins.int
-    """In millionths of a US dollar."""
+    """In millionths of a US dollar, without attempts whose cost is unknown."""
     estimated: _builtins.int
     """Attempts whose tokens were counted by the router, since the provider did not say."""
+    cost_unknown: _builtins.int
+    """Attempts that used tokens and of which nobody knows what they cost, since the contract had no price."""
     def __init__(
         self,
         *,
@@ -256,10 +259,11 @@ class ModelUsage(_message.Message):
         reasoning_tokens: _builtins.int = ...,
         cost_micro_usd: _builtins.int = ...,
         estimated: _builtins.int = ...,
+        cost_unknown: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cached_input_tokens", b"cached_input_tokens", "cost_micro_usd", b"cost_micro_usd", "estimated", b"estimated", "input_tokens", b"input_tokens", "model", b"model", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens", "succeeded", b"succeeded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cached_input_tokens", b"cached_input_tokens", "cost_micro_usd", b"cost_micro_usd", "cost_unknown", b"cost_unknown", "estimated", b"estimated", "input_tokens", b"input_tokens", "model", b"model", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens", "succeeded", b"succeeded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -273,8 +277,11 @@ class SummarizeUsageResponse(_message.Message):
 
     MODELS_FIELD_NUMBER: _builtins.int
     COST_MICRO_USD_FIELD_NUMBER: _builtins.int
+    COST_UNKNOWN_FIELD_NUMBER: _builtins.int
     cost_micro_usd: _builtins.int
-    """In millionths of a US dollar."""
+    """In millionths of a US dollar, without attempts whose cost is unknown."""
+    cost_unknown: _builtins.int
+    """Attempts whose cost is unknown."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelUsage]:
         """By cost, dearest first."""
@@ -284,10 +291,11 @@ class SummarizeUsageResponse(_message.Message):
         *,
         models: _abc.Iterable[Global___ModelUsage] | None = ...,
         cost_micro_usd: _builtins.int = ...,
+        cost_unknown: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micro_usd", b"cost_micro_usd", "models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micro_usd", b"cost_micro_usd", "cost_unknown", b"cost_unknown", "models", b"models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -121,9 +121,9 @@ class _ProviderStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Provide
     PROVIDER_STATE_UNKNOWN: _ProviderState.ValueType  # 1
     """No call was made yet."""
     PROVIDER_STATE_AVAILABLE: _ProviderState.ValueType  # 2
-    """The last call worked."""
+    """The last call worked, or a probe was answered since it failed."""
     PROVIDER_STATE_FAILING: _ProviderState.ValueType  # 3
-    """The last call failed."""
+    """The last call failed, and no probe was answered since."""
     PROVIDER_STATE_NOT_CONFIGURED: _ProviderState.ValueType  # 4
     """It needs a key that is not there."""
 
@@ -135,9 +135,9 @@ PROVIDER_STATE_UNSPECIFIED: ProviderState.ValueType  # 0
 PROVIDER_STATE_UNKNOWN: ProviderState.ValueType  # 1
 """No call was made yet."""
 PROVIDER_STATE_AVAILABLE: ProviderState.ValueType  # 2
-"""The last call worked."""
+"""The last call worked, or a probe was answered since it failed."""
 PROVIDER_STATE_FAILING: ProviderState.ValueType  # 3
-"""The last call failed."""
+"""The last call failed, and no probe was answered since."""
 PROVIDER_STATE_NOT_CONFIGURED: ProviderState.ValueType  # 4
 """It needs a key that is not there."""
 Global___ProviderState: _TypeAlias = ProviderState  # noqa: Y015
@@ -400,7 +400,7 @@ class RoutingOptions(_message.Message):
 
     @_builtins.property
     def traits(self) -> _containers.RepeatedCompositeFieldContainer[_contract_pb2.TraitConstraint]:
-        """Constraints on traits; all must hold."""
+        """Constraints on traits; all must hold. At most 8 KiB together."""
 
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
@@ -558,16 +558,19 @@ class ChatCompletionResponse(_message.Message):
     DECISION_ID_FIELD_NUMBER: _builtins.int
     CACHE_HIT_FIELD_NUMBER: _builtins.int
     CONTINUATIONS_FIELD_NUMBER: _builtins.int
+    COST_UNKNOWN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`provider/model` that answered."""
     finish_reason: Global___FinishReason.ValueType
     """Why the model stopped."""
     cost_micro_usd: _builtins.int
-    """Price in millionths of a US dollar; 0 for a model without a price."""
+    """What it cost, in millionths of a US dollar, without attempts whose cost is unknown."""
     demonstration: _builtins.bool
     """Whether the model is a demonstration that ships with Nexus."""
     decision_id: _builtins.str
     """The decision that chose the model."""
+    cost_unknown: _builtins.bool
+    """Whether an attempt was made at a model whose price nobody knows."""
     @_builtins.property
     def message(self) -> Global___ChatMessage:
         """The answer."""
@@ -601,10 +604,11 @@ class ChatCompletionResponse(_message.Message):
         decision_id: _builtins.str = ...,
         cache_hit: Global___CacheHit | None = ...,
         continuations: _abc.Iterable[Global___StreamContinued] | None = ...,
+        cost_unknown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cache_hit", b"cache_hit", "message", b"message", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cache_hit", b"cache_hit", "continuations", b"continuations", "cost_micro_usd", b"cost_micro_usd", "decision_id", b"decision_id", "demonstration", b"demonstration", "finish_reason", b"finish_reason", "message", b"message", "model", b"model", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cache_hit", b"cache_hit", "continuations", b"continuations", "cost_micro_usd", b"cost_micro_usd", "cost_unknown", b"cost_unknown", "decision_id", b"decision_id", "demonstration", b"demonstration", "finish_reason", b"finish_reason", "message", b"message", "model", b"model", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -795,10 +799,13 @@ class StreamCompleted(_message.Message):
     FINISH_REASON_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     COST_MICRO_USD_FIELD_NUMBER: _builtins.int
+    COST_UNKNOWN_FIELD_NUMBER: _builtins.int
     finish_reason: Global___FinishReason.ValueType
     """Why the model stopped."""
     cost_micro_usd: _builtins.int
-    """Price in millionths of a US dollar."""
+    """What it cost, in millionths of a US dollar, without attempts whose cost is unknown."""
+    cost_unknown: _builtins.bool
+    """Whether an attempt was made at a model whose price nobody knows."""
     @_builtins.property
     def usage(self) -> Global___TokenUsage:
         """Tokens used."""
@@ -809,10 +816,11 @@ class StreamCompleted(_message.Message):
         finish_reason: Global___FinishReason.ValueType = ...,
         usage: Global___TokenUsage | None = ...,
         cost_micro_usd: _builtins.int = ...,
+        cost_unknown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micro_usd", b"cost_micro_usd", "finish_reason", b"finish_reason", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micro_usd", b"cost_micro_usd", "cost_unknown", b"cost_unknown", "finish_reason", b"finish_reason", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -827,13 +835,21 @@ class EmbedRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     INPUTS_FIELD_NUMBER: _builtins.int
+    DATA_CLASS_FIELD_NUMBER: _builtins.int
+    RESIDENCY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`provider/model`, or empty for the configured one."""
     request_id: _builtins.str
     """Idempotency key chosen by the client, for tracing."""
+    data_class: _contract_pb2.DataClass.ValueType
+    """How sensitive the texts are; unset for the rules' default."""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The texts, 1 to 256."""
+
+    @_builtins.property
+    def residency(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Regions in which they may be processed, as in `RoutingOptions`; empty for any."""
 
     def __init__(
         self,
@@ -841,10 +857,12 @@ class EmbedRequest(_message.Message):
         model: _builtins.str = ...,
         request_id: _builtins.str = ...,
         inputs: _abc.Iterable[_builtins.str] | None = ...,
+        data_class: _contract_pb2.DataClass.ValueType = ...,
+        residency: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "model", b"model", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_class", b"data_class", "inputs", b"inputs", "model", b"model", "request_id", b"request_id", "residency", b"residency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -926,6 +944,68 @@ class ListModelsRequest(_message.Message):
 Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
 
 @_typing.final
+class ConfigurationProblem(_message.Message):
+    """A configuration file whose newest content is not in force: what it said before is, or nothing of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    file: _builtins.str
+    """Relative to the folder of the configuration, for example `contracts/openai.yaml`."""
+    line: _builtins.int
+    """From 1; 0 where no line is to blame."""
+    message: _builtins.str
+    """What is wrong."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the file is not in force."""
+
+    def __init__(
+        self,
+        *,
+        file: _builtins.str = ...,
+        line: _builtins.int = ...,
+        message: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "line", b"line", "message", b"message", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigurationProblem: _TypeAlias = ConfigurationProblem  # noqa: Y015
+
+@_typing.final
+class Unusable(_message.Message):
+    """Something that is configured or registered and cannot be used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """A provider without its key, or a registered contract that is suspended, `provider/model`."""
+    reason: _builtins.str
+    """Why, and what would help."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Unusable: _TypeAlias = Unusable  # noqa: Y015
+
+@_typing.final
 class Model(_message.Message):
     """A model that is configured."""
 
@@ -941,6 +1021,8 @@ class Model(_message.Message):
     OUTPUT_MICRO_USD_PER_MILLION_FIELD_NUMBER: _builtins.int
     DEMONSTRATION_FIELD_NUMBER: _builtins.int
     CONFIGURED_FIELD_NUMBER: _builtins.int
+    FREE_FIELD_NUMBER: _builtins.int
+    PRICE_UNKNOWN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`provider/model`."""
     provider: _builtins.str
@@ -954,13 +1036,17 @@ class Model(_message.Message):
     context_length: _builtins.int
     """Tokens of context; 0 when unknown."""
     input_micro_usd_per_million: _builtins.int
-    """Price in millionths of a US dollar per million input tokens."""
+    """Price in millionths of a US dollar per million input tokens; 0 where `price_unknown` is set."""
     output_micro_usd_per_million: _builtins.int
-    """Price in millionths of a US dollar per million output tokens."""
+    """Price in millionths of a US dollar per million output tokens; 0 where `price_unknown` is set."""
     demonstration: _builtins.bool
     """Whether it is a demonstration that ships with Nexus."""
     configured: _builtins.bool
     """Whether the key that its provider needs is there."""
+    free: _builtins.bool
+    """Whether it is known to cost nothing."""
+    price_unknown: _builtins.bool
+    """Whether nobody says what it costs: it cannot be used where a budget or a cost limit applies."""
     def __init__(
         self,
         *,
@@ -974,10 +1060,12 @@ class Model(_message.Message):
         output_micro_usd_per_million: _builtins.int = ...,
         demonstration: _builtins.bool = ...,
         configured: _builtins.bool = ...,
+        free: _builtins.bool = ...,
+        price_unknown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat", b"chat", "configured", b"configured", "context_length", b"context_length", "demonstration", b"demonstration", "embeddings", b"embeddings", "input_micro_usd_per_million", b"input_micro_usd_per_million", "name", b"name", "output_micro_usd_per_million", b"output_micro_usd_per_million", "provider", b"provider", "tool_calling", b"tool_calling"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat", b"chat", "configured", b"configured", "context_length", b"context_length", "demonstration", b"demonstration", "embeddings", b"embeddings", "free", b"free", "input_micro_usd_per_million", b"input_micro_usd_per_million", "name", b"name", "output_micro_usd_per_million", b"output_micro_usd_per_million", "price_unknown", b"price_unknown", "provider", b"provider", "tool_calling", b"tool_calling"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -991,6 +1079,8 @@ class ListModelsResponse(_message.Message):
 
     MODELS_FIELD_NUMBER: _builtins.int
     CHAT_CHAIN_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_PROBLEMS_FIELD_NUMBER: _builtins.int
+    UNUSABLE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """The models: the chat chain first, in its order."""
@@ -1001,15 +1091,25 @@ class ListModelsResponse(_message.Message):
         routed by what it needs.
         """
 
+    @_builtins.property
+    def configuration_problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConfigurationProblem]:
+        """Files of the configuration that are not in force."""
+
+    @_builtins.property
+    def unusable(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unusable]:
+        """What is configured or registered and cannot be used."""
+
     def __init__(
         self,
         *,
         models: _abc.Iterable[Global___Model] | None = ...,
         chat_chain: _abc.Iterable[_builtins.str] | None = ...,
+        configuration_problems: _abc.Iterable[Global___ConfigurationProblem] | None = ...,
+        unusable: _abc.Iterable[Global___Unusable] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat_chain", b"chat_chain", "models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chat_chain", b"chat_chain", "configuration_problems", b"configuration_problems", "models", b"models", "unusable", b"unusable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1048,6 +1148,7 @@ class DeploymentStatus(_message.Message):
     USABLE_KEYS_FIELD_NUMBER: _builtins.int
     CONFIGURED_KEYS_FIELD_NUMBER: _builtins.int
     LAST_ERROR_REASON_FIELD_NUMBER: _builtins.int
+    SEEMS_BACK_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`provider/model`."""
     deployment: _builtins.str
@@ -1062,6 +1163,8 @@ class DeploymentStatus(_message.Message):
     """Keys that are configured."""
     last_error_reason: _builtins.str
     """Why its last call failed; empty when it worked or none was made."""
+    seems_back: _builtins.bool
+    """Whether a probe was answered since its last call failed: the next call tries it."""
     @_builtins.property
     def paused_until(self) -> _timestamp_pb2.Timestamp:
         """Until when it is given no call: the breaker's or a `Retry-After`; unset when it is given some."""
@@ -1087,14 +1190,41 @@ class DeploymentStatus(_message.Message):
         usable_keys: _builtins.int = ...,
         configured_keys: _builtins.int = ...,
         last_error_reason: _builtins.str = ...,
+        seems_back: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["measured", b"measured", "paused_until", b"paused_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaker", b"breaker", "broken_promises", b"broken_promises", "configured_keys", b"configured_keys", "deployment", b"deployment", "in_flight", b"in_flight", "last_error_reason", b"last_error_reason", "measured", b"measured", "model", b"model", "paused_until", b"paused_until", "usable_keys", b"usable_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaker", b"breaker", "broken_promises", b"broken_promises", "configured_keys", b"configured_keys", "deployment", b"deployment", "in_flight", b"in_flight", "last_error_reason", b"last_error_reason", "measured", b"measured", "model", b"model", "paused_until", b"paused_until", "seems_back", b"seems_back", "usable_keys", b"usable_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeploymentStatus: _TypeAlias = DeploymentStatus  # noqa: Y015
+
+@_typing.final
+class ProviderPlace(_message.Message):
+    """One place where a provider is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    deployment: _builtins.str
+    """The deployment's name."""
+    base_url: _builtins.str
+    """Where it is, without credentials."""
+    def __init__(
+        self,
+        *,
+        deployment: _builtins.str = ...,
+        base_url: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "deployment", b"deployment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderPlace: _TypeAlias = ProviderPlace  # noqa: Y015
 
 @_typing.final
 class Provider(_message.Message):
@@ -1110,12 +1240,13 @@ class Provider(_message.Message):
     LAST_CALL_TIME_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
     DEPLOYMENTS_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name."""
     type: _builtins.str
-    """local, openai_compatible or anthropic."""
+    """local, openai_compatible, openai_responses or anthropic."""
     base_url: _builtins.str
-    """Where it is, without credentials."""
+    """Where its first deployment is, without credentials."""
     state: Global___ProviderState.ValueType
     """How it is."""
     last_error_reason: _builtins.str
@@ -1132,6 +1263,10 @@ class Provider(_message.Message):
     def deployments(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeploymentStatus]:
         """Its models at its deployments."""
 
+    @_builtins.property
+    def places(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderPlace]:
+        """Where each deployment is, in the order of the configuration."""
+
     def __init__(
         self,
         *,
@@ -1143,10 +1278,11 @@ class Provider(_message.Message):
         last_call_time: _timestamp_pb2.Timestamp | None = ...,
         models: _abc.Iterable[_builtins.str] | None = ...,
         deployments: _abc.Iterable[Global___DeploymentStatus] | None = ...,
+        places: _abc.Iterable[Global___ProviderPlace] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_call_time", b"last_call_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "deployments", b"deployments", "last_call_time", b"last_call_time", "last_error_reason", b"last_error_reason", "models", b"models", "name", b"name", "state", b"state", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_url", b"base_url", "deployments", b"deployments", "last_call_time", b"last_call_time", "last_error_reason", b"last_error_reason", "models", b"models", "name", b"name", "places", b"places", "state", b"state", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1161,6 +1297,8 @@ class ListProvidersResponse(_message.Message):
     PROVIDERS_FIELD_NUMBER: _builtins.int
     CONFIG_VERSION_FIELD_NUMBER: _builtins.int
     CONFIG_ERROR_FIELD_NUMBER: _builtins.int
+    CONFIGURATION_PROBLEMS_FIELD_NUMBER: _builtins.int
+    UNUSABLE_FIELD_NUMBER: _builtins.int
     config_version: _builtins.str
     """Which version of the configuration is in force: SHA-256 of the file, hexadecimal."""
     config_error: _builtins.str
@@ -1169,16 +1307,26 @@ class ListProvidersResponse(_message.Message):
     def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Provider]:
         """The providers, in the order of the configuration."""
 
+    @_builtins.property
+    def configuration_problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConfigurationProblem]:
+        """Files of the configuration that are not in force: providers, contracts, rules, limits."""
+
+    @_builtins.property
+    def unusable(self) -> _containers.RepeatedCompositeFieldContainer[Global___Unusable]:
+        """What is configured or registered and cannot be used."""
+
     def __init__(
         self,
         *,
         providers: _abc.Iterable[Global___Provider] | None = ...,
         config_version: _builtins.str = ...,
         config_error: _builtins.str = ...,
+        configuration_problems: _abc.Iterable[Global___ConfigurationProblem] | None = ...,
+        unusable: _abc.Iterable[Global___Unusable] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_error", b"config_error", "config_version", b"config_version", "providers", b"providers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_error", b"config_error", "config_version", b"config_version", "configuration_problems", b"configuration_problems", "providers", b"providers", "unusable", b"unusable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -352,7 +352,7 @@ class ProviderSummary(_message.Message):
     name: _builtins.str
     """The name."""
     type: _builtins.str
-    """local, openai_compatible or anthropic."""
+    """local, openai_compatible, openai_responses or anthropic."""
     configured: _builtins.bool
     """Whether it can be called: it needs no key, or the key is there."""
     @_builtins.property

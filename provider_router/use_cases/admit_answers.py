@@ -1,0 +1,34 @@
+"""Lets chats in before anything is done for them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from provider_router.domain.calls.chat_call import ChatCall
+from provider_router.domain.calls.events import ChatEvent
+from provider_router.ports.answer_source import AnswerSource
+from provider_router.use_cases.admit_call import AdmitCall
+
+
+class AdmitAnswers:
+    """Implements `AnswerSource` around another one: each call takes one request, whoever answers it.
+
+    A call that is answered from the cache is looked up, and its text is embedded for that: it counts like any other.
+    """
+
+    def __init__(self, admit: AdmitCall, source: AnswerSource) -> None:
+        self._admit = admit
+        self._source = source
+
+    async def stream(self, call: ChatCall) -> AsyncGenerator[ChatEvent, None]:
+        """Answers `call`; see `AnswerSource`.
+
+        Raises:
+            QuotaExceeded: RATE_LIMITED, with the time to wait.
+        """
+        call.request.check()
+        await self._admit.request(call.caller)
+        async with aclosing(self._source.stream(call)) as events:
+            async for event in events:
+                yield event
