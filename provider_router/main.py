@@ -327,7 +327,7 @@ def _router_use_cases(settings: Settings, deps: Dependencies, parts: _Parts) -> 
     cache = CacheParts(parts.cache, knowledge.rules, knowledge.registry, embedder, parts.cache_observer, deps.clock)
     chat = AnswerChat(money.admit, decide, decisions.affinity, means)
     answers = AdmitAnswers(money.admit, AnswerFromCache(chat, cache, settings.cache_limits))
-    troubles = FindTroubles(knowledge.registry, knowledge.problems, providers.models)
+    troubles = FindTroubles(knowledge.registry, knowledge.problems, providers.models, providers.deployments)
     embed_means = EmbedMeans(desk, providers.models, decisions.counter, retries, settings.embed_timeout_s)
     return RouterUseCases(
         complete_chat=CompleteChat(answers),

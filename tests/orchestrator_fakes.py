@@ -13,6 +13,7 @@ from orchestrator.domain import lookup_errors
 from orchestrator.domain.agent_config import AgentConfig
 from orchestrator.domain.agent_state import AgentState, initial_state
 from orchestrator.domain.chat import (
+    CacheHit,
     Catalogue,
     ChatCompleted,
     ChatEvent,
@@ -233,6 +234,15 @@ class FakeConversationStore:
         said = self._store.said.get(conversation_id, {})
         return _fitting([said[at] for at in sorted(said)][-limit:])
 
+    async def routings(self, org_id: str, conversation_id: str) -> list[Routing]:
+        return list(
+            {
+                run.routing
+                for run in self._store.runs.values()
+                if (run.org_id, run.conversation_id) == (org_id, conversation_id)
+            }
+        )
+
     async def history(self, run: Run, limit: int) -> list[Message]:
         said = self._store.said.get(run.conversation_id, {})
         asked = next(at for at, message in said.items() if message.run_id == run.run_id)
@@ -285,14 +295,20 @@ def _us(moment: datetime) -> int:
 Answer = Callable[[ChatRequest], AsyncGenerator[ChatEvent, None]]
 
 
-def says(*pieces: str, model: ModelInfo = NATIVE, reason: FinishReason = FinishReason.STOP) -> Answer:
+def says(
+    *pieces: str,
+    model: ModelInfo = NATIVE,
+    reason: FinishReason = FinishReason.STOP,
+    cost_unknown: bool = False,
+    cache_hit: CacheHit | None = None,
+) -> Answer:
     """Return an answer of these pieces of text."""
 
     async def answer(_: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
-        yield ChatStarted(model.name, model.demonstration)
+        yield ChatStarted(model.name, model.demonstration, cache_hit)
         for piece in pieces:
             yield ChatText(piece)
-        yield ChatCompleted(reason, 10, len(pieces), 7)
+        yield ChatCompleted(reason, 10, len(pieces), 7, cost_unknown)
 
     return answer
 

@@ -139,18 +139,19 @@ class FakeRuleBook:
     def of(self, org_id: str) -> RuleSet:
         return self.rules
 
-    def problems(self, org_id: str = "") -> Sequence[ConfigurationProblem]:
+    def problems(self, org_id: str = "", *, of_all: bool = False) -> Sequence[ConfigurationProblem]:
         return ()
 
 
 @dataclass
 class FakeProblems:
-    """Implements `ConfigurationProblems`: the same for everybody."""
+    """Implements `ConfigurationProblems`: the same for everybody; `hidden` ones for who sees those of all."""
 
     found: Sequence[ConfigurationProblem] = ()
+    hidden: Sequence[ConfigurationProblem] = ()
 
-    def of(self, org_id: str) -> Sequence[ConfigurationProblem]:
-        return self.found
+    def of(self, org_id: str, *, of_all: bool) -> Sequence[ConfigurationProblem]:
+        return (*self.found, *self.hidden) if of_all else self.found
 
 
 @dataclass

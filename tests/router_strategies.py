@@ -173,9 +173,10 @@ def registry_of(contracts: Sequence[Contract]) -> RegistrySnapshot:
 
 
 def service_state(rnd: Random) -> ServiceState:
+    configured = _seldom(rnd, [True], [False])
     counts = {task: rnd.randint(1, 300) for task in _some(rnd, TASKS)}
     return ServiceState(
-        configured=_seldom(rnd, [True], [False]),
+        configured=configured,
         breaker=_seldom(rnd, [Breaker.CLOSED], list(Breaker), 4),
         cooling=_seldom(rnd, [False], [True]),
         load_ppm=_seldom(rnd, [0, 400_000], [PPM, 2 * PPM]),
@@ -188,6 +189,7 @@ def service_state(rnd: Random) -> ServiceState:
         ),
         broken_promises=tuple(sorted(_some(rnd, ["first_token_p95_ms", "tokens_per_second"]))),
         rewards={task: Reward(count, rnd.randint(0, count * PPM)) for task, count in counts.items()},
+        keys_refused=not configured and rnd.random() < 0.5,
     )
 
 

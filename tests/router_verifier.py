@@ -161,7 +161,10 @@ class _Case:
 
     def insecure(self, contract: Json) -> tuple[str, str] | None:
         privacy = contract["privacy"]
-        if not self.state(contract)["configured"]:
+        state = self.state(contract)
+        if not state["configured"]:
+            if state.get("keys_refused"):
+                return "KEY_REFUSED", "its provider refused its key"
             return "NOT_CONFIGURED", "the key that its provider asks for is not there"
         if privacy["clearance"] < self.ask["data_class"]:
             levels = ("public", "internal", "confidential", "restricted")

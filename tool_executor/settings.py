@@ -24,7 +24,7 @@ class Settings(ServiceSettings):
     code_output_bytes: int = Field(262_144, ge=1_024, le=4_194_304, description="Most bytes that a program prints.")
     calculator_workers: int = Field(2, ge=1, le=16, description="Most processes that calculate; one is kept warm.")
     calculator_warm_up_delay_s: float = Field(
-        4.0, ge=0, le=600, description="Seconds after the start at which the first of them is made ready."
+        2.0, ge=0, le=600, description="Seconds after the start at which the first of them is made ready."
     )
     calculator_cpu_s: int = Field(5, ge=1, le=60, description="Most CPU seconds of one calculation.")
     calculator_memory_bytes: int = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Annotated
 
 import typer
 
@@ -40,8 +41,21 @@ app = typer.Typer(
 )
 
 
+def _show_version(*, asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version  # here: it costs 20 ms, which no other call should pay
+
+        typer.echo(f"nexus {version('nexus-mesh')}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Nexus: a self-hosted mesh for LLM agents. Every command takes --json and --data."""
 
 

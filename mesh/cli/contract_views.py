@@ -9,7 +9,7 @@ from google.protobuf.descriptor import EnumDescriptor
 
 from mesh.cli.money_and_time import per_million
 from mesh.cli.output import Output
-from mesh.cli.wording import enum_word
+from mesh.cli.wording import PROMISES, broken_promises, enum_word
 from protos.gen.nexus.router.v1 import contract_pb2 as pb
 
 CONTRACT_COLUMNS = ("contract", "can", "may see", "$ per M in", "$ per M out", "calls", "good", "")
@@ -39,8 +39,8 @@ def show_contract(registered: pb.RegisteredContract, output: Output) -> None:
     output.line("")
     broken = set(registered.broken_promises)
     rows = [
-        (name, promised, measured, "broken" if field in broken else "")
-        for field, (name, promised, measured) in _guarantees(registered).items()
+        (PROMISES[field], promised, measured, "broken" if field in broken else "")
+        for field, (promised, measured) in _guarantees(registered).items()
     ]
     output.table(("guarantee", "promised", "measured", ""), rows, "")
     if registered.contract.prices:
@@ -78,7 +78,7 @@ def _note(registered: pb.RegisteredContract) -> str:
     if registered.suspended_reason:
         return "suspended"
     if registered.broken_promises:
-        return f"breaks {', '.join(registered.broken_promises)}"
+        return broken_promises(registered.broken_promises)
     return "demonstration" if registered.contract.demonstration else "" if registered.from_file else "registered"
 
 
@@ -117,28 +117,24 @@ def _facts(registered: pb.RegisteredContract) -> dict[str, str]:
     }
 
 
-def _guarantees(registered: pb.RegisteredContract) -> dict[str, tuple[str, str, str]]:
-    """By the name of the guarantee: its words, what is promised, and what was measured."""
+def _guarantees(registered: pb.RegisteredContract) -> dict[str, tuple[str, str]]:
+    """By the name of the guarantee: what is promised, and what was measured."""
     promised, measured = registered.contract.guarantees, registered.measured
     seen = bool(measured.calls)
     return {
         "first_token_p50_ms": (
-            "first token, median",
             _unit(promised.first_token_p50_ms, "ms"),
             _unit(measured.first_token_p50_ms, "ms"),
         ),
         "first_token_p95_ms": (
-            "first token, 95 %",
             _unit(promised.first_token_p95_ms, "ms"),
             _unit(measured.first_token_p95_ms, "ms"),
         ),
         "tokens_per_second": (
-            "tokens a second",
             _unit(promised.tokens_per_second, ""),
             _unit(measured.tokens_per_second, ""),
         ),
         "availability_ppm": (
-            "availability",
             f"{promised.availability_ppm / 10_000:g} %" if promised.availability_ppm else "nothing",
             f"{measured.success_ppm / 10_000:.2f} % of {measured.calls}" if seen else "nothing",
         ),

@@ -31,6 +31,15 @@ def cost_in_all(micro_usd: int, known: int, unknown: int) -> str:
     return f"{dollars(micro_usd)} + {unknown} unknown" if known else "unknown"
 
 
+def age(length: timedelta) -> str:
+    """Return how old something is, to the unit that matters: `12 s`, `5 min`, `3 h`, `2 d`."""
+    seconds = int(length.total_seconds())
+    for unit, size, most in (("s", 1, 2 * 60), ("min", 60, 2 * 3600), ("h", 3600, 2 * 86_400)):
+        if seconds < most:
+            return f"{seconds // size} {unit}"
+    return f"{seconds // 86_400} d"
+
+
 def point_in_time(text: str, now: datetime) -> datetime:
     """Return the time that `text` names: `7d`, `24h` or `30m` ago, a day, or a time in ISO 8601; UTC unless it says.
 

@@ -10,12 +10,12 @@ from rich.text import Text
 
 from mesh.cli.output import cell
 from mesh.cli.table_layout import lay_out
-from mesh.cli.wording import enum_word
+from mesh.cli.wording import broken_promises, enum_word
 from protos.gen.nexus.router.v1 import contract_pb2, router_pb2
 
 _PROVIDERS = ("provider", "type", "state", "base url", "models", "last error")
 _DEPLOYMENTS = ("model", "at", "breaker", "busy", "success", "first token", "tokens/s", "keys", "trouble")
-_BACK = "answers again (probe), the next call tries it"
+_BACK = "answers again (probe), calls may go there"
 _BREAKER_STYLES = {"closed": "green", "half open": "yellow", "open": "red"}
 _PPM = 1_000_000
 
@@ -38,10 +38,10 @@ def _provider(provider: router_pb2.Provider) -> list[Text]:
 def _row(status: router_pb2.DeploymentStatus, now: datetime) -> list[Text]:
     measured = status.measured
     keys = f"{status.usable_keys}/{status.configured_keys}" if status.configured_keys else ""
-    trouble = Text(" ".join(status.broken_promises), style="yellow")
+    trouble = Text(broken_promises(status.broken_promises), style="yellow")
     if status.last_error_reason:
         reason = f"{status.last_error_reason}, {_BACK}" if status.seems_back else status.last_error_reason
-        trouble.append(f" {reason}" if trouble else reason, style="yellow" if status.seems_back else "red")
+        trouble.append(f"; {reason}" if trouble else reason, style="yellow" if status.seems_back else "red")
     return [
         cell(status.model),
         cell(status.deployment),

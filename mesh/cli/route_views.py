@@ -32,6 +32,9 @@ def show_decision(
         output.table(_CANDIDATE_COLUMNS, [_candidate(*each) for each in enumerate(decision.candidates, start=1)], "")
         output.line("")
         output.table(("score of", "is the sum of"), [(each.model, _terms(each)) for each in decision.candidates], "")
+        for sentence in words.standbys(decision.candidates):
+            output.line("")
+            output.prose(sentence)
     _show_removed(decision.rejections, output)
     output.line("")
     output.table(("", ""), [(name, value) for name, value in _facts(decision).items() if value], "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mesh.cli.money_and_time import dollars
 from mesh.cli.wording import enum_word
@@ -10,7 +10,9 @@ from protos.gen.nexus.router.v1 import contract_pb2, decision_pb2
 
 _UNIT = 1_000_000_000
 """Scores are in millionths times thousandths."""
-_LARGE = 100 * _UNIT
+_LARGE = 1_000 * _UNIT
+_WEAK, _OUT = -50 * _UNIT, -500_000 * _UNIT
+"""Beyond these, the terms quality and risk hold a step that no sum of weighted values reaches (docs/scoring.md)."""
 _REASONS: Mapping[str, str] = {
     "OPERATION": "does not do this",
     "MODALITY_IN": "does not take what the request holds",
@@ -33,6 +35,7 @@ _REASONS: Mapping[str, str] = {
     "REQUIRED_BY_RULE": "a rule requires others",
     "NOT_IN_CHAIN": "not in the configured chain",
     "NOT_CONFIGURED": "its provider's key is not there",
+    "KEY_REFUSED": "its provider refused its key",
     "CLEARANCE": "not cleared for this data",
     "RESIDENCY": "not known to stay within the regions asked for",
     "TRAIT": "lacks a trait that was asked for",
@@ -53,6 +56,18 @@ _TERMS: Mapping[str, str] = {
 def score(value: int) -> str:
     """A score or one of its terms: `0.412`; without decimals where one is so large that they say nothing."""
     return f"{value / _UNIT:.3f}" if abs(value) < _LARGE else f"{value / _UNIT:.0f}"
+
+
+def standbys(candidates: Iterable[decision_pb2.RankedCandidate]) -> Sequence[str]:
+    """Why candidates stand behind others whatever else their scores say, in a sentence each."""
+    terms = [(each.model, {term.name: term.value for term in each.terms}) for each in candidates]
+    out = [model for model, values in terms if values.get("risk", 0) < _OUT]
+    weak = [model for model, values in terms if values.get("quality", 0) < _WEAK]
+    said = {
+        "cannot be called at the moment (breaker, pause or load), so behind all that can": out,
+        "weaker than the tier wants, so behind those that are not": weak,
+    }
+    return [f"{', '.join(models)}: {why}." for why, models in said.items() if models]
 
 
 def seconds(milliseconds: int) -> str:

@@ -8,13 +8,16 @@ from typing import Protocol
 from rich.text import Text
 
 from mesh.cli.follow_run import kind_of
+from mesh.cli.money_and_time import age, cost_in_all, dollars
 from mesh.cli.output import Output
 from mesh.cli.printable import one_line, printable
 from protos.gen.nexus.agent.v1 import agent_pb2
+from protos.gen.nexus.router.v1 import router_pb2
 
 _ARGUMENTS_WIDTH = 100
 _SUMMARY_WIDTH = 160
-_MICRO = 1_000_000
+_PPM = 1_000_000
+_PER_CENT_PPM = 10_000
 # What an answer says itself in its last line: told once is enough.
 _IN_THE_ANSWER = frozenset({"OFFLINE_MODEL"})
 
@@ -48,6 +51,7 @@ class Transcript:
         self._inside_line = False
         self._usage = agent_pb2.RunUsage()
         self._model = ""
+        self._hits: list[router_pb2.CacheHit] = []
 
     def show(self, event: agent_pb2.RunEvent) -> None:
         """Show one event; kinds that people need not see are left out."""
@@ -130,19 +134,39 @@ class Transcript:
         self._usage.input_tokens += usage.input_tokens
         self._usage.output_tokens += usage.output_tokens
         self._usage.cost_micro_usd += usage.cost_micro_usd
+        self._usage.cost_unknown += usage.cost_unknown
         self._usage.model_calls += 1
+        if usage.HasField("cache_hit"):
+            self._hits.append(usage.cache_hit)
 
     def _footer(self, run_id: str) -> None:
         parts = [f"run {run_id}"]
         if self._usage.model_calls:
             usage = self._usage
-            parts = [self._model, f"{usage.input_tokens} + {usage.output_tokens} tokens", cost(usage), *parts]
+            tokens = f"{usage.input_tokens} + {usage.output_tokens} tokens"
+            parts = [self._model, tokens, cost(usage), _cached(self._hits, usage.model_calls), *parts]
         self._output.note(" \u00b7 ".join(part for part in parts if part))
 
 
 def cost(usage: agent_pb2.RunUsage) -> str:
-    """Return what a run cost, for people; empty when it was free."""
-    return f"${usage.cost_micro_usd / _MICRO:.6f}" if usage.cost_micro_usd else ""
+    """Return what a run cost, for people: `$0.02`, `cost unknown`, `$0.02 + 1 unknown`; empty when it was free."""
+    if not usage.cost_unknown:
+        return dollars(usage.cost_micro_usd) if usage.cost_micro_usd else ""
+    known = usage.model_calls - usage.cost_unknown
+    if not known and not usage.cost_micro_usd:
+        return "cost unknown"
+    return cost_in_all(usage.cost_micro_usd, max(known, 1), usage.cost_unknown)
+
+
+def _cached(hits: list[router_pb2.CacheHit], calls: int) -> str:
+    """Return how much came from the cache: `from the cache, 12 s old`; of several answers the age of the oldest."""
+    if not hits:
+        return ""
+    share = "" if len(hits) == calls else f"{len(hits)} of {calls} answers "
+    oldest = max(hit.age.ToTimedelta() for hit in hits)
+    least_ppm = min(hit.similarity_ppm for hit in hits)
+    similar = "" if least_ppm == _PPM else f", {least_ppm // _PER_CENT_PPM} % similar"
+    return f"{share}from the cache, {age(oldest)} old{similar}"
 
 
 def view_for(output: Output) -> RunView:

@@ -10,8 +10,11 @@ from protos.gen.nexus.router.v1 import router_pb2, router_pb2_grpc
 from shared.errors import NexusError
 
 _TIMEOUT_S = 5.0
-_FILE_REMEDY = "Correct the file: it is read again within a second. Until then, what was good before is in force."
-_KEY_REMEDY = "Set it, then `nexus down` and `nexus up`: the router gets its environment at its start."
+_FILE_REMEDY = (
+    "Correct the file: it is read again within a second. Until then what was good since the router's start is in "
+    "force; where nothing was, calls are refused."
+)
+_KEY_REMEDY = "Set it right, then `nexus down` and `nexus up`: the router gets its environment at its start."
 
 
 @dataclass(frozen=True, slots=True)

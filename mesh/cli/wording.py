@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
 
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
+
+PROMISES: Mapping[str, str] = {
+    "first_token_p50_ms": "first token, median",
+    "first_token_p95_ms": "first token, 95 %",
+    "tokens_per_second": "tokens a second",
+    "availability_ppm": "availability",
+}
+"""The guarantees of contracts, by their names there."""
 
 
 def enum_word(kind: EnumDescriptor, value: int) -> str:
@@ -15,6 +24,12 @@ def enum_word(kind: EnumDescriptor, value: int) -> str:
         return f"unknown ({value})"
     prefix = kind.values_by_number[0].name.removesuffix("UNSPECIFIED")
     return known.name.removeprefix(prefix).replace("_", " ").lower()
+
+
+def broken_promises(names: Iterable[str]) -> str:
+    """Return what of its contract a service does not keep: `breaks its promise of availability`; empty for nothing."""
+    listed = " and ".join(PROMISES.get(name, name) for name in names)
+    return f"breaks its promise of {listed}" if listed else ""
 
 
 def counted(number: int, noun: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from orchestrator.domain.chat import (
+    CacheHit,
     ChatCompleted,
     ChatEvent,
     ChatMessage,
@@ -47,7 +48,7 @@ _CACHE_MODES: Final[Mapping[CacheMode, pb.CacheMode.ValueType]] = {
 
 def proto_of_request(request: ChatRequest) -> pb.ChatCompletionRequest:
     """Return the request as the router takes it."""
-    proto = pb.ChatCompletionRequest(
+    return pb.ChatCompletionRequest(
         model=request.model,
         messages=[_message(message) for message in request.messages],
         tools=[
@@ -63,9 +64,6 @@ def proto_of_request(request: ChatRequest) -> pb.ChatCompletionRequest:
         request_id=request.request_id[:64],
         routing=_routing(request),
     )
-    if request.temperature is not None:
-        proto.temperature = request.temperature
-    return proto
 
 
 def data_class_of(routing: Routing) -> contract_pb2.DataClass.ValueType:
@@ -79,7 +77,7 @@ def event_of_proto(response: pb.StreamChatCompletionResponse) -> ChatEvent | Non
     """Return the event, or None for a kind that this version does not know."""
     match response.WhichOneof("event"):
         case "started":
-            return ChatStarted(response.started.model, response.started.demonstration)
+            return _started(response.started)
         case "text_delta":
             return ChatText(response.text_delta)
         case "tool_call_delta":
@@ -92,9 +90,19 @@ def event_of_proto(response: pb.StreamChatCompletionResponse) -> ChatEvent | Non
                 end.usage.input_tokens,
                 end.usage.output_tokens,
                 end.cost_micro_usd,
+                end.cost_unknown,
             )
         case _:
             return None
+
+
+def _started(started: pb.StreamStarted) -> ChatStarted:
+    if not started.HasField("cache_hit"):
+        return ChatStarted(started.model, started.demonstration)
+    hit = started.cache_hit
+    mode = CacheMode.SEMANTIC if hit.mode == pb.CACHE_MODE_SEMANTIC else CacheMode.EXACT
+    found = CacheHit(mode, hit.age.ToMilliseconds(), hit.similarity_ppm)
+    return ChatStarted(started.model, started.demonstration, found)
 
 
 def _routing(request: ChatRequest) -> pb.RoutingOptions:

@@ -6,10 +6,12 @@ from sqlalchemy import RowMapping, delete, func, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.adapters.event_codec import microseconds, moment_of
+from orchestrator.adapters.routing_codec import decode_routing
 from orchestrator.adapters.tables import conversations, deleted_conversations, events, messages, runs
 from orchestrator.domain.conversation import Conversation, Message, NewConversation, Speaker
 from orchestrator.domain.lookup_errors import conversation_not_found, request_id_reused
 from orchestrator.domain.pages import MOST_MESSAGES_CHARS, Page, PageMark, PageRequest, token_of
+from orchestrator.domain.routing import Routing
 from orchestrator.domain.run import Run, RunStatus
 from orchestrator.domain.run_lifecycle import conversation_busy
 from shared.storage import Database
@@ -74,6 +76,14 @@ class SqliteConversationStore:
     async def messages(self, org_id: str, conversation_id: str, limit: int) -> list[Message]:
         """See `ConversationStore.messages`."""
         return await self._newest(org_id, conversation_id, limit, before_run_id="")
+
+    async def routings(self, org_id: str, conversation_id: str) -> list[Routing]:
+        """See `ConversationStore.routings`."""
+        query = (
+            select(runs.c.routing).where(runs.c.org_id == org_id, runs.c.conversation_id == conversation_id).distinct()
+        )
+        async with self._database.connect() as connection:
+            return [decode_routing(text) for text in await connection.scalars(query)]
 
     async def history(self, run: Run, limit: int) -> list[Message]:
         """See `ConversationStore.history`."""

@@ -9,6 +9,8 @@ from typing import Any, Final
 import orjson
 
 from orchestrator.domain import events as ev
+from orchestrator.domain.chat import CacheHit
+from orchestrator.domain.routing import CacheMode
 from orchestrator.domain.run import Failure, ToolCallSummary
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,6 +57,8 @@ def decode_payload(kind: str, text: str) -> ev.Payload:
     fields: dict[str, Any] = orjson.loads(text)
     if kind == "run_failed":
         return ev.RunFailed(Failure(**fields["failure"]), fields["answer"])
+    if kind == "usage_reported" and (hit := fields.get("cache_hit")):
+        fields["cache_hit"] = CacheHit(CacheMode(hit["mode"]), hit["age_ms"], hit["similarity_ppm"])
     return _TYPES[kind](**fields)
 
 

@@ -59,6 +59,7 @@ runs = Table(
     Column("input_tokens", BigInteger, nullable=False, server_default="0"),
     Column("output_tokens", BigInteger, nullable=False, server_default="0"),
     Column("cost_micro_usd", BigInteger, nullable=False, server_default="0"),
+    Column("cost_unknown", Integer, nullable=False, server_default="0"),
     Column("model_calls", Integer, nullable=False, server_default="0"),
     Column("tool_call_count", Integer, nullable=False, server_default="0"),
     Column("tool_calls", Text, nullable=False, server_default="[]"),

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from orchestrator.adapters.tool_vectors import ToolVectors
 from orchestrator.domain.chat import ChatCompleted, ChatMessage, ChatRequest, ChatRole, ChatStarted, ChatText
-from orchestrator.domain.events import UsageReported
+from orchestrator.domain.events import UsageReported, usage_reported
 from orchestrator.domain.extract_code import forbids_running, other_language_wanted, without_code
 from orchestrator.domain.json_arguments import json_object_in
 from orchestrator.domain.known_arguments import EXECUTE_CODE, FoundArguments, Setting, known_arguments, why_none
@@ -133,7 +133,6 @@ class SimilarityToolStrategy:
             model=request.model,
             messages=(ChatMessage(ChatRole.USER, self._prompts.render(prompt)),),
             response_json_schema=schema,
-            temperature=0.0,
             max_output_tokens=MOST_ARGUMENT_TOKENS,
             request_id=request.request_id,
             conversation_id=request.conversation_id,
@@ -141,15 +140,15 @@ class SimilarityToolStrategy:
         )
         parts: list[str] = []
         usage: list[UsageReported] = []
-        model = request.model
+        started = ChatStarted(request.model, demonstration=False)
         async with aclosing(self._models.stream(chat, request.timeout_s)) as events:
             async for event in events:
                 if isinstance(event, ChatText):
                     parts.append(event.text)
                 elif isinstance(event, ChatStarted):
-                    model = event.model
+                    started = event
                 elif isinstance(event, ChatCompleted):
-                    usage.append(UsageReported(model, event.input_tokens, event.output_tokens, event.cost_micro_usd))
+                    usage.append(usage_reported(started, event))
         arguments = json_object_in("".join(parts)) if parts else None
         return Plan((PlannedCall(tool.name, arguments),) if arguments else (), usage=tuple(usage))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from orchestrator.domain.routing import DEFAULT_ROUTING, Routing
+from orchestrator.domain.routing import DEFAULT_ROUTING, CacheMode, Routing
 
 
 class ChatRole(StrEnum):
@@ -59,16 +59,15 @@ class ChatRequest:
     """A chat to complete.
 
     `model` is `provider/model`, or empty to let the router choose. `response_json_schema` makes the answer follow a
-    schema; empty for free text. `temperature` None and `max_output_tokens` 0 mean the model's defaults.
-    `conversation_id` names the conversation in the router's budgets, and keeps it with the model that knows it.
-    `routing` is what the run's caller asked for.
+    schema; empty for free text. `max_output_tokens` 0 means the model's default. `conversation_id` names the
+    conversation in the router's budgets, and keeps it with the model that knows it. `routing` is what the run's caller
+    asked for. There is no temperature: some models refuse it, and a request that set one would rule them out.
     """
 
     model: str
     messages: tuple[ChatMessage, ...]
     tools: tuple[ToolOffer, ...] = ()
     response_json_schema: str = ""
-    temperature: float | None = None
     max_output_tokens: int = 0
     request_id: str = ""
     conversation_id: str = ""
@@ -76,11 +75,24 @@ class ChatRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheHit:
+    """An answer that came from the cache: how it was found, its age, and how similar its request was, in millionths."""
+
+    mode: CacheMode
+    age_ms: int
+    similarity_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChatStarted:
-    """The model that answers is known: `provider/model`; `demonstration` marks one that ships with Nexus."""
+    """The model that answers is known: `provider/model`; `demonstration` marks one that ships with Nexus.
+
+    `cache_hit` is set when the answer comes from the cache.
+    """
 
     model: str
     demonstration: bool
+    cache_hit: CacheHit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +114,16 @@ class ChatToolCallPart:
 
 @dataclass(frozen=True, slots=True)
 class ChatCompleted:
-    """The end of the stream; a stream without it was cut. Money in millionths of a US dollar."""
+    """The end of the stream; a stream without it was cut. Money in millionths of a US dollar.
+
+    `cost_unknown` says that an attempt was made at a model whose price nobody knows.
+    """
 
     finish_reason: FinishReason
     input_tokens: int
     output_tokens: int
     cost_micro_usd: int
+    cost_unknown: bool = False
 
 
 ChatEvent = ChatStarted | ChatText | ChatToolCallPart | ChatCompleted

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.domain.chat import CacheHit, ChatCompleted, ChatStarted
 from orchestrator.domain.run import Failure, RunStatus, Usage
 
 
@@ -63,12 +64,17 @@ class ToolCallFinished:
 
 @dataclass(frozen=True, slots=True)
 class UsageReported:
-    """A model call was paid for."""
+    """A model call was paid for, or answered from the cache.
+
+    `cost_unknown` says that nobody knows the whole of its cost; what is known of it is in `cost_micro_usd`.
+    """
 
     model: str
     input_tokens: int
     output_tokens: int
     cost_micro_usd: int
+    cost_unknown: bool = False
+    cache_hit: CacheHit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +140,31 @@ def final_status(ending: Ending) -> RunStatus:
     return RunStatus.FAILED if isinstance(ending, RunFailed) else RunStatus.CANCELLED
 
 
+def usage_reported(started: ChatStarted, completed: ChatCompleted) -> UsageReported:
+    """Return the event of a model call that ended."""
+    return UsageReported(
+        started.model,
+        completed.input_tokens,
+        completed.output_tokens,
+        completed.cost_micro_usd,
+        completed.cost_unknown,
+        started.cache_hit,
+    )
+
+
 def usage_of(payloads: Iterable[Payload]) -> Usage:
     """Return what the events add to a run's usage."""
     total = Usage()
     for payload in payloads:
         if isinstance(payload, UsageReported):
             total = total.plus(
-                Usage(payload.input_tokens, payload.output_tokens, payload.cost_micro_usd, model_calls=1)
+                Usage(
+                    payload.input_tokens,
+                    payload.output_tokens,
+                    payload.cost_micro_usd,
+                    model_calls=1,
+                    cost_unknown=int(payload.cost_unknown),
+                )
             )
         elif isinstance(payload, ToolCallFinished):
             total = total.plus(Usage(tool_calls=1))

@@ -36,13 +36,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a run used so far; money in millionths of a US dollar."""
+    """What a run used so far; money in millionths of a US dollar.
+
+    `cost_unknown` counts the model calls of which nobody knows the whole cost.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cost_micro_usd: int = 0
     model_calls: int = 0
     tool_calls: int = 0
+    cost_unknown: int = 0
 
     def plus(self, other: Usage) -> Usage:
         """Return the sum of both."""
@@ -52,6 +56,7 @@ class Usage:
             self.cost_micro_usd + other.cost_micro_usd,
             self.model_calls + other.model_calls,
             self.tool_calls + other.tool_calls,
+            self.cost_unknown + other.cost_unknown,
         )
 
 

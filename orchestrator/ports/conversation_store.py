@@ -6,6 +6,7 @@ from typing import Protocol
 
 from orchestrator.domain.conversation import Conversation, Message, NewConversation
 from orchestrator.domain.pages import Page, PageRequest
+from orchestrator.domain.routing import Routing
 from orchestrator.domain.run import Run
 
 
@@ -37,6 +38,10 @@ class ConversationStore(Protocol):
 
         A question stands before its answer, runs in the order in which they were asked.
         """
+        ...
+
+    async def routings(self, org_id: str, conversation_id: str) -> list[Routing]:
+        """Return how the runs of a conversation are routed: each way once, in no order."""
         ...
 
     async def history(self, run: Run, limit: int) -> list[Message]:

@@ -40,6 +40,10 @@ _CACHE_MODES: Final[Mapping[int, CacheMode]] = {
     router_pb2.CACHE_MODE_EXACT: CacheMode.EXACT,
     router_pb2.CACHE_MODE_SEMANTIC: CacheMode.SEMANTIC,
 }
+_CACHE_MODE_VALUES: Final[Mapping[CacheMode, router_pb2.CacheMode.ValueType]] = {
+    CacheMode.EXACT: router_pb2.CACHE_MODE_EXACT,
+    CacheMode.SEMANTIC: router_pb2.CACHE_MODE_SEMANTIC,
+}
 
 
 def question_of(request: pb.QueryAgentRequest) -> Question:
@@ -149,9 +153,7 @@ def _set_progress(proto: pb.RunEvent, payload: ev.Progress) -> None:
             finished.summary = payload.summary
             finished.duration.FromMilliseconds(payload.duration_ms)
         case ev.UsageReported():
-            usage = proto.usage_reported
-            usage.model, usage.cost_micro_usd = payload.model, payload.cost_micro_usd
-            usage.input_tokens, usage.output_tokens = payload.input_tokens, payload.output_tokens
+            proto.usage_reported.CopyFrom(_usage_reported(payload))
         case ev.Warned():
             proto.warning.code, proto.warning.message = payload.code, payload.message
 
@@ -163,7 +165,22 @@ def _usage(usage: Usage) -> pb.RunUsage:
         cost_micro_usd=usage.cost_micro_usd,
         model_calls=usage.model_calls,
         tool_calls=usage.tool_calls,
+        cost_unknown=usage.cost_unknown,
     )
+
+
+def _usage_reported(reported: ev.UsageReported) -> pb.UsageReported:
+    proto = pb.UsageReported(
+        model=reported.model,
+        input_tokens=reported.input_tokens,
+        output_tokens=reported.output_tokens,
+        cost_micro_usd=reported.cost_micro_usd,
+        cost_unknown=reported.cost_unknown,
+    )
+    if (hit := reported.cache_hit) is not None:
+        proto.cache_hit.mode, proto.cache_hit.similarity_ppm = _CACHE_MODE_VALUES[hit.mode], hit.similarity_ppm
+        proto.cache_hit.age.FromMilliseconds(hit.age_ms)
+    return proto
 
 
 def _summary(call: ToolCallSummary) -> pb.ToolCallSummary:

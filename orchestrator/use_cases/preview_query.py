@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.domain.agent_config import limits_within
+from orchestrator.domain.carried_routing import with_history
 from orchestrator.domain.chat import ChatRequest
 from orchestrator.domain.conversation import Message
 from orchestrator.domain.errors import FailureReason, RunFailure
@@ -66,14 +67,13 @@ class PreviewQuery:
         """Return the first call; after a refusal the one that is tried then, None when there is none.
 
         Raises:
-            InvalidInput: MODEL_UNKNOWN, CONTEXT_TOO_LONG.
+            InvalidInput: MODEL_UNKNOWN, CONTEXT_TOO_LONG, RESIDENCY_CONFLICT.
             PreconditionFailed: NO_CHAT_MODEL.
             NotFound: CONVERSATION_NOT_FOUND.
             UpstreamDown: when another service or the storage does not answer.
         """
-        work = await self._work(principal, question)
         try:
-            return await self._preview(work, refused_reason)
+            return await self._preview(await self._work(principal, question), refused_reason)
         except RunFailure as failed:
             kind = PreconditionFailed if failed.failure.reason == FailureReason.NO_CHAT_MODEL else InvalidInput
             raise kind(failed.failure.reason, failed.failure.message) from failed
@@ -105,9 +105,13 @@ class PreviewQuery:
             routing=question.routing,
         )
         history = await self._history(principal, question.conversation_id)
+        earlier = await self._conversations.routings(principal.org_id, question.conversation_id)
+        routing = with_history(question.routing, earlier)
         # Nothing is recorded: nobody opens the log.
         events = RecordEvents(self._runs, self._clock, run)
-        return RunWork(run, events, config, history, self._clock.monotonic() + run.limits.timeout_s, self._clock)
+        return RunWork(
+            run, events, config, history, routing, self._clock.monotonic() + run.limits.timeout_s, self._clock
+        )
 
     async def _history(self, principal: Principal, conversation_id: str) -> tuple[Message, ...]:
         if not conversation_id:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from orchestrator.domain.chat import ChatCompleted, ChatRequest, ChatStarted, ChatText
-from orchestrator.domain.events import UsageReported
+from orchestrator.domain.events import usage_reported
 from orchestrator.domain.turn_assembly import CallAssembly, StreamedTurn
 from orchestrator.ports.model_client import ModelClient
 from orchestrator.use_cases.run_work import RunWork
@@ -42,8 +42,5 @@ class StreamChat:
                         calls.add(event)
         if started is None or completed is None:
             raise UpstreamDown("STREAM_CUT", "The provider router ended the answer before it was complete. Ask again.")
-        work.events.note(
-            UsageReported(started.model, completed.input_tokens, completed.output_tokens, completed.cost_micro_usd),
-            urgent=False,
-        )
+        work.events.note(usage_reported(started, completed), urgent=False)
         return StreamedTurn(started, completed, calls)

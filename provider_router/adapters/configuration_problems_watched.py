@@ -18,6 +18,6 @@ class WatchedProblems:
         self._rules = rules
         self._limits = limits
 
-    def of(self, org_id: str) -> Sequence[ConfigurationProblem]:
+    def of(self, org_id: str, *, of_all: bool) -> Sequence[ConfigurationProblem]:
         """See `ConfigurationProblems.of`."""
-        return (*self._registry.problems(), *self._rules.problems(org_id), *self._limits.problems())
+        return (*self._registry.problems(), *self._rules.problems(org_id, of_all=of_all), *self._limits.problems())

@@ -45,10 +45,12 @@ class YamlRuleBook:
         rules = self._files.current().value
         return rules.organisations.get(org_id, rules.platform)
 
-    def problems(self, org_id: str = "") -> Sequence[ConfigurationProblem]:
+    def problems(self, org_id: str = "", *, of_all: bool = False) -> Sequence[ConfigurationProblem]:
         """See `RuleBook.problems`."""
         own = f"{_FOLDER}{org_id}.yaml"
         found = self._files.current().problems
+        if of_all:
+            return found
         of_others = [each for each in found if each.file.startswith(_FOLDER) and each.file != own]
         shown = [each for each in found if each not in of_others]
         if of_others:

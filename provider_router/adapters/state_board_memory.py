@@ -13,7 +13,7 @@ from provider_router.domain.contracts.promises import broken_promises
 from provider_router.domain.contracts.service import RegistrySnapshot, Service
 from provider_router.domain.decisions.service_state import FRESH, Measured, Reward, ServiceState, SystemState
 from provider_router.domain.decisions.state_document import system_state
-from provider_router.domain.traffic.rounding import rounded, rounded_load
+from provider_router.domain.traffic.rounding import rounded, rounded_load, without_excused
 from provider_router.ports.rewards import Rewards
 from provider_router.ports.service_registry import ServiceRegistry
 from shared.clock import Clock
@@ -29,10 +29,19 @@ _ORGANISATIONS = 256
 
 @dataclass(frozen=True, slots=True)
 class _Measurements:
-    """What is looked at once a second."""
+    """What is looked at once a second.
+
+    Attributes:
+        exact: All that was measured.
+        rounded: What decisions see of it.
+        told: The promises that `exact` breaks, as it is reported.
+        broken_promises: Those that are broken also without the failures that are excused: they demote.
+        load_ppm: Calls in flight against places.
+    """
 
     exact: Measured
     rounded: Measured
+    told: tuple[str, ...]
     broken_promises: tuple[str, ...]
     load_ppm: int
 
@@ -113,6 +122,7 @@ class MemoryStateBoard:
             load_ppm=seen.load_ppm,
             measured=seen.rounded,
             broken_promises=seen.broken_promises,
+            keys_refused=condition.keys_refused,
         )
 
     def _measure(self, snapshot: RegistrySnapshot, now: float) -> None:
@@ -126,11 +136,7 @@ class MemoryStateBoard:
             if seen is not None and seen.exact is measured and seen.load_ppm == load:
                 self._measurements[name] = seen
                 continue
-            was_broken = earlier[name].broken_promises if name in earlier else ()
-            broken = broken_promises(service.contract.guarantees, measured, was_broken)
-            if broken != was_broken:
-                _report(service, measured, was_broken, broken)
-            self._measurements[name] = _Measurements(measured, rounded(measured), broken, load)
+            self._measurements[name] = _measurements(service, measured, load, earlier.get(name))
 
     def _seen(
         self, org_id: str, snapshot: RegistrySnapshot, rewards: Mapping[str, Mapping[str, Reward]], now: float
@@ -162,6 +168,20 @@ class MemoryStateBoard:
         if measured is None or measured.contract.guarantees == promised:
             return state
         return replace(state, broken_promises=broken_promises(promised, state.measured))
+
+
+def _measurements(service: Service, measured: Measured, load_ppm: int, before: _Measurements | None) -> _Measurements:
+    """What `measured` comes to, after `before`. Reports promises that were broken or are kept again."""
+    promised = service.contract.guarantees
+    was_told = before.told if before else ()
+    told = broken_promises(promised, measured, was_told)
+    if told != was_told:
+        _report(service, measured, was_told, told)
+    # When an outage is excused, nothing is left of what it broke: the rest is judged as if it had not been.
+    is_excused = before is not None and measured.excused > before.exact.excused
+    was_held = before.broken_promises if before and not is_excused else ()
+    held = broken_promises(promised, without_excused(measured), was_held)
+    return _Measurements(measured, rounded(measured), told, held, load_ppm)
 
 
 def _report(service: Service, measured: Measured, before: tuple[str, ...], after: tuple[str, ...]) -> None:

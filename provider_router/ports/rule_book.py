@@ -19,9 +19,9 @@ class RuleBook(Protocol):
         """
         ...
 
-    def problems(self, org_id: str = "") -> Sequence[ConfigurationProblem]:
+    def problems(self, org_id: str = "", *, of_all: bool = False) -> Sequence[ConfigurationProblem]:
         """The files of rules that are not in force as they are now.
 
-        Of files of other organisations than `org_id` it says no more than that there is a wrong one.
+        Of files of other organisations than `org_id` it says no more than that there is a wrong one, unless `of_all`.
         """
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from protos.gen.nexus.router.v1 import contract_pb2 as pb
-from provider_router.domain.contracts.contract_checks import Path, field_text
+from provider_router.domain.contracts.field_names import Path, field_text
 from provider_router.domain.errors import Reason, failure
 from shared.errors import FieldViolation, NexusError
 

@@ -24,6 +24,9 @@ from provider_router.use_cases.list_models import ListModels
 from provider_router.use_cases.list_providers import ListProviders
 from shared.auth.context import current_principal
 
+# Whose the installation is; roles give it nobody but the owner (config/policies/roles.yaml).
+_READ_ALL_FILES = "configuration.read"
+
 
 @dataclass(frozen=True, slots=True)
 class RouterUseCases:
@@ -85,7 +88,8 @@ class RouterServicer(router_pb2_grpc.RouterServiceServicer):
         self, request: router_pb2.ListProvidersRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> router_pb2.ListProvidersResponse:
         """Lists the providers and how they are."""
-        report = self._use_cases.list_providers(current_principal().org_id)
+        principal = current_principal()
+        report = self._use_cases.list_providers(principal.org_id, of_all=principal.may(_READ_ALL_FILES))
         return router_pb2.ListProvidersResponse(
             providers=map(provider, report.providers),
             config_version=report.config_version,

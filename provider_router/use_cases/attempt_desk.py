@@ -33,7 +33,7 @@ from shared.ids import IdSource
 
 _UNAVAILABLE = {
     Reason.PROVIDER_NOT_CONFIGURED: "needs a key that is not there",
-    Reason.PROVIDER_REFUSED_KEY: "refused every key that it has; check the environment variables of its keys",
+    Reason.PROVIDER_REFUSED_KEY: "refused every key that it has",
     Reason.CIRCUIT_OPEN: "failed too often and is given no calls for a while",
     Reason.PROVIDER_RATE_LIMITED: "is limiting the rate; try again later",
     Reason.DEPLOYMENTS_BUSY: "has as many calls as it takes at once",
@@ -287,6 +287,8 @@ def _unavailable(service: Service, unavailable: Unavailable) -> NexusError:
     provider, said = service.provider, _UNAVAILABLE.get(unavailable.reason, "cannot be called now")
     if unavailable.reason is Reason.PROVIDER_NOT_CONFIGURED:
         said = f"{said}: set {provider.key_source}"
+    if unavailable.reason is Reason.PROVIDER_REFUSED_KEY:
+        said = f"{said}: check {provider.key_source}"
     cause = {"cause": unavailable.cause} if unavailable.cause else {}
     return failure(
         unavailable.reason,

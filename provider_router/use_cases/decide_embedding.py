@@ -53,14 +53,14 @@ class DecideEmbedding:
         """The id of the decision that `service` may embed `texts`.
 
         Raises:
-            PreconditionFailed: PROVIDER_NOT_CONFIGURED, NO_ROUTE, when the rules or its clearance forbid it.
+            PreconditionFailed: PROVIDER_NOT_CONFIGURED, PROVIDER_REFUSED_KEY, NO_ROUTE, when the rules or its clearance
+                forbid it.
             InvalidInput: CONTEXT_TOO_LONG, for the longest text.
             QuotaExceeded: BUDGET_EXHAUSTED.
             UpstreamDown: The log cannot be written, or budgets cannot be read.
         """
         world = self._see_world(caller.org_id)
         budgets = await self._ledger.budgets(caller, "")
-        budget = min(budgets, key=lambda each: each.left_micro_usd, default=None)
         request = RouteRequest(
             caller=caller,
             operation=Operation.EMBED,
@@ -70,11 +70,11 @@ class DecideEmbedding:
             payload_bytes=sum(len(text.encode("utf-8", "surrogatepass")) for text in texts),
             data_class=world.rules.default_data_class if handling.data_class is None else handling.data_class,
             residency=handling.residency,
-            budget_left_micro_usd=budget.left_micro_usd if budget else None,
+            budget_left_micro_usd=min((each.left_micro_usd for each in budgets), default=None),
         )
         decision = self._engine.decide(world, request, self._clock.now())
         decision_id = self._new_id()
         await self._log.append(decision_id, decision, world)
         if not decision.choice:
-            raise no_route(decision, world, budget, decision_id)
+            raise no_route(decision, world, budgets, decision_id)
         return decision_id

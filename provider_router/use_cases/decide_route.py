@@ -22,7 +22,7 @@ class DecideRoute:
 
         Raises:
             InvalidInput: INVALID_MESSAGES, TIER_UNKNOWN, MODEL_UNKNOWN, UNSUPPORTED_CAPABILITY, CONTEXT_TOO_LONG.
-            PreconditionFailed: NO_MODEL_CONFIGURED, PROVIDER_NOT_CONFIGURED, NO_ROUTE.
+            PreconditionFailed: NO_MODEL_CONFIGURED, PROVIDER_NOT_CONFIGURED, PROVIDER_REFUSED_KEY, NO_ROUTE.
             QuotaExceeded: BUDGET_EXHAUSTED, when nothing is left that could pay for any service.
             UpstreamDown: The log cannot be written, or budgets cannot be read.
         """

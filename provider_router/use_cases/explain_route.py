@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from provider_router.domain.calls.chat_call import ChatCall
@@ -23,16 +24,16 @@ class Explained:
     Attributes:
         decision: The decision; its choice is empty when no service can be chosen.
         world: That it was made in.
-        budget: The tightest budget of the caller; None without one.
+        budgets: Of the caller.
     """
 
     decision: Decision
     world: World
-    budget: BudgetStatus | None
+    budgets: Sequence[BudgetStatus]
 
     def refusal(self, decision_id: str = "") -> NexusError:
         """The error of a decision without a choice, for the caller to raise; `decision_id` is that of its record."""
-        return no_route(self.decision, self.world, self.budget, decision_id)
+        return no_route(self.decision, self.world, self.budgets, decision_id)
 
 
 class ExplainRoute:
@@ -55,4 +56,4 @@ class ExplainRoute:
         world = self._see_world(call.caller.org_id)
         features = await self._read_features(call, world)
         decision = self._engine.decide(world, features.request, self._clock.now())
-        return Explained(decision, world, features.budget)
+        return Explained(decision, world, features.budgets)

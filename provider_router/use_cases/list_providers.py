@@ -6,8 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from provider_router.domain.configuration.troubles import Troubles
-from provider_router.domain.traffic.deployment_status import DeploymentStatus
-from provider_router.domain.traffic.provider_health import ProviderReport, state_of
+from provider_router.domain.traffic.provider_health import ProviderReport, by_provider, state_of
 from provider_router.ports.deployments import Deployments
 from provider_router.ports.service_registry import ServiceRegistry
 from provider_router.use_cases.find_troubles import FindTroubles
@@ -30,17 +29,16 @@ class ListProviders:
         self._troubles = troubles
         self._deployments = deployments
 
-    def __call__(self, org_id: str) -> ProvidersReport:
-        """The report; models are those that `org_id` may use."""
+    def __call__(self, org_id: str, *, of_all: bool = False) -> ProvidersReport:
+        """The report; models are those that `org_id` may use. `of_all` is for who may read all organisations' files."""
         snapshot = self._registry.current(org_id)
-        statuses: defaultdict[str, list[DeploymentStatus]] = defaultdict(list)
-        for status in self._deployments.statuses(snapshot):
-            statuses[status.service.partition("/")[0]].append(status)
+        statuses = by_provider(self._deployments.statuses(snapshot))
         names: defaultdict[str, list[str]] = defaultdict(list)
         for name, service in snapshot.services.items():
             names[service.provider.name].append(name)
         reports = [
-            ProviderReport(provider, state_of(statuses[name]), tuple(names[name]), tuple(statuses[name]))
+            ProviderReport(provider, state_of(seen), tuple(names[name]), tuple(seen))
             for name, provider in snapshot.providers.items()
+            for seen in (statuses.get(name, ()),)
         ]
-        return ProvidersReport(tuple(reports), snapshot.config_version, self._troubles(org_id))
+        return ProvidersReport(tuple(reports), snapshot.config_version, self._troubles(org_id, of_all=of_all))

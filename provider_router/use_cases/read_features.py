@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -31,11 +32,11 @@ class Features:
 
     Attributes:
         request: The features.
-        budget: The tightest budget of the caller; None without one.
+        budgets: Of the caller.
     """
 
     request: RouteRequest
-    budget: BudgetStatus | None
+    budgets: Sequence[BudgetStatus]
 
 
 class ReadFeatures:
@@ -61,7 +62,6 @@ class ReadFeatures:
         matters = not asked.model or _reads_estimates(world.rules)
         estimate = await self._estimator.estimate(chat) if matters else _NOT_ESTIMATED
         budgets = await self._ledger.budgets(caller, options.conversation_id)
-        budget = min(budgets, key=lambda each: each.left_micro_usd, default=None)
         conversation = options.conversation_id
         request = RouteRequest(
             caller=caller,
@@ -80,12 +80,12 @@ class ReadFeatures:
             residency=options.residency,
             traits=options.traits,
             max_cost_micro_usd=options.max_cost_micro_usd,
-            budget_left_micro_usd=budget.left_micro_usd if budget else None,
+            budget_left_micro_usd=min((each.left_micro_usd for each in budgets), default=None),
             deadline_ms=options.timeout_ms,
             affinity=self._affinity.last(caller.org_id, conversation) if conversation else "",
             estimate=estimate,
         )
-        return Features(request, budget)
+        return Features(request, budgets)
 
     def _input_tokens(self, call: ChatCall, asked: AskedModel, registry: RegistrySnapshot) -> int:
         """Tokens of the prompt as the likeliest service counts them; each attempt counts again for its own service."""

@@ -160,7 +160,7 @@ def _check_known(queries: Sequence[ImportedQuery], registry: RegistrySnapshot) -
         listed = ", ".join(unknown[:5])
         raise failure(
             Reason.MODEL_UNKNOWN,
-            f"{len(unknown)} models of the table are not configured: {listed}. Register a contract for each.",
+            f"The table has models that are not configured ({len(unknown)}): {listed}. Register a contract for each.",
             metadata={"model": unknown[0]},
         )
 

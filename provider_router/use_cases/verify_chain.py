@@ -13,6 +13,8 @@ from provider_router.use_cases.long_work import LongWork, Slices
 from provider_router.use_cases.verify_record import VerifyRecord
 
 _PAGE = 200
+_BEFORE_ALL = -(2**63)
+"""Before every sequence that can be stored: a record may stand where none ever stood."""
 
 
 class VerifyChain:
@@ -69,11 +71,13 @@ class _Walk:
     async def steps(self) -> AsyncGenerator[int, None]:
         """Verifies page by page; yields the number of records that hold."""
         await self._begin()
+        after = _BEFORE_ALL
         while self._broken is None:
-            page = await self._log.following(self._org_id, after_sequence=self._head.sequence, limit=_PAGE)
+            page = await self._log.following(self._org_id, after_sequence=after, limit=_PAGE)
             if not page:
                 return
             await self._take(page)
+            after = self._head.sequence
             yield self._verified
 
     def result(self) -> ChainVerification:
@@ -114,7 +118,9 @@ class _Walk:
     def _problem(self, record: DecisionRecord) -> str:
         """Why `record` does not follow on the one before it; empty when it does."""
         expected = self._head.sequence + 1
-        if record.sequence != expected:
+        if record.sequence < expected:
+            return f"it stands before the place where the stored chain begins, {expected}: one of the two was changed"
+        if record.sequence > expected:
             missing = f"{expected} to {record.sequence - 1}" if record.sequence - 1 > expected else str(expected)
             return f"what stands before it, {missing}, is missing"
         if record.previous_hash != self._head.record_hash:

@@ -133,8 +133,8 @@ def _decoded(checks: _Checks, record: DecisionRecord) -> Decision:
 
 def _read(checks: _Checks, check: Check, digest: str, document: bytes | None, decode: Callable[[bytes], Part]) -> Part:
     if document is None or digest_of(document) != digest:
-        checks.fail(check, f"the stored {_DOCUMENTS[check]} is missing or damaged")
+        checks.fail(check, f"the stored document of the {_DOCUMENTS[check]} is missing or damaged")
     try:
         return decode(document)
     except NotCanonical as error:
-        checks.fail(check, f"the stored {_DOCUMENTS[check]} cannot be read: {error}")
+        checks.fail(check, f"the stored document of the {_DOCUMENTS[check]} cannot be read: {error}")

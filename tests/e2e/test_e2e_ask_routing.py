@@ -100,12 +100,16 @@ def test_a_question_goes_where_its_options_let_it(
 
 
 def test_a_cached_answer_will_do_where_that_is_said(routed: RoutedMesh) -> None:
-    costs = []
+    costs, hits = [], []
     for option in ("--cache", "--cache", "--no-cache"):
         events, _, _ = asked(routed.mesh, "--model", LARGE, option)
-        costs.append(sum(int(e["usage_reported"].get("cost_micro_usd", 0)) for e in events if "usage_reported" in e))
+        (reported,) = (event["usage_reported"] for event in events if "usage_reported" in event)
+        costs.append(int(reported.get("cost_micro_usd", 0)))
+        hits.append(reported.get("cache_hit", {}).get("mode"))
     assert costs[0] > 0
     assert costs[1:] == [0, costs[0]]
+    assert hits == [None, "CACHE_MODE_EXACT", None]
+    assert "from the cache, " in routed.mesh.cli("ask", HELLO, "--model", LARGE, "--cache").stderr
 
 
 def test_where_no_model_may_answer_each_is_named_with_what_excluded_it(routed: RoutedMesh) -> None:

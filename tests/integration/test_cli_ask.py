@@ -107,6 +107,35 @@ def test_the_answer_is_on_standard_output_and_all_else_on_standard_error(mesh, a
     assert query.request_id
 
 
+def cached(seconds, similarity_ppm=1_000_000):
+    hit = router_pb2.CacheHit(mode=router_pb2.CACHE_MODE_EXACT, similarity_ppm=similarity_ppm)
+    hit.age.FromSeconds(seconds)
+    return {"cache_hit": hit}
+
+
+FREE = {"cost_micro_usd": 0}
+UNKNOWN = {"cost_micro_usd": 0, "cost_unknown": True}
+
+
+@pytest.mark.parametrize(
+    ("calls", "told"),
+    [
+        ([cached(12)], "5 + 3 tokens · from the cache, 12 s old · run"),
+        ([cached(400, 971_234)], "5 + 3 tokens · from the cache, 6 min old, 97 % similar · run"),
+        ([cached(8000), FREE, cached(300_000)], "15 + 9 tokens · 2 of 3 answers from the cache, 3 d old · run"),
+        ([UNKNOWN], "5 + 3 tokens · cost unknown · run"),
+        ([UNKNOWN, {"cost_micro_usd": 7}], "10 + 6 tokens · $0.000007 + 1 unknown · run"),
+        ([{"cost_micro_usd": 7, "cost_unknown": True}], "5 + 3 tokens · $0.000007 + 1 unknown · run"),
+        ([FREE], "5 + 3 tokens · run"),
+    ],
+)
+def test_the_last_line_says_what_came_from_the_cache_and_what_has_no_price(mesh, ask, calls, told):
+    used = {"model": "a/b", "input_tokens": 5, "output_tokens": 3}
+    reports = [{"usage_reported": agent_pb2.UsageReported(**used, **call)} for call in calls]
+    mesh.answers["StreamQuery"] = started(numbered(STARTED, *reports, FINISHED))
+    assert told in ask("?").stderr
+
+
 def test_options_on_routing_go_along_and_come_back_as_advice(mesh, ask):
     failure = agent_pb2.RunFailure(reason="NO_ROUTE", message="No model can take this request.")
     mesh.answers["StreamQuery"] = started(numbered(STARTED, {"run_failed": agent_pb2.RunFailed(failure=failure)}))

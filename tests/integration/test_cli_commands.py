@@ -93,6 +93,13 @@ def test_a_run_is_shown_with_its_failure_and_its_tool_calls(mesh, nexus):
     assert printed(nexus("runs", "show", "run-1", "--json"))["run"]["failure"]["reason"] == "MODEL_DOWN"
 
 
+def test_a_run_whose_cost_nobody_knows_is_shown_as_such(mesh, nexus):
+    usage = agent_pb2.RunUsage(input_tokens=5, output_tokens=3, model_calls=1, cost_unknown=1)
+    mesh.answers["GetRun"] = lambda _: agent_pb2.GetRunResponse(run=agent_pb2.Run(run_id="run-1", usage=usage))
+    assert "1 model call, 0 tool calls, cost unknown" in nexus("runs", "show", "run-1").stdout
+    assert printed(nexus("runs", "show", "run-1", "--json"))["run"]["usage"]["cost_unknown"] == 1
+
+
 def test_the_events_of_a_run_that_goes_on_are_shown_without_waiting_for_its_end(mesh, nexus):
     run = agent_pb2.Run(run_id="run-1", status=agent_pb2.RUN_STATUS_RUNNING, last_sequence=2)
     mesh.answers["GetRun"] = lambda _: agent_pb2.GetRunResponse(run=run)
@@ -187,14 +194,18 @@ def test_deployments_are_listed_with_what_was_measured(mesh, nexus):
     shown = nexus("providers", "list").stdout
     words = ("acme/big", "east", "half open paused ", "99.99 % of 400", "120 / 340 ms", "77", "1/2")
     assert [word for word in words if word not in shown] == []
-    assert "first_token_p95_ms PROVIDER_TIMEOUT" in shown
+    assert "breaks its promise of first token, 95 %; PROVIDER_TIMEOUT" in shown
     listed = printed(nexus("providers", "list", "--json"))["providers"][0]["deployments"][0]
     assert (listed["breaker"], listed["usable_keys"]) == ("BREAKER_STATE_HALF_OPEN", 1)
 
 
 def test_every_place_of_a_provider_is_listed_and_which_answers_again(mesh, nexus):
     status = router_pb2.DeploymentStatus(
-        model="acme/big", deployment="east", last_error_reason="PROVIDER_UNREACHABLE", seems_back=True
+        model="acme/big",
+        deployment="east",
+        last_error_reason="PROVIDER_UNREACHABLE",
+        seems_back=True,
+        broken_promises=["availability_ppm"],
     )
     provider = router_pb2.Provider(
         name="acme",
@@ -211,7 +222,9 @@ def test_every_place_of_a_provider_is_listed_and_which_answers_again(mesh, nexus
     shown = " ".join(nexus("providers", "list").stdout.split())
     assert "east https://east.test" in shown
     assert "west https://west.test" in shown
-    assert "PROVIDER_UNREACHABLE, answers again (probe), the next call tries it" in shown
+    assert (
+        "breaks its promise of availability; PROVIDER_UNREACHABLE, answers again (probe), calls may go there" in shown
+    )
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -281,6 +294,38 @@ def test_a_setting_is_changed_by_a_mask_of_one_path_with_the_etag_that_was_read(
 def test_a_setting_that_is_wrong_is_refused_before_anybody_is_asked(mesh, nexus):
     error = refused(nexus("settings", "set", "agent.max_steps", "many", "--json"), 2)
     assert (error["reason"], mesh.calls) == ("VALUE_INVALID", [])
+
+
+@pytest.fixture
+def settable(mesh):
+    models = [router_pb2.Model(name="acme/big", chat=True), router_pb2.Model(name="acme/embed", embeddings=True)]
+    mesh.answers |= {
+        "GetConfig": lambda _: settings_pb2.GetConfigResponse(),
+        "UpdateConfig": lambda request: settings_pb2.UpdateConfigResponse(config=request.config),
+        "ListModels": lambda _: router_pb2.ListModelsResponse(models=models),
+    }
+    return mesh
+
+
+@pytest.mark.parametrize("model", ["nope/x", "acme/embed"])
+def test_a_default_model_that_is_none_is_refused_with_those_there_are(settable, nexus, model):
+    error = refused(nexus("settings", "set", "agent.default_model", model, "--json"), 2)
+    assert error["reason"] == "MODEL_UNKNOWN"
+    assert f"no chat model {model!r}. Configured: acme/big. --force" in error["message"]
+    assert settable.requests("UpdateConfig") == []
+
+
+@pytest.mark.parametrize("words", [("acme/big",), ("",), ("nope/x", "--force")])
+def test_a_default_model_that_there_is_or_none_or_a_forced_one_is_set(settable, nexus, words):
+    assert nexus("settings", "set", "agent.default_model", *words).exit_code == 0
+    assert [request.config.agent.default_model for request in settable.requests("UpdateConfig")] == [words[0]]
+
+
+def test_a_default_model_is_set_also_while_the_router_is_away_and_that_it_was_not_asked_is_told(settable, nexus):
+    settable.answers["ListModels"] = errors.UpstreamDown("UNREACHABLE", "Gone.")
+    set_anyway = nexus("settings", "set", "agent.default_model", "nope/x")
+    assert (set_anyway.exit_code, set_anyway.stdout) == (0, "agent.default_model = nope/x\n")
+    assert "Whether there is a model 'nope/x' could not be asked: Gone." in set_anyway.stderr
 
 
 def test_a_change_that_came_too_late_says_so(mesh, nexus):
@@ -445,7 +490,10 @@ def test_flags_are_shown_without_a_value(command):
 
 
 def test_versions_are_shown(nexus):
-    assert {"nexus", "python", "grpcio"} <= set(printed(nexus("version", "--json")))
+    versions = printed(nexus("version", "--json"))
+    assert {"nexus", "python", "grpcio"} <= set(versions)
+    short = CliRunner().invoke(app, ["--version"])
+    assert (short.exit_code, short.stdout) == (0, f"nexus {versions['nexus']}\n")
 
 
 def test_stopping_what_does_not_run_is_no_error(nexus):

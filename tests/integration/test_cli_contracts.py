@@ -81,7 +81,7 @@ def test_contracts_are_listed_with_promise_and_measurement(mesh, nexus):
     result = nexus("list", "--limit", "2", "--page", "x")
     assert result.exit_code == 0, result.output
     first, second = result.stdout.splitlines()[1:]
-    assert " ".join(first.split()) == "one/m chat public 1.25 10.00 40 97.5 % breaks availability_ppm"
+    assert " ".join(first.split()) == "one/m chat public 1.25 10.00 40 97.5 % breaks its promise of availability"
     assert second.split()[-1] == "suspended"
     assert "--page abc" in result.stderr
     assert mesh.requests("ListContracts") == [pb.ListContractsRequest(page_size=2, page_token="x")]
@@ -156,6 +156,22 @@ def test_a_wrong_file_is_refused_before_anybody_is_asked(mesh, nexus, file, cont
         assert error["reason"] == reason
         assert told in error["message"]
     assert mesh.calls == []
+
+
+def test_what_the_router_refuses_is_told_in_the_words_of_the_file(mesh, nexus, file):
+    found = [
+        errors.FieldViolation("contract.prices[0].rates.input_micro_usd", "must not be below the dearest"),
+        errors.FieldViolation("contract.privacy.clearance", "must be at most internal"),
+    ]
+    refusal = errors.InvalidInput("CONTRACT_INVALID", "contract.prices[0].rates.input_micro_usd: no.", violations=found)
+    mesh.answers |= {"RegisterContract": refusal, "UpdateContract": refusal}
+    for command in ("register", "update"):
+        result = nexus(command, str(file))
+        assert result.exit_code == 2, result.output
+        told = " ".join(result.stderr.split())
+        assert "new.yaml line 4: prices[0].input: must not be below the dearest; " in told
+        assert "privacy.clearance: must be at most internal." in told
+        assert "micro_usd" not in told
 
 
 def test_a_contract_is_removed(mesh, nexus):

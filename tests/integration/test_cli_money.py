@@ -163,3 +163,9 @@ def test_times_are_read(text, time):
 def test_what_is_no_time_is_told(text):
     with pytest.raises(InvalidInput, match="TIME_UNKNOWN"):
         point_in_time(text, NOON)
+
+
+def test_a_decision_without_attempts_is_no_empty_ledger(mesh, nexus):
+    mesh.answers["ListLedgerAttempts"] = lambda _: ledger_pb2.ListLedgerAttemptsResponse()
+    assert "for the decision 'd-1'" in nexus("ledger", "list", "--decision", "d-1").output
+    assert "No attempt was made yet." in nexus("ledger", "list").output

@@ -139,6 +139,18 @@ def test_a_route_is_explained(mesh, nexus, asking):
     assert "\x1b" not in shown.stdout
 
 
+def test_who_stands_behind_the_others_whatever_the_score_says_why(mesh, nexus, asking):
+    weak = candidate("weak/m", -99_950_000_000, -300_000_000, 0)
+    down = candidate("down/m", 400_000_000, 0, 0)
+    down.terms.add(name="risk", value=-1_000_000_800_000_000)
+    candidates = [candidate("one/m", 500_000_000, -20_000_000, 0), weak, down]
+    mesh.answers["ExplainRoute"] = lambda _: pb.ExplainRouteResponse(decision=decision(candidates=candidates))
+    shown = " ".join(nexus("route", "explain", "Hi").stdout.split())
+    assert "down/m: cannot be called at the moment (breaker, pause or load), so behind all that can." in shown
+    assert "weak/m: weaker than the tier wants, so behind those that are not." in shown
+    assert "2 weak/m -100.250" in shown
+
+
 def test_every_option_of_an_explanation_is_asked(mesh, nexus):
     mesh.answers["ExplainRoute"] = lambda _: pb.ExplainRouteResponse(decision=decision())
     options = ["--model", "one/", "--tier", "fast", "--data-class", "restricted", "--residency", "eu"]
@@ -547,6 +559,8 @@ def test_replays_that_cannot_be_asked_for(mesh, nexus, tmp_path):
     assert nexus("route", "replay", "--rules", str(tmp_path / "empty.yaml")).exit_code == 2
     assert nexus("route", "replay", "--table", str(tmp_path / "none.csv")).exit_code == 2
     assert nexus("route", "replay", "--recorded", "0").exit_code == 2
+    assert "CURVE_WITHOUT_TABLE" in nexus("route", "replay", "--curve", "3").stderr
+    assert "REPLAY_WHAT" in nexus("route", "replay", "--table", "answers.csv", "--recorded", "5").stderr
     assert mesh.requests("ReplayDecisions") == []
 
 

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from router_service import Stub, chat, router, unary
+from router_service import Stub, chat, router, served_router, unary
 
+from protos.gen.nexus.router.v1 import decision_pb2, decision_pb2_grpc
 from protos.gen.nexus.router.v1 import router_pb2 as pb
+from shared.errors import NexusError
 from shared.testing.scripted_provider import Reply, Rule, ScriptedProvider, Status
 
 FAST = {"breaker_open_s": 0.3, "breaker_open_cap_s": 0.6}
@@ -71,6 +73,65 @@ async def test_a_provider_dies_under_load_and_comes_back_and_no_caller_sees_it(t
                     await asyncio.sleep(0.2)
                     assert answered["a/m"] > 0
                     ending.set()
+
+
+async def test_traffic_returns_to_a_model_that_promises_availability_and_its_records_hold(tmp_path: Path) -> None:
+    promise = "chat: true, guarantees: {availability: 0.999}"
+    # Both are as fast as each other, by a time that can be measured.
+    reply = Rule(Reply("Hi", chunk_delay_s=0.02))
+    async with ScriptedProvider() as first, ScriptedProvider() as second:
+        file = providers_file(
+            tmp_path,
+            f"  a: {{type: openai_compatible, base_url: '{first.base_url}', models: [",
+            f"      {{name: m, {promise}, quality: {{default: 0.8}}}}]}}",
+            f"  b: {{type: openai_compatible, base_url: '{second.base_url}', models: [",
+            f"      {{name: m, {promise}, quality: {{default: 0.79}}}}]}}",
+        )
+        async with served_router(file, **FAST, probe_s=0.1) as served:
+            stub = Stub(served.channel)
+            first.rule(reply)
+            second.rule(reply)
+            for _ in range(25):
+                assert (await unary(stub, chat("auto"))).model == "a/m"
+            port = int(first.root_url.rpartition(":")[2])
+            await first.__aexit__(None, None, None)
+            assert {(await unary(stub, chat("auto"))).model for _ in range(8)} == {"b/m"}
+            async with ScriptedProvider(port=port) as again:
+                again.rule(reply)
+                back = await until(stub, "a/m@default", lambda s: s.seems_back)
+                # Decisions look at measurements once a second.
+                await asyncio.sleep(1.1)
+                answers = [await unary(stub, chat("auto")) for _ in range(3)]
+            assert [answer.model for answer in answers] == ["a/m"] * 3
+            assert list(back.broken_promises) == ["availability_ppm"]
+            log = decision_pb2_grpc.DecisionServiceStub(served.channel)
+            events = [event async for event in log.VerifyChain(decision_pb2.VerifyChainRequest(), timeout=10)]
+    assert (events[-1].result.valid, events[-1].result.verified) == (True, 36)
+
+
+@pytest.mark.parametrize("model", ["a/m", "auto"])
+async def test_a_refused_key_is_told_by_each_call_and_beside_the_providers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    monkeypatch.setenv("ROUTER_TEST_KEY_BAD", "sk-bad")
+    async with ScriptedProvider(api_key="sk-good") as provider:
+        file = providers_file(
+            tmp_path,
+            f"  a: {{type: openai_compatible, base_url: '{provider.base_url}', models: [{{name: m, chat: true}}],",
+            "      api_key_env: ROUTER_TEST_KEY_BAD}",
+        )
+        async with router(file) as stub:
+            reasons: list[str] = []
+            for _ in range(3):
+                with pytest.raises(NexusError) as refused:
+                    await unary(stub, chat(model))
+                reasons.append(refused.value.reason)
+                assert "ROUTER_TEST_KEY_BAD" in refused.value.message or len(reasons) == 1
+            listed = await stub.ListProviders(pb.ListProvidersRequest(), timeout=5)
+    assert reasons == ["PROVIDER_REFUSED_KEY"] * 3
+    assert [each.reason for each in listed.unusable] == [
+        "It refused its key: the environment variable ROUTER_TEST_KEY_BAD is not right."
+    ]
 
 
 @pytest.fixture

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from router_http import (
@@ -332,3 +337,41 @@ async def test_stopping_closes_every_connection() -> None:
                 await body_of(made, server.call())
             assert caught.value.reason == "PROVIDER_UNREACHABLE"
         await eventually(lambda: all(peer.writer.transport.is_closing() for peer in server.peers))
+
+
+@on_both_loops
+async def test_a_name_that_nobody_answers_for_keeps_no_other_name_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, answered, asked = socket.getaddrinfo, threading.Event(), []
+
+    def getaddrinfo(host: str, port: int, *_: object, **options: object) -> object:
+        if host != "nobody.invalid":
+            return real(host, port, **options)
+        asked.append(host)
+        answered.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "nobody knows")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", _in_thread(getaddrinfo))
+    async with serving(answering(FULL)) as server, client(connect_s=3) as made:
+        calls = [asyncio.create_task(body_of(made, server.call(host="nobody.invalid"))) for _ in range(50)]
+        try:
+            await eventually(lambda: bool(asked))
+            assert await body_of(made, server.call(host="localhost")) == b"abc"
+            # Who leaves takes nothing from the others who wait for the same answer.
+            calls[0].cancel()
+            await asyncio.sleep(0.01)
+        finally:
+            answered.set()
+        found = await asyncio.gather(*calls, return_exceptions=True)
+    assert asked == ["nobody.invalid"]
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert {str(each) for each in found[1:] if "cannot be resolved" in str(each)} == {str(found[1])}
+
+
+def _in_thread(function: Callable[..., object]) -> Callable[..., Awaitable[object]]:
+    """What the loop does, in as many threads as it has on the smallest machine."""
+    pool = ThreadPoolExecutor(4)
+
+    async def called(host: str, port: int, **options: object) -> object:
+        return await asyncio.get_running_loop().run_in_executor(pool, partial(function, host, port, **options))
+
+    return called

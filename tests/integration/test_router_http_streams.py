@@ -334,6 +334,89 @@ async def test_what_a_few_bytes_stand_for_comes_in_pieces() -> None:
 
 
 @on_both_loops
+async def test_others_work_while_a_few_bytes_become_many() -> None:
+    packed = gzip.compress(b"x" * 64 * MIB)
+    answer = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(packed), packed)
+    turns = pieces = 0
+
+    async def work() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with serving(answering(answer)) as server, client() as made:
+        streamed = await made.streamed(server.call())
+        # All of it is there, so that nothing but the making of it may take time.
+        await asyncio.sleep(0.2)
+        working = asyncio.create_task(work())
+        while await streamed.read():
+            pieces += 1
+        working.cancel()
+        streamed.close()
+    assert pieces >= 256
+    assert turns >= pieces - 2
+
+
+@on_both_loops
+async def test_packed_pings_that_never_stop_are_no_progress() -> None:
+    packer = zlib.compressobj(wbits=31)
+    begin = packer.compress(b": ping\n\n") + packer.flush(zlib.Z_FULL_FLUSH)
+    pings = packer.compress(b": ping\n\n" * MIB) + packer.flush(zlib.Z_FULL_FLUSH)
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(HEAD + b"Content-Encoding: gzip\r\n\r\n", begin)
+        while True:
+            await peer.send(pings)
+            await asyncio.sleep(0)
+
+    async with serving(script) as server, client(first_token_s=0.3) as made:
+        began = time.monotonic()
+        streamed = await made.streamed(server.call())
+        with pytest.raises(HttpFault) as caught:
+            await read_at_most(streamed.read, 1000 * MIB)
+        streamed.close()
+    assert caught.value.reason == "PROVIDER_TIMEOUT"
+    assert time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 403 No\r\nContent-Length: 99\r\n\r\n" + b'{"error": {"message": "Your prompt was fl',
+        b"HTTP/1.1 403 No\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nab",
+    ],
+    ids=["cut", "coded"],
+)
+@on_both_loops
+async def test_words_that_are_not_heard_retire_no_key(answer: bytes) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(answer)
+
+    async with serving(script) as server, client() as made:
+        with pytest.raises(NexusError) as caught:
+            await body_of(made, server.call())
+    assert caught.value.reason == "PROVIDER_ERROR"
+
+
+@on_both_loops
+async def test_nobody_waits_long_for_the_words_of_an_error() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 429 No\r\nRetry-After: 3\r\nContent-Length: 99\r\n\r\n{")
+        await peer.gone()
+
+    async with serving(script) as server, client(first_token_s=15) as made:
+        began = time.monotonic()
+        with pytest.raises(NexusError) as caught:
+            await body_of(made, server.call())
+    assert (caught.value.reason, caught.value.retry_after_s) == ("PROVIDER_RATE_LIMITED", 3.0)
+    assert time.monotonic() - began < 8
+
+
+@on_both_loops
 async def test_the_body_of_an_error_is_bounded_and_its_status_counts() -> None:
     endless = b"HTTP/1.1 401 No\r\nContent-Type: application/json\r\n\r\n" + b"x" * 3_000_000
     async with serving(answering(endless)) as server, client() as made:

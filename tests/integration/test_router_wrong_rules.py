@@ -48,6 +48,9 @@ async def test_an_organisation_with_a_wrong_file_is_closed_out_and_nobody_else(t
                 assert error.metadata["rules"] == f"routing/organisations/org-a.yaml {PLACE}"
                 assert PLACE in (await stub.ListProviders(pb.ListProvidersRequest())).config_error
             with acting_as(principal(org_id="org-b")):
+                # Who may see all of the configuration is told what is wrong, whose ever it is.
+                assert PLACE in (await stub.ListProviders(pb.ListProvidersRequest())).config_error
+            with acting_as(principal(org_id="org-b", permissions=("models.use", "providers.read"))):
                 assert (await unary(stub, chat())).model == "one/m"
                 said = (await stub.ListProviders(pb.ListProvidersRequest())).config_error
                 assert said == "routing/organisations/ the rules of another organisation are wrong"

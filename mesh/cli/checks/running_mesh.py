@@ -76,6 +76,7 @@ async def _check_providers(session: Session) -> list[Finding]:
 def judge_providers(reply: router_pb2.ListProvidersResponse) -> list[Finding]:
     """Judge the router's configuration and each provider in it."""
     troubles = [_judge_trouble(trouble) for trouble in troubles_of(reply)]
+    told = {each.name for each in reply.unusable}
     if not reply.providers:
         remedy = "See below." if troubles else "Add one to config/providers.yaml."
         return [fail("providers", "none is in force", remedy), *troubles]
@@ -86,7 +87,7 @@ def judge_providers(reply: router_pb2.ListProvidersResponse) -> list[Finding]:
             f"Is {provider.base_url} up, and the key right?",
         )
         for provider in reply.providers
-        if provider.state == router_pb2.PROVIDER_STATE_FAILING
+        if provider.state == router_pb2.PROVIDER_STATE_FAILING and provider.name not in told
     ]
     return [ok("providers", ", ".join(p.name for p in reply.providers)), *failing, *troubles]
 

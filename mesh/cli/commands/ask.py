@@ -28,7 +28,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def ask(
-    question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
+    question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.", metavar="QUESTION")],
     model: Annotated[str, typer.Option("--model", help="provider/model; default: the organisation's.")] = "",
     conversation: Annotated[str, typer.Option("--conversation", help="Id of the conversation to continue.")] = "",
     tier: TierOption = "",
@@ -42,7 +42,7 @@ def ask(
     """Ask a question and follow the answer. Ctrl-C cancels the run.
 
     The answer goes to standard output, everything else to standard error; --json prints every event as a line of JSON.
-    The options on routing hold for every model call of the run; `nexus route explain` takes the same ones.
+    The options on routing hold for every model call of the run; `nexus route explain` takes them too, but for --cache.
     """
 
     async def work() -> ExitCode:

@@ -48,7 +48,7 @@ def clear(
     ] = "",
     older_than: Annotated[
         timedelta | None,
-        typer.Option("--older-than", parser=age_of, metavar="AGE", help="Only older answers, for example 12h or 7d."),
+        typer.Option("--older-than", parser=age_of, metavar="<age>", help="Only older answers, for example 12h or 7d."),
     ] = None,
     data: DataOption = None,
     as_json: JsonOption = False,

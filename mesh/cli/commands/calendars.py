@@ -30,7 +30,7 @@ def calendar() -> None:
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="An iCalendar file (.ics), at most 2 MiB.")],
+    file: Annotated[Path, typer.Argument(help="An iCalendar file (.ics), at most 2 MiB.", metavar="FILE")],
     name: Annotated[str, typer.Option("--name", help="Name of the calendar; default: the file's name.")] = "",
     data: DataOption = None,
     as_json: JsonOption = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mesh.cli.contract_file import contract_from_file, contract_to_text
+from mesh.cli.contract_file import contract_in, contract_to_text
 from mesh.cli.contract_views import CONTRACT_COLUMNS, changes, contract_row, show_contract
 from mesh.cli.invocation import invoke
 from mesh.cli.options import DataOption, JsonOption
@@ -19,7 +19,9 @@ from shared.ids import new_id
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 NameArgument = Annotated[str, typer.Argument(help="The contract, as provider/model.", metavar="NAME")]
-FileArgument = Annotated[Path, typer.Argument(help="A YAML file with one contract; docs/contracts.md has its form.")]
+FileArgument = Annotated[
+    Path, typer.Argument(help="A YAML file with one contract; docs/contracts.md has its form.", metavar="FILE")
+]
 
 
 @app.callback()
@@ -81,10 +83,11 @@ def register(file: FileArgument, data: DataOption = None, as_json: JsonOption = 
     """Register the contract in a file for your organisation. Its provider must be configured."""
 
     async def work(session: Session, output: Output) -> None:
-        request = contract_pb2.RegisterContractRequest(contract=contract_from_file(file), request_id=new_id())
-        async with session.connect("router") as link:
-            stub = contract_pb2_grpc.RegistryServiceStub(link.channel)
-            reply = await stub.RegisterContract(request, metadata=link.metadata, timeout=UNARY_TIMEOUT_S)
+        with contract_in(file) as contract:
+            request = contract_pb2.RegisterContractRequest(contract=contract, request_id=new_id())
+            async with session.connect("router") as link:
+                stub = contract_pb2_grpc.RegistryServiceStub(link.channel)
+                reply = await stub.RegisterContract(request, metadata=link.metadata, timeout=UNARY_TIMEOUT_S)
         if output.as_json:
             output.message(reply)
         else:
@@ -98,10 +101,11 @@ def update(file: FileArgument, data: DataOption = None, as_json: JsonOption = Fa
     """Replace a registered contract by the one in a file, whose `version` is the one that it replaces."""
 
     async def work(session: Session, output: Output) -> None:
-        request = contract_pb2.UpdateContractRequest(contract=contract_from_file(file), request_id=new_id())
-        async with session.connect("router") as link:
-            stub = contract_pb2_grpc.RegistryServiceStub(link.channel)
-            reply = await stub.UpdateContract(request, metadata=link.metadata, timeout=UNARY_TIMEOUT_S)
+        with contract_in(file) as contract:
+            request = contract_pb2.UpdateContractRequest(contract=contract, request_id=new_id())
+            async with session.connect("router") as link:
+                stub = contract_pb2_grpc.RegistryServiceStub(link.channel)
+                reply = await stub.UpdateContract(request, metadata=link.metadata, timeout=UNARY_TIMEOUT_S)
         if output.as_json:
             output.message(reply)
         else:

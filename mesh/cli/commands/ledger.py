@@ -44,7 +44,8 @@ def list_attempts(
         if output.as_json:
             output.message(reply)
             return
-        output.table(_COLUMNS, [_row(each) for each in reply.attempts], "No attempt was made yet.")
+        none = f"No attempt was made for the decision {decision!r}." if decision else "No attempt was made yet."
+        output.table(_COLUMNS, [_row(each) for each in reply.attempts], none)
         if reply.next_page_token:
             output.note(f"More: --page {reply.next_page_token}")
 

@@ -23,7 +23,7 @@ _ANY_MODEL = "auto"
 
 
 def explain(
-    question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
+    question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.", metavar="QUESTION")],
     model: Annotated[str, typer.Option("--model", help="provider/model, provider/, or auto.")] = "",
     tier: TierOption = "",
     data_class: DataClassOption = None,

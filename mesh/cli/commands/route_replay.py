@@ -25,6 +25,8 @@ _CURVE_COLUMNS = ("weight of cost", "cost $", "quality")
 _REPLAY_TIMEOUT_S = 1800.0
 _MOST_RULES_BYTES = 1024 * 1024
 _SHARES = 4
+_NEWEST = 1000
+_POINTS = 11
 
 
 def replay(
@@ -32,20 +34,30 @@ def replay(
     table: Annotated[
         Path | None, typer.Option("--table", help="Queries with answers of several models, .jsonl or .csv.")
     ] = None,
-    recorded: Annotated[int, typer.Option("--recorded", min=1, max=100_000, help="So many newest decisions.")] = 1000,
-    curve: Annotated[int, typer.Option("--curve", min=0, max=100, help="Points of the curve, with --table.")] = 11,
+    recorded: Annotated[
+        int | None, typer.Option("--recorded", min=1, max=100_000, help="So many newest decisions; default: 1000.")
+    ] = None,
+    curve: Annotated[
+        int | None, typer.Option("--curve", min=0, max=100, help="Points of the curve, with --table; default: 11.")
+    ] = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Decide recorded or imported requests by other rules, and compare cost and quality. Changes nothing."""
 
     async def work(session: Session, output: Output) -> None:
+        if table is None and curve is not None:
+            raise InvalidInput(
+                "CURVE_WITHOUT_TABLE", "--curve needs --table: nobody knows how good other choices were."
+            )
+        if table is not None and recorded is not None:
+            raise InvalidInput("REPLAY_WHAT", "Replay recorded decisions or a table: --recorded and --table are two.")
         request = pb.ReplayDecisionsRequest(rules_yaml=_rules_text(rules))
-        if table is not None:
-            request.imported.CopyFrom(read_replay_table(table))
-            request.curve_points = curve
+        if table is None:
+            request.recorded = _NEWEST if recorded is None else recorded
         else:
-            request.recorded = recorded
+            request.imported.CopyFrom(read_replay_table(table))
+            request.curve_points = _POINTS if curve is None else curve
         async with session.connect("router") as link:
             result = await _followed(link, request, output)
         if output.as_json:
@@ -57,8 +69,10 @@ def replay(
 
 
 def report(
-    decision_id: Annotated[str, typer.Argument(help="The decision whose answer is judged.")],
-    reward: Annotated[float, typer.Argument(min=0, max=1, help="From 0 for useless to 1 for perfect.")],
+    decision_id: Annotated[str, typer.Argument(help="The decision whose answer is judged.", metavar="DECISION_ID")],
+    reward: Annotated[
+        float, typer.Argument(min=0, max=1, help="From 0 for useless to 1 for perfect.", metavar="REWARD")
+    ],
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -22,7 +22,7 @@ _HASH_DIGITS = 64
 
 
 def verify(
-    decision_id: Annotated[str, typer.Argument(help="The decision's id.", metavar="[DECISION_ID]")] = "",
+    decision_id: Annotated[str, typer.Argument(help="The decision's id.", metavar="DECISION_ID")] = "",
     every: Annotated[bool, typer.Option("--all", help="Verify every kept record, oldest first.")] = False,
     expect_head: Annotated[
         str, typer.Option("--expect-head", help="A record's hash, noted earlier, that must be there; with --all.")

@@ -10,6 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from mesh.cli.config_paths import assign, look_up, settable_paths
 from mesh.cli.invocation import invoke
+from mesh.cli.known_models import refuse_unknown_model
 from mesh.cli.options import DataOption, JsonOption
 from mesh.cli.output import Output, as_dict
 from mesh.cli.session import UNARY_TIMEOUT_S, Link, Session
@@ -17,6 +18,7 @@ from protos.gen.nexus.settings.v1 import settings_pb2, settings_pb2_grpc
 from shared.ids import new_id
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+_MODEL = "agent.default_model"
 
 
 @app.callback()
@@ -26,7 +28,9 @@ def settings() -> None:
 
 @app.command("get")
 def get_value(
-    path: Annotated[str, typer.Argument(help="For example agent.max_steps, or agent; default: all.")] = "",
+    path: Annotated[
+        str, typer.Argument(help="For example agent.max_steps, or agent; default: all.", metavar="PATH")
+    ] = "",
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,8 +53,11 @@ def get_value(
 
 @app.command("set")
 def set_value(
-    path: Annotated[str, typer.Argument(help="For example agent.max_steps.")],
-    value: Annotated[str, typer.Argument(help="The new value; a list as words separated by commas, or JSON.")],
+    path: Annotated[str, typer.Argument(help="For example agent.max_steps.", metavar="PATH")],
+    value: Annotated[
+        str, typer.Argument(help="The new value; a list as words separated by commas, or JSON.", metavar="VALUE")
+    ],
+    force: Annotated[bool, typer.Option("--force", help="Set a default model that the router does not list.")] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -61,6 +68,8 @@ def set_value(
         assign(changed, path, value)
         async with session.connect("settings") as link:
             changed.etag = (await _config(link)).etag
+            if path == _MODEL and value and not force:
+                await refuse_unknown_model(session, value, output)
             stub = settings_pb2_grpc.SettingsServiceStub(link.channel)
             request = settings_pb2.UpdateConfigRequest(
                 config=changed, update_mask=FieldMask(paths=[path]), request_id=new_id()

@@ -18,7 +18,7 @@ from protos.gen.nexus.tools.v1 import tools_pb2, tools_pb2_grpc
 from shared.ids import new_id
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-NameArgument = Annotated[str, typer.Argument(help="The tool's name.")]
+NameArgument = Annotated[str, typer.Argument(help="The tool's name.", metavar="NAME")]
 _COLUMNS = ("tool", "state", "effect", "limit", "what it does")
 _PAGE_SIZE = 500
 _DESCRIPTION_WIDTH = 80

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -30,7 +31,7 @@ def body_reader(connection: Connection) -> Read:
     if coding in _PLAIN:
         return connection.read
     if coding in _COMPRESSED:
-        return _Inflating(connection.read).read
+        return _Inflating(connection).read
     raise HttpFault(Reason.PROVIDER_BAD_RESPONSE, "it is compressed")
 
 
@@ -47,14 +48,15 @@ async def read_at_most(read: Read, cap_bytes: int) -> tuple[bytes, bool]:
 
 
 class _Inflating:
-    def __init__(self, read: Read) -> None:
-        self._read = read
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._gave_way = False
         self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
 
     async def read(self) -> bytes:
         """The next plain bytes."""
         while True:
-            packed = self._inflate.unconsumed_tail or await self._read()
+            packed = await self._packed()
             if not packed:
                 if not self._inflate.eof:
                     raise HttpFault(Reason.PROVIDER_BAD_RESPONSE, "it broke off")
@@ -65,3 +67,15 @@ class _Inflating:
                 raise HttpFault(Reason.PROVIDER_BAD_RESPONSE, "it is not compressed as it says") from error
             if plain:
                 return plain
+
+    async def _packed(self) -> bytes:
+        if self._inflate.unconsumed_tail:
+            # It may stand for a thousand times as much, and others are to work meanwhile.
+            await asyncio.sleep(0)
+            self._gave_way = True
+            return self._inflate.unconsumed_tail
+        if self._gave_way:
+            # More may have come meanwhile, and who always finds a piece never waits until it is late.
+            self._connection.check_time()
+        self._gave_way = False
+        return await self._connection.read()

@@ -20,6 +20,10 @@ from shared.clock import Clock
 from shared.errors import NexusError
 
 _ERROR_BODY_BYTES = 64 * 1024
+# The status says most; a caller does not wait for the words of somebody who does not say them.
+_ERROR_BODY_S = 2.0
+# Stands for words that were not heard. Not empty: an answer that says nothing at all may cost a key (`forbidden`).
+_UNHEARD = b"?"
 _POOLS_KEPT = 64
 _EVENTS = "text/event-stream"
 _JSON = "application/json"
@@ -232,8 +236,9 @@ async def _leased(pool: Pool, deadline: float) -> Connection:
 
 
 async def _error_body(connection: Connection) -> bytes:
-    """The start of what came with an error; the status says enough where it cannot be read."""
+    """The start of what came with an error, `_UNHEARD` where it cannot be read."""
+    connection.deadline = min(connection.deadline, asyncio.get_running_loop().time() + _ERROR_BODY_S)
     try:
         return (await read_at_most(body_reader(connection), _ERROR_BODY_BYTES))[0]
     except HttpFault:
-        return b""
+        return _UNHEARD

@@ -120,6 +120,11 @@ class Connection(asyncio.Protocol):
             self._resume()
         return data
 
+    def check_time(self) -> None:
+        """Raises HttpFault, PROVIDER_TIMEOUT, after `deadline`."""
+        if self.deadline <= self._loop.time():
+            raise HttpFault(Reason.PROVIDER_TIMEOUT)
+
     def release(self) -> None:
         """Ends the call: what has its whole answer may have another call, what has not is closed at once."""
         if self._state is not _State.ASKED:
@@ -252,8 +257,7 @@ class Connection(asyncio.Protocol):
         """Waits until something happened."""
         if self._fault is not None:
             raise self._fault
-        if self.deadline <= self._loop.time():
-            raise HttpFault(Reason.PROVIDER_TIMEOUT)
+        self.check_time()
         waiter = self._waiter = self._loop.create_future()
         self._set_timer(self.deadline)
         try:

@@ -15,6 +15,7 @@ from provider_router.adapters.http.request_heads import Origin
 from provider_router.domain.errors import Reason
 
 _Address: TypeAlias = tuple[socket.AddressFamily, Any]
+_Place: TypeAlias = tuple[str, int]
 # The delay of RFC 8305, section 5: before the next address is tried beside one that does not answer.
 _HEAD_START_S = 0.25
 _RESOLVED_S = 10.0
@@ -42,7 +43,8 @@ class Dialler:
     def __init__(self, connect_s: float, trust: ssl.SSLContext | None = None) -> None:
         self._connect_s = connect_s
         self._trust = trust
-        self._resolved: dict[tuple[str, int], tuple[float, Sequence[_Address]]] = {}
+        self._resolved: dict[_Place, tuple[float, Sequence[_Address]]] = {}
+        self._lookups: dict[_Place, asyncio.Task[Sequence[_Address]]] = {}
 
     async def connect(self, origin: Origin, make: Callable[[], Connection]) -> Connection:
         """Returns a connection that stands.
@@ -71,6 +73,16 @@ class Dialler:
         until, known = self._resolved.get(at, (0.0, ()))
         if loop.time() < until:
             return known
+        # One at a time for each name: the threads that wait for answers are few, and those of a name that nobody
+        # answers for would keep all other names waiting.
+        lookup = self._lookups.get(at)
+        if lookup is None:
+            lookup = self._lookups[at] = loop.create_task(self._looked_up(at))
+            lookup.add_done_callback(lambda _: self._lookups.pop(at))
+        return await asyncio.shield(lookup)
+
+    async def _looked_up(self, at: _Place) -> Sequence[_Address]:
+        loop = asyncio.get_running_loop()
         try:
             # An address, which needs no thread to wait for an answer in.
             found = socket.getaddrinfo(*at, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)

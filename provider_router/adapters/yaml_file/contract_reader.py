@@ -35,21 +35,10 @@ from provider_router.domain.contracts.contract import (
     TimeWindow,
 )
 from provider_router.domain.contracts.contract_checks import violations_of
+from provider_router.domain.contracts.field_names import written_path
 
 _WEEKDAYS = tuple(Weekday)
 _CLEARANCES = tuple(Clearance)
-_WORDS: Mapping[str, tuple[str, ...]] = {
-    "input_modalities": ("input",),
-    "output_modalities": ("output",),
-    "availability_ppm": ("availability",),
-    "effective_date": ("from",),
-    "start_minute": ("from",),
-    "end_minute": ("to",),
-    "rates": (),
-    "long_context_rates": ("long_context",),
-    "long_context_tokens": ("long_context", "above_tokens"),
-}
-"""What the YAML form calls a field of the domain, where the names differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +100,8 @@ def check(source: SourceFile, where: Path, form: ContractForm, contract: Contrac
     if Operation.CHAT in contract.capabilities.operations:
         _check_rates(source, where, form)
     for violation in violations_of(contract):
-        place = (*where, *(word for part in violation.path for word in _words(part)))
         with source.blamed():
-            raise source.located.wrong(place, violation.description)
+            raise source.located.wrong((*where, *written_path(violation.path)), violation.description)
 
 
 def _check_rates(source: SourceFile, where: Path, form: ContractForm) -> None:
@@ -155,10 +143,6 @@ def contract_from(form: ContractForm, name: str, *, version: int = 1, needs_auth
         traits=dict(form.traits),
         demonstration=form.demonstration,
     )
-
-
-def _words(part: str | int) -> tuple[str | int, ...]:
-    return _WORDS.get(part, (part,)) if isinstance(part, str) else (part,)
 
 
 def _capabilities(form: ContractForm) -> Capabilities:

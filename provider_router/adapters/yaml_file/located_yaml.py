@@ -177,7 +177,9 @@ class _Walk:
             return self._loader.construct_object(node)  # pyright: ignore[reportUnknownMemberType]
         except (ValueError, OverflowError) as error:
             # A number or date that looks like one and is none, such as 2026-13-45.
-            raise RefusedFileError(_line_of(event), "has a value that cannot be read") from error
+            raise RefusedFileError(
+                _line_of(event), "has a value that looks like a number or a date and is none"
+            ) from error
 
 
 def _line_of(event: yaml.Event) -> int:

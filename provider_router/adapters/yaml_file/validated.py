@@ -55,8 +55,16 @@ def _reported(data: Any, problems: Sequence[Mapping[str, Any]]) -> tuple[Path, s
     misspelt = [problem for problem in problems if problem["type"] == "extra_forbidden"]
     problem = (misspelt or problems)[0]
     kind = str(problem["type"])
-    message = _MESSAGES.get(kind) or str(problem["msg"]).removeprefix("Value error, ")
+    message = _MESSAGES.get(kind) or _in_plain_words(str(problem["msg"]))
     return place_of(data, problem["loc"], is_missing=kind == "missing"), message
+
+
+def _in_plain_words(message: str) -> str:
+    """What the form's library says, without its words for a section whose `type` is none of those there are."""
+    _, one_of, types = message.partition("does not match any of the expected tags: ")
+    if one_of:
+        return f"`type` must be one of {types}"
+    return message.removeprefix("Value error, ").replace("Input should be", "must be", 1)
 
 
 def place_of(data: Any, loc: Sequence[str | int], *, is_missing: bool = False) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from provider_router.domain.configuration.problem import ConfigurationProblem
@@ -31,13 +31,27 @@ class Troubles:
     unusable: tuple[Unusable, ...] = ()
 
 
-def unusable_in(snapshot: RegistrySnapshot, has_key: Callable[[ProviderSpec], bool]) -> tuple[Unusable, ...]:
-    """Providers without their key, in the configuration's order, then registered contracts that are suspended."""
-    keyless = (each for each in snapshot.providers.values() if not has_key(each))
+def unusable_in(
+    snapshot: RegistrySnapshot, has_key: Callable[[ProviderSpec], bool], refused: Collection[str]
+) -> tuple[Unusable, ...]:
+    """Providers without a key that works, in the configuration's order, then registered contracts that are suspended.
+
+    Args:
+        snapshot: What is configured and registered.
+        has_key: Whether a provider's key is there.
+        refused: The providers that refused theirs.
+    """
+    troubles = {each.name: _trouble_with_key(each, has_key, refused) for each in snapshot.providers.values()}
     return (
-        *(Unusable(each.name, f"It has no key: {each.key_source} is not set or empty.") for each in keyless),
+        *(Unusable(name, reason) for name, reason in troubles.items() if reason),
         *(
             Unusable(name, f"The registered contract is suspended. {each.reason}")
             for name, each in snapshot.suspended.items()
         ),
     )
+
+
+def _trouble_with_key(provider: ProviderSpec, has_key: Callable[[ProviderSpec], bool], refused: Collection[str]) -> str:
+    if not has_key(provider):
+        return f"It has no key: {provider.key_source} is not set or empty."
+    return f"It refused its key: {provider.key_source} is not right." if provider.name in refused else ""

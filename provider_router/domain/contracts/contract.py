@@ -264,7 +264,10 @@ class Contract:
 
     def price_on(self, day: date) -> Price | None:
         """The price in force on `day`: the newest that is not of a later day; None without one."""
-        return next((price for price in reversed(self.prices) if price.effective_date <= day), None)
+        for price in reversed(self.prices):
+            if price.effective_date <= day:
+                return price
+        return None
 
     def price_is_unknown_on(self, day: date) -> bool:
         """Whether nobody knows what it costs on `day`. Without a price, only the operator's own machines are free."""

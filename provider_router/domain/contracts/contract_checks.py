@@ -1,12 +1,12 @@
 """What must hold in every contract, whatever form it came in.
 
-Each form (YAML, message) checks types alone, and names the fields of a violation in its own words.
+Each form (YAML, message) checks types alone, and names the fields of a violation in its own words (`field_names`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from provider_router.domain.contracts.contract import (
@@ -22,6 +22,7 @@ from provider_router.domain.contracts.contract import (
     Rates,
     TimeWindow,
 )
+from provider_router.domain.contracts.field_names import Path
 from provider_router.domain.tasks.task import TASK_CLASSES
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}/[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,126}")
@@ -37,15 +38,6 @@ _TEXT_CAP = 512
 _LIST_CAP = 64
 _DAY_MINUTES = 1440
 
-Path = tuple[str | int, ...]
-_KINDS = ("input", "output", "cached_input", "cache_write")
-_ASKED_AS: Mapping[tuple[str, str], str] = {
-    ("quality", "default"): "default_ppm",
-    ("prices", "per_request"): "per_request_micro_usd",
-    **{(section, kind): f"{kind}_micro_usd" for section in ("rates", "long_context_rates") for kind in _KINDS},
-}
-"""What requests call a field of a section, where the names differ."""
-
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -58,23 +50,6 @@ class Violation:
 
     path: Path
     description: str
-
-
-def path_text(path: Path) -> str:
-    """A path for people, such as `prices[1].rates`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-
-
-def field_text(path: Path) -> str:
-    """A path as requests name it: `contract.prices[0].rates.input_micro_usd`."""
-    shown, section = "contract", ""
-    for part in path:
-        if isinstance(part, int):
-            shown += f"[{part}]"
-        else:
-            shown += f".{_ASKED_AS.get((section, part), part)}"
-            section = part
-    return shown
 
 
 def violations_of(contract: Contract) -> tuple[Violation, ...]:

@@ -13,10 +13,12 @@ from datetime import date
 from provider_router.domain.contracts.configuration import Configuration
 from provider_router.domain.contracts.contract import Contract, DataClass, Price, Privacy, Rates
 from provider_router.domain.contracts.contract_checks import Violation
+from provider_router.domain.contracts.field_names import Path
 from provider_router.domain.contracts.provider import ProviderSpec, ProviderType
 
 _UNSAID_HERE = Privacy(DataClass.RESTRICTED, retention_days=0, trains_on_data=False, on_premises=True, encrypted=True)
 """What the operator says of the local provider without a contract: what it says of a model by not saying more."""
+_KINDS = ("input", "output", "cached_input", "cache_write")
 
 
 def excesses_of(contract: Contract, configuration: Configuration, today: date) -> tuple[Violation, ...]:
@@ -30,7 +32,7 @@ def excesses_of(contract: Contract, configuration: Configuration, today: date) -
     beside = [each for each in configuration.contracts.values() if each.provider == contract.provider]
     said = [each.privacy for each in beside] or [_unsaid(configuration.providers[contract.provider])]
     alike = [each for each in beside if each.capabilities.operations & contract.capabilities.operations]
-    return (*_privacy(contract.privacy, said), *_prices(contract, alike or beside, today))
+    return (*_privacy(contract.privacy, said), *_prices(contract, alike, today), *_unpriced(contract, alike))
 
 
 def _unsaid(provider: ProviderSpec) -> Privacy:
@@ -86,25 +88,35 @@ def _prices(own: Contract, others: Sequence[Contract], today: date) -> Iterator[
         if floor and price is None:
             yield Violation(("prices",), f"must hold on {day}: the operator's contracts of the provider have prices")
             return
-        field = _below(price, floor) if price and floor else ""
-        if field:
+        below = _below(price, floor) if price and floor else ()
+        if below:
             wanted = "must not be below the dearest of the operator's contracts of the provider"
-            yield Violation(("prices", own.prices.index(price) if price else 0, field), f"{wanted} on {day}")
+            yield Violation(("prices", own.prices.index(price) if price else 0, *below), f"{wanted} on {day}")
             return
 
 
-def _below(price: Price, floor: Sequence[Price]) -> str:
+def _unpriced(own: Contract, others: Sequence[Contract]) -> Iterator[Violation]:
+    """Where a price is for what none of `others` does: what embeddings cost says nothing of a chat."""
+    unknown = own.capabilities.operations.difference(*(each.capabilities.operations for each in others))
+    if own.prices and unknown:
+        what = ", ".join(sorted(unknown))
+        yield Violation(("prices",), f"must not be given: no contract of the operator's of the provider is for {what}")
+
+
+def _below(price: Price, floor: Sequence[Price]) -> Path:
     """The field of `price` that is below one of `floor`; empty for none."""
     if price.per_request < max(each.per_request for each in floor):
-        return "per_request"
+        return ("per_request",)
     least = [max(kind) for kind in zip(*(_each_kind(each.rates) for each in floor), strict=True)]
     for field, rates in (("rates", price.rates), ("long_context_rates", price.long_context_rates)):
-        if rates and any(own < other for own, other in zip(_each_kind(rates), least, strict=True)):
-            return field
-    return ""
+        charged = zip(_KINDS, _each_kind(rates), least, strict=True) if rates else ()
+        kind = next((kind for kind, own, other in charged if own < other), None)
+        if kind:
+            return (field, kind)
+    return ()
 
 
 def _each_kind(rates: Rates) -> tuple[int, int, int, int]:
-    """Input, output, cached input and cache write, each as it is charged."""
+    """What `_KINDS` names, each as it is charged."""
     cached, written = (rates.input if rate is None else rate for rate in (rates.cached_input, rates.cache_write))
     return rates.input, rates.output, cached, written

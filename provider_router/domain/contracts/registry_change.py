@@ -8,9 +8,10 @@ from datetime import date
 
 from provider_router.domain.contracts.configuration import Configuration
 from provider_router.domain.contracts.contract import Contract
-from provider_router.domain.contracts.contract_checks import Violation, field_text
+from provider_router.domain.contracts.contract_checks import Violation
 from provider_router.domain.contracts.contract_document import encode_contract
 from provider_router.domain.contracts.dialect import UNSERVED_BY_DIALECT
+from provider_router.domain.contracts.field_names import field_text
 from provider_router.domain.contracts.organisation_bounds import excesses_of
 from provider_router.domain.decisions.canonical_json import digest_of
 from provider_router.domain.errors import Reason, failure

@@ -8,9 +8,9 @@ from datetime import date, datetime
 
 from provider_router.domain.contracts.configuration import Configuration
 from provider_router.domain.contracts.contract import Contract
-from provider_router.domain.contracts.contract_checks import path_text
 from provider_router.domain.contracts.contract_document import registry_digest
 from provider_router.domain.contracts.dialect import UNSERVED_BY_DIALECT
+from provider_router.domain.contracts.field_names import written_text
 from provider_router.domain.contracts.organisation_bounds import excesses_of
 from provider_router.domain.contracts.service import RegistrySnapshot, Service, Suspended
 
@@ -85,4 +85,4 @@ def _obstacle(contract: Contract, configuration: Configuration, today: date) -> 
     if UNSERVED_BY_DIALECT[provider.type] & contract.capabilities.operations:
         return f"The provider '{contract.provider}' speaks another dialect now, which does not serve all of it."
     excess = next(iter(excesses_of(contract, configuration, today)), None)
-    return f"Its {path_text(excess.path)} {excess.description}." if excess else ""
+    return f"Its {written_text(excess.path)} {excess.description}." if excess else ""

@@ -63,6 +63,7 @@ class Rejected(StrEnum):
     NOT_IN_CHAIN = "NOT_IN_CHAIN"
     # security
     NOT_CONFIGURED = "NOT_CONFIGURED"
+    KEY_REFUSED = "KEY_REFUSED"
     CLEARANCE = "CLEARANCE"
     RESIDENCY = "RESIDENCY"
     # traits

@@ -17,7 +17,7 @@ from provider_router.domain.errors import Reason, failure
 from provider_router.domain.money.budget import BudgetStatus
 from provider_router.domain.money.output_bound import reserved_output_tokens
 from provider_router.domain.money.pricing import upper_bound_micro_usd
-from provider_router.domain.money.spending import exhausted
+from provider_router.domain.money.spending import refusal
 from shared.errors import NexusError
 
 _LISTED = 20
@@ -31,7 +31,8 @@ _PRECISE: Mapping[Rejected, tuple[Reason, str]] = {
     Rejected.LANGUAGE: (Reason.UNSUPPORTED_CAPABILITY, "does not support the request's language"),
     Rejected.PARAMETER: (Reason.UNSUPPORTED_CAPABILITY, "does not take a parameter that the request sets"),
     Rejected.CONTEXT_LENGTH: (Reason.CONTEXT_TOO_LONG, "has less context than the prompt and its answer need"),
-    Rejected.NOT_CONFIGURED: (Reason.PROVIDER_NOT_CONFIGURED, "cannot be called: its provider's key is not there"),
+    Rejected.NOT_CONFIGURED: (Reason.PROVIDER_NOT_CONFIGURED, "cannot be called: its key is not there"),
+    Rejected.KEY_REFUSED: (Reason.PROVIDER_REFUSED_KEY, "cannot be called: its provider refused its key"),
     Rejected.BUDGET_LEFT: (Reason.BUDGET_EXHAUSTED, "costs more than the budget has left"),
     Rejected.PRICE_UNKNOWN: (Reason.PRICE_UNKNOWN, "cannot be held within a limit of money"),
 }
@@ -39,7 +40,7 @@ _ADVICE: Mapping[Rejected, str] = {
     Rejected.PAYLOAD_SIZE: "send less",
     Rejected.TIME_WINDOW: "come back within the hours that the contracts allow",
     Rejected.DEADLINE: "allow more time",
-    Rejected.COST_LIMIT: "raise max_cost_micro_usd",
+    Rejected.COST_LIMIT: "raise the cost limit",
     Rejected.FORBIDDEN_BY_RULE: "ask who keeps the routing rules",
     Rejected.NOT_PERMITTED_BY_RULE: "ask who keeps the routing rules",
     Rejected.REQUIRED_BY_RULE: "ask who keeps the routing rules",
@@ -48,6 +49,7 @@ _ADVICE: Mapping[Rejected, str] = {
     Rejected.RESIDENCY: "allow more regions, or add a service in those",
     Rejected.TRAIT: "ask for fewer traits",
     Rejected.NOT_CONFIGURED: "set the keys of the providers",
+    Rejected.KEY_REFUSED: "correct the keys that providers refused",
     Rejected.CONTEXT_LENGTH: "send a shorter prompt",
     Rejected.TOOL_CALLING: "offer no tools",
     Rejected.JSON_SCHEMA: "ask for free text",
@@ -60,13 +62,13 @@ def visible_services(registry: RegistrySnapshot, org_id: str) -> Mapping[str, Se
     return {name: each for name, each in registry.services.items() if each.contract.org_id in ("", org_id)}
 
 
-def no_route(decision: Decision, world: World, budget: BudgetStatus | None, decision_id: str) -> NexusError:
+def no_route(decision: Decision, world: World, budgets: Sequence[BudgetStatus], decision_id: str) -> NexusError:
     """The error for a decision without a choice, for the caller to raise.
 
     Args:
         decision: The decision.
         world: That it was made in.
-        budget: The tightest budget of the caller; None without one.
+        budgets: All budgets of the caller.
         decision_id: Of its record; empty where none is kept.
     """
     services = visible_services(world.registry, decision.request.caller.org_id)
@@ -78,9 +80,11 @@ def no_route(decision: Decision, world: World, budget: BudgetStatus | None, deci
     rejections = _considered(decision, services)
     reasons = {_PRECISE[each.reason][0] if each.reason in _PRECISE else Reason.NO_ROUTE for each in rejections}
     too_dear = [services[each.service].contract for each in rejections if each.reason is Rejected.BUDGET_LEFT]
-    if budget is not None and too_dear:
-        needed = min(_reservation(contract, decision) for contract in too_dear)
-        return exhausted(budget, needed, decision.time, {"decision_id": decision_id})
+    needed = min((_reservation(contract, decision) for contract in too_dear), default=0)
+    facts = {"decision_id": decision_id}
+    refused = refusal(budgets, needed, decision.time, facts, also=_unpriced_too(rejections))
+    if refused is not None:
+        return refused
     if reasons == {Reason.PRICE_UNKNOWN}:
         return _unpriced(rejections, decision_id)
     if len(reasons) == 1 and Reason.NO_ROUTE not in reasons:
@@ -135,7 +139,8 @@ def _considered(decision: Decision, services: Mapping[str, Service]) -> Sequence
 def _precise(rejection: Rejection, services: Mapping[str, Service], decision_id: str) -> NexusError:
     reason, words = _PRECISE[rejection.reason]
     provider = services[rejection.service].provider
-    said = f"set {provider.key_source}" if rejection.reason is Rejected.NOT_CONFIGURED else rejection.detail
+    of_key = rejection.reason in (Rejected.NOT_CONFIGURED, Rejected.KEY_REFUSED)
+    said = f"check {provider.key_source}" if of_key else rejection.detail
     detail = f" ({said})" if said else ""
     metadata = {"model": rejection.service, "provider": provider.name, "decision_id": decision_id}
     return failure(reason, f"The model '{rejection.service}' {words}{detail}.", metadata=metadata)
@@ -144,9 +149,19 @@ def _precise(rejection: Rejection, services: Mapping[str, Service], decision_id:
 def _unpriced(rejections: Sequence[Rejection], decision_id: str) -> NexusError:
     """The error for models of which nobody says what they cost, where a limit of money applies."""
     names = [each.service for each in rejections]
-    which = f"The price of '{names[0]}' is" if len(names) == 1 else f"The prices of {', '.join(names[:_LISTED])} are"
-    message = f"{which} not known, and a budget or a cost limit applies. What would help: {_price_advice(names)}."
+    message = f"{_price_unknown(names)}, and a budget or a cost limit applies. What would help: {_price_advice(names)}."
     return failure(Reason.PRICE_UNKNOWN, message, metadata={"model": names[0], "decision_id": decision_id})
+
+
+def _unpriced_too(rejections: Sequence[Rejection]) -> str:
+    """The sentence, for a budget that has too little left, about models that it does not let be called at all."""
+    names = [each.service for each in rejections if each.reason is Rejected.PRICE_UNKNOWN]
+    return f" {_price_unknown(names)}, so no budget allows a call: {_price_advice(names)}." if names else ""
+
+
+def _price_unknown(names: Sequence[str]) -> str:
+    which = f"The price of '{names[0]}' is" if len(names) == 1 else f"The prices of {', '.join(names[:_LISTED])} are"
+    return f"{which} not known"
 
 
 def _price_advice(names: Sequence[str]) -> str:

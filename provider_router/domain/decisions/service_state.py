@@ -67,6 +67,7 @@ class ServiceState:
         measured: Over the window.
         broken_promises: Names of the guarantees that the measurements break, for example `first_token_p95_ms`.
         rewards: By task class.
+        keys_refused: Whether it is not configured because its provider refused the keys that there are.
     """
 
     configured: bool = True
@@ -76,6 +77,7 @@ class ServiceState:
     measured: Measured = Measured()
     broken_promises: tuple[str, ...] = ()
     rewards: Mapping[str, Reward] = field(default_factory=dict[str, Reward])
+    keys_refused: bool = False
 
 
 FRESH = ServiceState()

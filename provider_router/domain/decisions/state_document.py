@@ -1,8 +1,8 @@
 """The canonical form of the system's state, and its digest.
 
 `{"services": {<provider/model>: {...}}, "version": 1}` in canonical JSON, with every field of `ServiceState` under its
-own name. A service of which nothing is known (`FRESH`) does not stand in it, so that two states that mean the same
-have one digest.
+own name; `keys_refused` only where it is true, since the states of older records do not have it. A service of which
+nothing is known (`FRESH`) does not stand in it, so that two states that mean the same have one digest.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def system_state(services: Mapping[str, ServiceState]) -> SystemState:
 
 def _service(state: ServiceState) -> dict[str, object]:
     measured = state.measured
+    refused = {"keys_refused": True} if state.keys_refused else {}
     return {
         "breaker": state.breaker.value,
         "broken_promises": state.broken_promises,
@@ -56,6 +57,7 @@ def _service(state: ServiceState) -> dict[str, object]:
             "tokens_per_second": measured.tokens_per_second,
         },
         "rewards": {task: [reward.count, reward.total_ppm] for task, reward in state.rewards.items()},
+        **refused,
     }
 
 
@@ -75,6 +77,7 @@ def _read_service(reader: Reader) -> ServiceState:
         ),
         broken_promises=reader.texts("broken_promises"),
         rewards={task: _read_reward(rewards, task) for task in rewards.keys()},  # noqa: SIM118 - no mapping
+        keys_refused="keys_refused" in reader.keys() and reader.flag("keys_refused"),  # noqa: SIM118 - no mapping
     )
 
 

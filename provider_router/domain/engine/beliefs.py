@@ -36,6 +36,7 @@ FAILURE_FACTOR = 4
 BROKEN_PROMISE_PPM = 100_000
 TRIAL_PPM = 250_000
 LOAD_DIVISOR = 4
+_NO_REWARD = Reward()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def belief_of(contract: Contract, state: ServiceState, task_class: str, confiden
     """The belief of a service for `task_class`, of which the estimator is `confidence_tenths` tenths sure."""
     promised, measured = contract.guarantees, state.measured
     prior = prior_ppm(contract, task_class, confidence_tenths)
-    reward = state.rewards.get(task_class) or Reward()
+    reward = state.rewards.get(task_class, _NO_REWARD)
     first = _expected(promised.first_token_p50_ms, ASSUMED_FIRST_TOKEN_MS, measured.first_token_p50_ms, measured.calls)
     p95 = _expected(promised.first_token_p95_ms, P95_OVER_P50 * first, measured.first_token_p95_ms, measured.calls)
     speed = _expected(promised.tokens_per_second, ASSUMED_TOKENS_PER_SECOND, measured.tokens_per_second, measured.calls)

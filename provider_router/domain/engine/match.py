@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from provider_router.domain.contracts.contract import ANY_LANGUAGE, Contract
 from provider_router.domain.decisions.decision import Rejected, Rejection, Step
 from provider_router.domain.decisions.route_request import RouteRequest
@@ -40,11 +42,9 @@ def _form(contract: Contract, request: RouteRequest) -> tuple[Rejected, str] | N
         return Rejected.JSON_SCHEMA, "cannot be bound to a JSON Schema"
     if request.language and not {request.language, ANY_LANGUAGE} & can.languages:
         return Rejected.LANGUAGE, f"speaks {_listed(can.languages)}"
-    refused = sorted(each for each in request.parameters if contract.traits.get(each) is False)
-    if refused:
-        return Rejected.PARAMETER, f"takes no {', '.join(refused)}"
-    return None
+    refused = [each for each in request.parameters if contract.traits.get(each) is False]
+    return (Rejected.PARAMETER, f"takes no {_listed(refused)}") if refused else None
 
 
-def _listed(words: frozenset[str]) -> str:
+def _listed(words: Collection[str]) -> str:
     return ", ".join(sorted(words)) or "nothing"

@@ -23,6 +23,8 @@ def withheld(contract: Contract, request: RouteRequest) -> Rejection | None:
     return None
 
 
-def unconfigured(name: str) -> Rejection:
-    """The rejection of a service whose key is not there."""
+def unconfigured(name: str, *, refused: bool) -> Rejection:
+    """The rejection of a service whose key is not there, or was refused."""
+    if refused:
+        return Rejection(name, Step.SECURITY, Rejected.KEY_REFUSED, "its provider refused its key")
     return Rejection(name, Step.SECURITY, Rejected.NOT_CONFIGURED, "the key that its provider asks for is not there")

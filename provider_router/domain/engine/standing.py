@@ -49,13 +49,14 @@ def standing_of(listed: Listed, state: ServiceState, estimate: Estimate, day: da
     """How a service stands, for a task as estimated, on `day` (UTC), by `formula`."""
     tenths = estimate.confidence_ppm // CONFIDENCE_STEP_PPM
     # The first of the steps rules, security and traits that it does not pass.
-    missing = None if state.configured else unconfigured(listed.contract.name)
+    missing = None if state.configured else unconfigured(listed.contract.name, refused=state.keys_refused)
+    price = listed.contract.price_on(day)
     return Standing(
         contract=listed.contract,
-        price=listed.contract.price_on(day),
+        price=price,
         rejection=listed.ruled_out or missing or listed.withheld or listed.unsuited,
         belief=belief_of(listed.contract, state, estimate.task_class, tenths),
         preference_ppm=listed.preference_ppm,
-        price_is_unknown=listed.contract.price_is_unknown_on(day),
+        price_is_unknown=price is None and listed.contract.price_is_unknown_on(day),
         formula=formula,
     )

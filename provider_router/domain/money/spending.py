@@ -67,33 +67,41 @@ def tightest_first(statuses: Iterable[BudgetStatus]) -> Sequence[BudgetStatus]:
     return sorted(statuses, key=lambda each: (each.left_micro_usd, each.reset_time, each.scope, each.subject))
 
 
-def refusal(statuses: Iterable[BudgetStatus], needed_micro_usd: int, now: datetime) -> NexusError | None:
+def refusal(
+    statuses: Iterable[BudgetStatus],
+    needed_micro_usd: int,
+    now: datetime,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    also: str = "",
+) -> NexusError | None:
     """Why `needed_micro_usd` cannot be reserved in all of the budgets; None when it can.
 
     A budget may be used up to the last millionth. What costs nothing is never refused: a budget limits money, and a
     model that is free goes on working when the money is spent.
 
     Of several budgets that are short, the one that starts anew last is named, since nothing works before.
+
+    Args:
+        statuses: The budgets.
+        needed_micro_usd: What would have to be reserved.
+        now: The time.
+        metadata: Further facts.
+        also: Further sentences, after a space.
     """
     if needed_micro_usd <= 0:
         return None
     short = [each for each in statuses if _room(each) < needed_micro_usd]
     if not short:
         return None
-    return exhausted(max(short, key=lambda each: (each.reset_time, -_room(each))), needed_micro_usd, now)
+    last = max(short, key=lambda each: (each.reset_time, -_room(each)))
+    return _exhausted(last, needed_micro_usd, now, metadata or {}, also)
 
 
-def exhausted(
-    status: BudgetStatus, needed_micro_usd: int, now: datetime, metadata: Mapping[str, str] | None = None
+def _exhausted(
+    status: BudgetStatus, needed_micro_usd: int, now: datetime, metadata: Mapping[str, str], also: str
 ) -> NexusError:
-    """The refusal of a call that may cost `needed_micro_usd`, more than the budget has left.
-
-    Args:
-        status: The budget.
-        needed_micro_usd: What would have to be reserved.
-        now: The time.
-        metadata: Further facts.
-    """
+    """The refusal of a call that may cost `needed_micro_usd`, more than the budget has left."""
     short = needed_micro_usd - _room(status)
     until = status.reset_time.strftime("%Y-%m-%dT%H:%M:%SZ")
     held = ", some of it held by calls that are being made" if status.reserved_micro_usd else ""
@@ -101,7 +109,7 @@ def exhausted(
         Reason.BUDGET_EXHAUSTED,
         f"The {status.scope} budget of the {status.period} has {_usd(status.left_micro_usd)} left{held}, and the call "
         f"may cost {_usd(needed_micro_usd)}. It starts anew at {until}. Limit the answer's length, choose a cheaper "
-        "model, or ask for a larger budget.",
+        f"model, or ask for a larger budget.{also}",
         metadata={
             "scope": status.scope.value,
             "subject": status.subject,
@@ -112,7 +120,7 @@ def exhausted(
             "needed_micro_usd": str(needed_micro_usd),
             "short_micro_usd": str(short),
             "reset_time": until,
-            **(metadata or {}),
+            **metadata,
         },
         retry_after_s=max(0.0, (status.reset_time - now).total_seconds()),
     )

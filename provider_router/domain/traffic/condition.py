@@ -22,12 +22,14 @@ class Condition:
         configured: Whether a key that it needs is there and was not retired.
         breaker: Of the best deployment that has a key; half open while its trial is under way, or it seems still away.
         cooling: Whether every deployment that has a key waits for a time to pass.
+        keys_refused: Whether it is not configured, and there is a key: it was refused.
         until: When the passing of time alone changes it; infinite for never.
     """
 
     configured: bool
     breaker: Breaker
     cooling: bool
+    keys_refused: bool
     until: float
 
 
@@ -41,20 +43,23 @@ def condition_of(berths: Sequence[Berth], now: float, key_of: KeyOf) -> Conditio
         configured=bool(usable),
         breaker=next(state for state in _BEST_FIRST if state in states),
         cooling=bool(usable) and all(_is_cooling(berth, now, key_of) for berth in usable),
+        keys_refused=not usable and any(key_of(target) is not None for berth in berths for target in berth.targets),
         until=min((time for berth in berths for time in pauses_of(berth, now)), default=_NEVER),
     )
 
 
-_CALM = Condition(configured=True, breaker=Breaker.CLOSED, cooling=False, until=_NEVER)
+_CALM = Condition(configured=True, breaker=Breaker.CLOSED, cooling=False, keys_refused=False, until=_NEVER)
 
 
 def _shown(station: Station, now: float) -> Breaker:
     """How decisions see a breaker: one that waits for its trial is to be called like one that is closed.
 
     Little is risked: one call goes there, and if that fails it goes on with the next link. Where probes say that the
-    deployment is still away, not even that.
+    deployment is still away, not even that; one that was never called is seen like those that wait, then.
     """
     state = station.breaker.state(now)
+    if state is Breaker.CLOSED and station.seems_away:
+        return Breaker.HALF_OPEN
     waits = state is Breaker.HALF_OPEN and station.breaker.lends(now)
     return Breaker.CLOSED if waits and station.seems_back is not False else state
 
@@ -96,7 +101,7 @@ def paused_until(berth: Berth, now: float, key_of: KeyOf) -> float | None:
 def _is_calm(berth: Berth, now: float, key_of: KeyOf) -> bool:
     """Whether nothing at all is the matter, which is quickly seen and mostly so."""
     station = berth.station
-    if now < station.paused_until or station.breaker.state(now) is not Breaker.CLOSED:
+    if now < station.paused_until or station.breaker.state(now) is not Breaker.CLOSED or station.seems_away:
         return False
     for target in berth.targets:
         key = berth.key_of(target)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from provider_router.domain.contracts.provider import ProviderSpec
 from provider_router.domain.decisions.service_state import Breaker
+from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.deployment_status import DeploymentStatus
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -60,6 +61,21 @@ def state_of(statuses: Sequence[DeploymentStatus]) -> ProviderState:
     if not seen:
         return ProviderState.UNKNOWN
     return ProviderState.AVAILABLE if any(_works(last) for last in seen) else ProviderState.FAILING
+
+
+def refuses_key(statuses: Sequence[DeploymentStatus]) -> bool:
+    """Whether the provider that has `statuses` fails for the key that it was sent, as its last call or probe showed."""
+    last = latest(statuses)
+    refused = last is not None and last.last_error_reason == Reason.PROVIDER_REFUSED_KEY
+    return refused and state_of(statuses) is ProviderState.FAILING
+
+
+def by_provider(statuses: Iterable[DeploymentStatus]) -> Mapping[str, Sequence[DeploymentStatus]]:
+    """The statuses of each provider that has any."""
+    found: dict[str, list[DeploymentStatus]] = {}
+    for status in statuses:
+        found.setdefault(status.service.partition("/")[0], []).append(status)
+    return found
 
 
 def latest(statuses: Iterable[DeploymentStatus]) -> DeploymentStatus | None:

@@ -127,6 +127,11 @@ class Station:
     broken_promises: tuple[str, ...] = ()
     outages: tuple[float, ...] = ()
 
+    @property
+    def seems_away(self) -> bool:
+        """Whether it was never called, and probes say that it is not there."""
+        return self.called_time is None and self.is_probed and not self.is_there
+
     def lend(self, service: str, target: Target, now: float, key: str) -> Loan | None:
         """Lends one place, with the key of `target`; None when the breaker does not let it through."""
         permit = self.breaker.lend(now)
@@ -160,14 +165,13 @@ class Station:
         A probe says less than a call: it never closes or opens a breaker, and its `reason`, which may be other than
         None for a server that `is_there`, counts only until the first call.
         """
-        self.is_probed = True
-        self.is_there = is_there
+        was_away, self.is_probed, self.is_there = self.seems_away, True, is_there
         if self.called_time is None:
             # Servers that only lack the list that was asked for are not shown as failing.
             shown = reason if not is_there or reason is Reason.PROVIDER_REFUSED_KEY else None
             self.last_reason = shown.value if shown else ""
         if self.breaker.state(now) is Breaker.CLOSED and self.failing_since is None:
-            return False
+            return self.seems_away is not was_away
         is_news, self.seems_back = self.seems_back is not is_there, is_there
         if is_there:
             self._excuse_outage(now)

@@ -128,6 +128,9 @@ async def test_a_wrong_file_of_an_organisation_closes_that_organisation_alone(
     assert "forbid (principal, action, resource);" in book.of("acme").org_policies
     assert book.of("acme").closed_by == "routing/organisations/acme.yaml line 2: defaults.tier: there is no tier 'none'"
     assert shown(book, "acme") == [book.of("acme").closed_by]
+    # Others hear that something is wrong, and whoever runs the installation which file and where.
+    assert shown(book, "other") == ["routing/organisations/ the rules of another organisation are wrong"]
+    assert [str(each) for each in book.problems("other", of_all=True)] == shown(book, "acme")
     # What the platform forbids, it forbids there, too; and nobody else notices.
     assert '@id("home")' in book.of("acme").platform_policies
     assert (book.of("good").default_tier, book.of("good").closed_by) == ("deep", "")

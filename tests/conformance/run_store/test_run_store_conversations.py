@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from orchestrator_fakes import new_run
 from orchestrator.domain.conversation import NewConversation, Speaker
 from orchestrator.domain.events import RunFinished
 from orchestrator.domain.pages import page_request
+from orchestrator.domain.routing import DataClass, Routing
 from shared.errors import AlreadyExists, NotFound, PreconditionFailed
 from shared.testing.fakes import FakeClock
 
@@ -126,3 +128,14 @@ async def test_deleting_is_refused_while_a_run_is_not_ended(stores) -> None:
         await stores.conversations.delete("org-a", "user-1", "c-1", "r")
     await answered(stores, run, "a")
     assert await stores.conversations.delete("org-a", "user-1", "c-1", "r") == ["run-1"]
+
+
+async def test_each_way_of_routing_once(stores) -> None:
+    await stores.conversations.create(new_conversation())
+    restricted = Routing(data_class=DataClass.RESTRICTED, residency=("eu",))
+    for run_id, routing in (("1", Routing()), ("2", restricted), ("3", restricted)):
+        await stores.runs.accept(replace(new_run(run_id, conversation_id="c-1"), routing=routing))
+    found = await stores.conversations.routings("org-a", "c-1")
+    assert len(found) == len({Routing(), restricted})
+    assert set(found) == {Routing(), restricted}
+    assert await stores.conversations.routings("org-b", "c-1") == []

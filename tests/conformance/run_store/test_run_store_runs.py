@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 from orchestrator_fakes import new_run, other
 
+from orchestrator.adapters.event_codec import decode_payload
+from orchestrator.domain.chat import CacheHit
 from orchestrator.domain.events import (
     AnswerReset,
     NewEvent,
@@ -154,6 +156,7 @@ async def test_every_payload_comes_back_as_it_was(stores) -> None:
             duration_ms=12,
         ),
         UsageReported("p/m", 1, 2, 3),
+        UsageReported("p/m", 1, 2, 0, cost_unknown=True, cache_hit=CacheHit(CacheMode.SEMANTIC, 12_300, 970_000)),
         Warned("OFFLINE_MODEL", "Small."),
     ]
     await stores.runs.append(run, [NewEvent(NOW, payload) for payload in written])
@@ -162,13 +165,18 @@ async def test_every_payload_comes_back_as_it_was(stores) -> None:
     assert {event.created_at for event in events} == {NOW}
 
 
+def test_an_event_that_an_older_version_stored_is_read() -> None:
+    stored = '{"model":"p/m","input_tokens":1,"output_tokens":2,"cost_micro_usd":3}'
+    assert decode_payload("usage_reported", stored) == UsageReported("p/m", 1, 2, 3)
+
+
 async def test_usage_model_and_tool_calls_add_up_on_the_run(stores) -> None:
     run = await begun(stores)
     call = ToolCallFinished("c", "calculator", "{}", ok=False, output_json="", summary="bad", duration_ms=1)
     await stores.runs.append(run, [NewEvent(NOW, UsageReported("p/a", 10, 2, 5)), NewEvent(NOW, call)])
-    await stores.runs.append(run, [NewEvent(NOW, UsageReported("p/b", 1, 1, 1))])
+    await stores.runs.append(run, [NewEvent(NOW, UsageReported("p/b", 1, 1, 1, cost_unknown=True))])
     ended = await stores.runs.end(run, [NewEvent(NOW, call)], RunFinished("x"), LATER)
-    assert ended.usage == Usage(11, 3, 6, 2, 2)
+    assert ended.usage == Usage(11, 3, 6, 2, 2, cost_unknown=1)
     assert ended.model == "p/b"
     assert ended.tool_calls == (ToolCallSummary("c", "calculator", "{}", ok=False, summary="bad"),) * 2
     assert await stores.runs.get("org-a", "run-1") == ended

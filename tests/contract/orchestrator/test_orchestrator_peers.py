@@ -20,6 +20,7 @@ from orchestrator.adapters.tool_catalog_grpc import GrpcToolCatalog
 from orchestrator.adapters.tool_runner_grpc import GrpcToolRunner
 from orchestrator.domain.agent_config import AgentConfig
 from orchestrator.domain.chat import (
+    CacheHit,
     Catalogue,
     ChatCompleted,
     ChatMessage,
@@ -53,7 +54,6 @@ QUESTION = ChatRequest(
     ),
     tools=(ToolOffer("t", "d", "{}"),),
     response_json_schema='{"type":"object"}',
-    temperature=0.0,
     max_output_tokens=7,
     request_id="r" * 100,
     conversation_id="c-1",
@@ -67,20 +67,26 @@ class Router(router_pb2_grpc.RouterServiceServicer):
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.left = asyncio.Event()
+        self.cache_hit: router_pb2.CacheHit | None = None
+        self.cost_unknown = False
 
     async def StreamChatCompletion(self, request, context):
         self.requests.append(request.request)
         # The caller may leave at any yield, so only gRPC itself knows when the call is over.
         context.add_done_callback(lambda _: self.left.set())
         answer = router_pb2.StreamChatCompletionResponse
-        yield answer(started=router_pb2.StreamStarted(model="a/b", demonstration=True))
+        started = router_pb2.StreamStarted(model="a/b", demonstration=True)
+        if self.cache_hit is not None:
+            started.cache_hit.CopyFrom(self.cache_hit)
+        yield answer(started=started)
         yield answer(text_delta="Hi")
         yield answer(tool_call_delta=router_pb2.ToolCallDelta(index=1, id="c", name="t", arguments_json="{"))
         if request.request.model == "hangs/here":
             await asyncio.Event().wait()
         usage = router_pb2.TokenUsage(input_tokens=1, output_tokens=2)
         reason = router_pb2.FINISH_REASON_TOOL_CALLS
-        yield answer(completed=router_pb2.StreamCompleted(finish_reason=reason, usage=usage, cost_micro_usd=3))
+        fields = {"finish_reason": reason, "usage": usage, "cost_micro_usd": 3, "cost_unknown": self.cost_unknown}
+        yield answer(completed=router_pb2.StreamCompleted(**fields))
 
     async def ListModels(self, request, context):
         fields = {"chat": True, "tool_calling": True, "context_length": 9, "demonstration": True, "configured": True}
@@ -183,8 +189,8 @@ async def test_a_chat_goes_out_whole_and_its_events_come_back(address, channel, 
         router_pb2.ROLE_TOOL,
     ]
     assert (sent.messages[1].tool_calls[0].id, sent.messages[2].tool_call_id) == ("c", "c")
-    assert (sent.temperature, sent.max_output_tokens, len(sent.request_id)) == (0.0, 7, 64)
-    assert sent.HasField("temperature")
+    assert (sent.max_output_tokens, len(sent.request_id)) == (7, 64)
+    assert not sent.HasField("temperature")
     assert sent.routing == router_pb2.RoutingOptions(
         tier="deep",
         data_class=contract_pb2.DATA_CLASS_CONFIDENTIAL,
@@ -193,6 +199,22 @@ async def test_a_chat_goes_out_whole_and_its_events_come_back(address, channel, 
         conversation_id="c-1",
         cache_mode=router_pb2.CACHE_MODE_EXACT,
     )
+
+
+@pytest.mark.parametrize(
+    ("mode", "found"),
+    [(router_pb2.CACHE_MODE_EXACT, CacheMode.EXACT), (router_pb2.CACHE_MODE_SEMANTIC, CacheMode.SEMANTIC)],
+)
+async def test_that_an_answer_is_cached_or_its_cost_unknown_comes_along(
+    address, channel, router, tools, mode, found
+) -> None:
+    router.cache_hit = router_pb2.CacheHit(mode=mode, similarity_ppm=970_000)
+    router.cache_hit.age.FromMilliseconds(12_300)
+    router.cost_unknown = True
+    async with peers(address, router, tools):
+        events = [event async for event in GrpcModelClient(channel).stream(QUESTION, 5)]
+    assert events[0] == ChatStarted("a/b", demonstration=True, cache_hit=CacheHit(found, 12_300, 970_000))
+    assert events[-1] == ChatCompleted(FinishReason.TOOL_CALLS, 1, 2, 3, cost_unknown=True)
 
 
 async def test_a_chat_without_options_leaves_them_to_the_rules(address, channel, router, tools) -> None:

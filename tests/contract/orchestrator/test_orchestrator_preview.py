@@ -62,6 +62,26 @@ async def test_a_conversation_that_is_continued_is_sent_with_it(client, world) -
     assert shown.request.routing.conversation_id == first.conversation_id
 
 
+async def test_what_was_restricted_stays_so_in_later_questions(client, world) -> None:
+    world.models.answers = [says("one"), says("two")]
+    restricted = pb.RunRouting(data_class=contract_pb2.DATA_CLASS_RESTRICTED, residency=["eu"], tier="deep")
+    first = pb.QueryAgentRequest(question="1", routing=restricted)
+    conversation_id = (await client.agent.QueryAgent(first, timeout=10)).run.conversation_id
+    shown = await preview(client, "2", conversation_id=conversation_id)
+    await client.agent.QueryAgent(pb.QueryAgentRequest(question="2", conversation_id=conversation_id), timeout=10)
+    for routing in (shown.request.routing, asked(world.models.requests[1]).routing):
+        assert (routing.data_class, list(routing.residency)) == (contract_pb2.DATA_CLASS_RESTRICTED, ["eu"])
+        assert routing.tier == ""
+    elsewhere = pb.QueryAgentRequest(
+        question="3", conversation_id=conversation_id, routing=pb.RunRouting(residency=["us"])
+    )
+    failed = (await client.agent.QueryAgent(elsewhere, timeout=10)).run
+    assert failed.failure.reason == "RESIDENCY_CONFLICT"
+    with pytest.raises(InvalidInput, match="RESIDENCY_CONFLICT"):
+        await preview(client, "3", conversation_id=conversation_id, routing=pb.RunRouting(residency=["us"]))
+    assert len(world.models.requests) == 2
+
+
 async def test_after_a_refusal_the_model_that_is_offered_no_tools(client, world) -> None:
     world.peers.known_models = (
         NATIVE,

@@ -10,7 +10,7 @@ import pytest
 from orchestrator_fakes import OFFLINE, ROUTER_DOWN, asks, fails, hangs, other, says
 
 from orchestrator.domain.agent_config import AgentConfig
-from orchestrator.domain.chat import FinishReason
+from orchestrator.domain.chat import CacheHit, FinishReason
 from orchestrator.domain.routing import CacheMode, DataClass, Routing
 from orchestrator.domain.tools import ToolOutcome
 from protos.gen.agent import agent_pb2 as alias_pb
@@ -54,6 +54,28 @@ async def test_a_question_is_answered(client, world) -> None:
     assert (run.usage.model_calls, run.usage.input_tokens, run.usage.cost_micro_usd) == (1, 10, 7)
     assert run.user_id == "user-1"
     assert run.create_time.ToDatetime() <= run.start_time.ToDatetime() <= run.end_time.ToDatetime()
+
+
+async def test_what_came_from_the_cache_or_has_no_price_is_said_with_the_call_and_counted_on_the_run(
+    client, world
+) -> None:
+    hit = CacheHit(CacheMode.SEMANTIC, 12_300, 970_000)
+    world.models.answers = [says("Hello.", cost_unknown=True, cache_hit=hit)]
+    events = await stream(client)
+    (reported,) = (event.usage_reported for event in events if event.WhichOneof("payload") == "usage_reported")
+    expected = router_pb2.CacheHit(mode=router_pb2.CACHE_MODE_SEMANTIC, similarity_ppm=970_000)
+    expected.age.FromMilliseconds(12_300)
+    assert (reported.cost_unknown, reported.cache_hit) == (True, expected)
+    async with translated_errors("orchestrator"):
+        reply = await client.agent.GetRun(pb.GetRunRequest(run_id=events[0].run_id))
+    assert (reply.run.usage.cost_unknown, reply.run.usage.cost_micro_usd) == (1, 7)
+
+
+async def test_a_call_that_asked_a_model_of_known_price_says_neither(client, world) -> None:
+    world.models.answers = [says("Hello.")]
+    events = await stream(client)
+    (reported,) = (event.usage_reported for event in events if event.WhichOneof("payload") == "usage_reported")
+    assert (reported.cost_unknown, reported.HasField("cache_hit")) == (False, False)
 
 
 async def test_a_stream_has_numbered_events_from_first_to_terminal(client, world) -> None:

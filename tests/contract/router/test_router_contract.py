@@ -113,7 +113,7 @@ class Router:
         means = Means(desk, self.source, counter, retries, LooseEnds(), "Go on.", CallLimits(60_000, 30_000, 300_000))
         decide = DecideRoute(explain, log, SequenceIds("decision"))
         answers = AdmitAnswers(admit, AnswerChat(admit, decide, affinity, means))
-        troubles = FindTroubles(self.registry, FakeProblems(), self.source)
+        troubles = FindTroubles(self.registry, FakeProblems(), self.source, deployments)
         use_cases = RouterUseCases(
             CompleteChat(answers),
             answers,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from router_decision_fakes import FakeProblems
 from router_fakes import (
     FakeChatModel,
@@ -33,7 +34,7 @@ from provider_router.use_cases.list_models import ListModels
 from provider_router.use_cases.list_providers import ListProviders
 from shared.server import Registration, Service
 from shared.testing.fakes import FakeClock
-from shared.testing.harness import serving
+from shared.testing.harness import principal, serving
 
 PLACES = tuple(Deployment(name, f"http://{name}.test/v1", f"http://{name}.test/v1", ("K1", "K2")) for name in "xy")
 PROMISED = Guarantees(first_token_p50_ms=50, first_token_p95_ms=50)
@@ -41,6 +42,8 @@ KEYED = service_of("keyed/m", provider=provider_spec("keyed", deployments=PLACES
 BARE = service_of("bare/m", provider=provider_spec("bare", key_envs=("ABSENT",)))
 OWN = service_of("gone/own")
 PROBLEM = ConfigurationProblem("providers.yaml", 3, "wrong", datetime(2026, 11, 20, tzinfo=UTC))
+OF_ANOTHER = ConfigurationProblem("routing/organisations/x.yaml", 7, "no such tier", PROBLEM.since)
+ADMIN = ("providers.read", "models.read", "settings.*", "contracts.update")
 GOOD = CallReport(first_token_ms=100, output_tokens=11, duration_ms=200)
 
 
@@ -51,7 +54,7 @@ class Router:
         snapshot = replace(snapshot_of(KEYED, BARE), suspended={OWN.name: Suspended(OWN.contract, "It is too good.")})
         registry = FakeRegistry(snapshot, "abc")
         models = FakeModelSource({KEYED.name: FakeChatModel()})
-        troubles = FindTroubles(registry, FakeProblems((PROBLEM,)), models)
+        troubles = FindTroubles(registry, FakeProblems((PROBLEM,), (OF_ANOTHER,)), models, self.deployments)
         models_listed = ListModels(registry, troubles, models, self.clock)
         listed = ListProviders(registry, troubles, self.deployments)
         self.use_cases = RouterUseCases(None, None, None, models_listed, listed)
@@ -61,16 +64,18 @@ class Router:
         self.deployments.release(self.deployments.acquire(KEYED, others), report)
 
     @asynccontextmanager
-    async def served(self) -> AsyncGenerator[router_pb2_grpc.RouterServiceStub, None]:
+    async def served(
+        self, permissions: Sequence[str] = ADMIN
+    ) -> AsyncGenerator[router_pb2_grpc.RouterServiceStub, None]:
         add = router_pb2_grpc.add_RouterServiceServicer_to_server
         descriptor = pb.DESCRIPTOR.services_by_name["RouterService"]
         service = Service("router", [Registration(add, RouterServicer(self.use_cases), descriptor)])
         async with serving(service) as served:
-            yield router_pb2_grpc.RouterServiceStub(served.channel)
+            yield router_pb2_grpc.RouterServiceStub(served.channel_as(principal(permissions=tuple(permissions))))
 
 
-async def listed(router: Router) -> pb.ListProvidersResponse:
-    async with router.served() as stub:
+async def listed(router: Router, *permissions: str) -> pb.ListProvidersResponse:
+    async with router.served(permissions or ADMIN) as stub:
         return await stub.ListProviders(pb.ListProvidersRequest(), timeout=5)
 
 
@@ -123,6 +128,23 @@ async def test_what_keeps_things_from_being_used_is_listed_beside_models_and_pro
             ("bare", "It has no key: the environment variable ABSENT is not set or empty."),
             ("gone/own", "The registered contract is suspended. It is too good."),
         ]
+
+
+@pytest.mark.parametrize(
+    ("permissions", "files"),
+    [
+        (("*",), ["providers.yaml", "routing/organisations/x.yaml"]),
+        (("providers.read", "configuration.read"), ["providers.yaml", "routing/organisations/x.yaml"]),
+        (("providers.read",), ["providers.yaml"]),
+        (ADMIN, ["providers.yaml"]),
+    ],
+)
+async def test_files_of_all_organisations_are_for_who_may_read_the_configuration(
+    permissions: tuple[str, ...], files: list[str]
+) -> None:
+    response = await listed(Router(), *permissions)
+    assert [each.file for each in response.configuration_problems] == files
+    assert ("x.yaml line 7" in response.config_error) == (len(files) > 1)
 
 
 async def test_a_half_open_breaker_shows_and_no_key_or_variable_of_one_does() -> None:

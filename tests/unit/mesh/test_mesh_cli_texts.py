@@ -244,6 +244,14 @@ def test_what_cannot_be_used_is_a_warning_that_says_what_to_do():
     assert "nexus contracts show own/big" in found[2].remedy
 
 
+def test_a_refused_key_is_told_once():
+    failing = router_pb2.Provider(name="acme", state=router_pb2.PROVIDER_STATE_FAILING)
+    unusable = [router_pb2.Unusable(name="acme", reason="It refused its key: the environment variable K is not right.")]
+    found = judge_providers(router_pb2.ListProvidersResponse(providers=[failing], unusable=unusable))
+    assert [(f.check, f.level) for f in found] == [("providers", Level.OK), ("provider acme", Level.WARN)]
+    assert "It refused its key" in found[1].detail
+
+
 @pytest.mark.parametrize("providers", [[], [router_pb2.Provider(name="local")]])
 def test_every_file_that_is_not_in_force_is_a_failure_with_its_line(providers):
     problems = [

@@ -81,8 +81,9 @@ def test_a_run_keeps_the_model_that_answered_or_else_the_one_that_was_chosen(ans
 
 def test_usage_is_the_sum_of_the_events() -> None:
     call = ToolCallFinished("c", "t", "{}", ok=True, output_json="{}", summary="s", duration_ms=1)
-    total = usage_of([UsageReported("m", 1, 2, 3), TokenDelta("x"), call, UsageReported("m", 10, 20, 30), call])
-    assert total == Usage(11, 22, 33, 2, 2)
+    unpriced = UsageReported("m", 10, 20, 30, cost_unknown=True)
+    total = usage_of([UsageReported("m", 1, 2, 3), TokenDelta("x"), call, unpriced, call])
+    assert total == Usage(11, 22, 33, 2, 2, cost_unknown=1)
 
 
 def test_a_reset_voids_the_text_before_it() -> None:

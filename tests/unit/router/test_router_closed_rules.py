@@ -27,7 +27,7 @@ def test_nothing_may_be_called_and_the_error_names_the_file(rules: RuleSet, mode
     request = RouteRequest(Caller("org-a", "user-1"), model=model)
     decision = DecisionEngine(CedarPolicyEvaluator().verdicts).decide(world, request, NOW)
     assert not decision.choice
-    error = no_route(decision, world, None, "d-1")
+    error = no_route(decision, world, (), "d-1")
     assert (error.reason, error.metadata) == ("NO_ROUTE", {"decision_id": "d-1", "rules": PROBLEM})
     assert PROBLEM in error.message
 
@@ -36,7 +36,7 @@ def test_a_model_that_is_not_there_is_still_unknown() -> None:
     world = world_of(service_of("one/m"), rules=closed_rules(PROBLEM))
     request = RouteRequest(Caller("org-a", "user-1"), model="one/none")
     decision = DecisionEngine(CedarPolicyEvaluator().verdicts).decide(world, request, NOW)
-    assert no_route(decision, world, None, "d-1").reason == "MODEL_UNKNOWN"
+    assert no_route(decision, world, (), "d-1").reason == "MODEL_UNKNOWN"
 
 
 def test_what_is_wrong_is_no_part_of_the_record() -> None:

@@ -23,6 +23,7 @@ from provider_router.domain.contracts.contract import (
     TimeWindow,
 )
 from provider_router.domain.contracts.contract_checks import violations_of
+from provider_router.domain.contracts.field_names import field_text, path_of, written_text
 from provider_router.servicer.convert_contract import contract_message, contract_of
 from shared.errors import InvalidInput
 
@@ -126,6 +127,27 @@ def test_a_message_is_refused_with_its_fields(changes: dict, field: str) -> None
     assert refused_fields(a_contract(**changes)) == [field]
 
 
+@pytest.mark.parametrize(
+    ("path", "asked", "written"),
+    [
+        (("prices", 0, "rates", "input"), "contract.prices[0].rates.input_micro_usd", "prices[0].input"),
+        (
+            ("prices", 12, "long_context_rates", "cache_write"),
+            "contract.prices[12].long_context_rates.cache_write_micro_usd",
+            "prices[12].long_context.cache_write",
+        ),
+        (("prices", 0, "per_request"), "contract.prices[0].per_request_micro_usd", "prices[0].per_request"),
+        (("prices",), "contract.prices", "prices"),
+        (("privacy", "regions"), "contract.privacy.regions", "privacy.regions"),
+    ],
+)
+def test_requests_and_files_have_their_own_names_of_a_field(
+    path: tuple[str | int, ...], asked: str, written: str
+) -> None:
+    assert (field_text(path), written_text(path)) == (asked, written)
+    assert path_of(asked) == path
+
+
 def test_a_message_with_names_twice_or_a_day_that_is_none_is_refused() -> None:
     message = contract_message(a_contract(traits={"a": 1}, quality=Quality(by_task={"code": 1})))
     message.traits.add().CopyFrom(message.traits[0])
@@ -177,9 +199,9 @@ def test_a_contract_in_yaml() -> None:
     [
         ("name: one/m", "name: one", 1, "name: must be `provider/model`"),
         ("owner:", "woner:", 3, "woner: there is no such field"),
-        ("operations: [chat]", "operations: [dance]", 4, "capabilities.operations[0]: Input should be"),
+        ("operations: [chat]", "operations: [dance]", 4, "capabilities.operations[0]: must be"),
         ("operations: [chat], ", "", 4, "capabilities.operations: is missing"),
-        ("8000", '"8000"', 4, "capabilities.context_length: Input should be a valid integer"),
+        ("8000", '"8000"', 4, "capabilities.context_length: must be a valid integer"),
         ("8000", "-1", 4, "capabilities.context_length: must be at least 0"),
         ("95_ms: 300", "95_ms: 50", 5, "guarantees.first_token_p95_ms: must be at least first_token_p50_ms"),
         ("0.99}", "1.01}", 5, "guarantees.availability: must be from 0 to 1"),
@@ -188,8 +210,8 @@ def test_a_contract_in_yaml() -> None:
         ('"08:00"', '"8 o\'clock"', 8, "constraints.windows[0].from: must be a time of day"),
         ("18:00", "07:00", 8, "constraints.windows[0].to: must be after the start"),
         ("[mon, sun]", "[]", 8, "constraints.windows[0].weekdays: must be days"),
-        ("[mon, sun]", "[monday]", 8, "constraints.windows[0].weekdays[0]: Input should be"),
-        ("restricted", "secret", 9, "privacy.clearance: Input should be"),
+        ("[mon, sun]", "[monday]", 8, "constraints.windows[0].weekdays[0]: must be"),
+        ("restricted", "secret", 9, "privacy.clearance: must be"),
         ("[eu]", "[EU]", 9, "privacy.regions: must hold lower-case codes"),
         ("2026-01-01", "20260101", 11, "prices[0].from: must be a day such as"),
         ("2026-01-01", "2026-01-01 10:00:00", 11, "prices[0].from: must be a day such as"),

@@ -389,12 +389,46 @@ def test_a_key_that_is_not_there() -> None:
         assert (error.reason, error.metadata["provider"]) == ("PROVIDER_NOT_CONFIGURED", "one")
 
 
+def test_a_key_that_was_refused() -> None:
+    refused = ServiceState(configured=False, keys_refused=True)
+    rig = Rig(board=FakeStateBoard(system_state(dict.fromkeys(("one/m", "two/m", "two/n"), refused))))
+    for options in ({"model": "one/m"}, {}):
+        error = rig.refused(PreconditionFailed, **options)
+        assert (error.reason, error.metadata["provider"]) == ("PROVIDER_REFUSED_KEY", "one")
+        assert "its provider refused its key" in error.message
+
+
 def test_a_budget_that_is_too_small_says_when_it_starts_anew() -> None:
     rig = Rig(without(prices=DEAR), budgets=FakeBudgets((budget(3),)))
     error = rig.refused(QuotaExceeded)
     assert error.reason == "BUDGET_EXHAUSTED"
     assert error.retry_after_s == timedelta(hours=12).total_seconds()
     assert (error.metadata["scope"], error.metadata["reset_time"]) == ("user", "2026-11-21T00:00:00Z")
+
+
+DAY = budget(0)
+MONTH = BudgetStatus(Scope.ORGANISATION, "org-a", Period.MONTH, 1_000, 1_000, 0, datetime(2026, 12, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("budgets", "named"),
+    [
+        # Both are exhausted: what starts anew last is named, since nothing works before.
+        ((DAY, MONTH), "month"),
+        ((MONTH, DAY), "month"),
+        ((replace(DAY, spent_micro_usd=9_000), MONTH), "month"),
+        # Something is left in both, and too little in both.
+        ((budget(1), replace(MONTH, spent_micro_usd=998)), "month"),
+        # Only one of them is short.
+        ((budget(1), replace(MONTH, limit_micro_usd=10**9)), "day"),
+        ((budget(900), MONTH), "month"),
+    ],
+)
+def test_of_several_budgets_the_short_one_that_starts_anew_last_is_named(budgets, named: str) -> None:
+    rig = Rig(without(prices=DEAR), budgets=FakeBudgets(budgets))
+    error = rig.refused(QuotaExceeded)
+    assert error.metadata["period"] == named
+    assert int(error.metadata["short_micro_usd"]) > 0
 
 
 def test_prices_that_nobody_knows_are_named_where_a_budget_applies() -> None:
@@ -413,6 +447,17 @@ def test_prices_that_nobody_knows_are_named_where_a_budget_applies() -> None:
     assert "into the contract of 'one/m', as docs/pricing.md shows" in message
     free = Rig((chats("one/m"), chats("two/m", prices=price_of(0))), budgets=budgets)
     assert free.decide().decision.choice == "two/m"
+
+
+def test_a_budget_that_is_too_small_also_names_the_models_whose_price_nobody_knows() -> None:
+    budgets = FakeBudgets((budget(3),))
+    contracts = (chats("one/m"), chats("two/m", prices=DEAR), chats("two/n"))
+    error = Rig(contracts, budgets=budgets).refused(QuotaExceeded)
+    assert error.reason == "BUDGET_EXHAUSTED"
+    sentence = "The prices of one/m, two/n are not known, so no budget allows a call: write `prices` (0 for free)"
+    assert f"ask for a larger budget. {sentence} into the contract of 'one/m', 'two/n'" in error.message
+    named = Rig(contracts, budgets=budgets).refused(QuotaExceeded, model="two/m")
+    assert named.message.endswith("ask for a larger budget.")
 
 
 def test_a_model_that_refuses_a_parameter_is_for_requests_without_it() -> None:

@@ -46,7 +46,9 @@ def test_models_stand_in_the_chains_order_then_the_files() -> None:
     models = [service_of("a/1"), service_of("b/2"), service_of("c/3")]
     registry = FakeRegistry(snapshot_of(*models, chain=["c/3", "a/1"]))
     source = FakeModelSource({"b/2": FakeChatModel()})
-    listed = ListModels(registry, FindTroubles(registry, FakeProblems(), source), source, FakeClock())("org-a")
+    listed = ListModels(
+        registry, FindTroubles(registry, FakeProblems(), source, FakeDeployments()), source, FakeClock()
+    )("org-a")
     assert [model.service.name for model in listed.models] == ["c/3", "a/1", "b/2"]
     assert [model.configured for model in listed.models] == [False, False, True]
     assert [model.price_unknown for model in listed.models] == [True, True, True]
@@ -90,7 +92,7 @@ def test_providers_are_listed_with_their_models_and_deployments() -> None:
     deployments.release(deployments.acquire(services[0]), CallReport(Reason.PROVIDER_TIMEOUT))
     problems = FakeProblems((ConfigurationProblem("limits.yaml", 3, "wrong", datetime(2026, 11, 20, tzinfo=UTC)),))
     registry = FakeRegistry(snapshot_of(*services), "v7")
-    troubles = FindTroubles(registry, problems, FakeModelSource({"two/n": FakeChatModel()}))
+    troubles = FindTroubles(registry, problems, FakeModelSource({"two/n": FakeChatModel()}), deployments)
     report = ListProviders(registry, troubles, deployments)("org-a")
     assert (report.config_version, report.troubles.problems) == ("v7", problems.found)
     assert [each.name for each in report.troubles.unusable] == ["one"]
@@ -100,12 +102,30 @@ def test_providers_are_listed_with_their_models_and_deployments() -> None:
     assert report.providers[1].state is ProviderState.NOT_CONFIGURED
 
 
+def test_a_key_that_was_refused_is_told_until_another_call_works() -> None:
+    deployments = MemoryDeployments(FakeCredentials(KEY="k"), FakeClock(), lambda: 0.0)
+    service = service_of("p/a", provider=provider_spec("p", key_envs=("KEY",)))
+    registry = FakeRegistry(snapshot_of(service, service_of("q/a")))
+    source = FakeModelSource({"p/a": FakeChatModel(), "q/a": FakeChatModel()})
+    troubles = FindTroubles(registry, FakeProblems(), source, deployments)
+    assert troubles("org").unusable == ()
+    deployments.probed(deployments.berths_of(service), Reason.PROVIDER_REFUSED_KEY, is_there=True)
+    told = [("p", "It refused its key: the environment variable KEY is not right.")]
+    assert [(each.name, each.reason) for each in troubles("org").unusable] == told
+    deployments.release(deployments.acquire(service), CallReport(None))
+    assert troubles("org").unusable == ()
+    deployments.release(deployments.acquire(service), CallReport(Reason.PROVIDER_REFUSED_KEY))
+    assert [(each.name, each.reason) for each in troubles("org").unusable] == told
+
+
 def test_the_last_call_of_a_provider_is_shown() -> None:
     clock = FakeClock()
     deployments = MemoryDeployments(FakeCredentials(), clock, lambda: 0.0)
     first, second = service_of("p/a"), service_of("p/b")
     registry = FakeRegistry(snapshot_of(first, second))
-    listed = ListProviders(registry, FindTroubles(registry, FakeProblems(), FakeModelSource()), deployments)
+    listed = ListProviders(
+        registry, FindTroubles(registry, FakeProblems(), FakeModelSource(), deployments), deployments
+    )
     assert listed("org").providers[0].last is None
     for service, reason in ((second, None), (first, Reason.PROVIDER_TIMEOUT)):
         clock.advance(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from cedarpy import policies_to_json_str
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,6 +78,17 @@ def test_of_several_places_the_one_that_is_minded_is_named() -> None:
     either = "when { (resource has retention_days && resource.retention_days > 1) ||\n  resource.retention_days > 2 };"
     text = f'@id("a") forbid (principal, action, resource)\n{either}\n'
     assert place_in(text) == text.rindex("retention_days")
+
+
+def test_the_last_of_many_places_is_found_in_a_few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = policies_to_json_str
+    monkeypatch.setattr("cedarpy.policies_to_json_str", lambda text: (asked.append(text), real(text))[1])
+    days = ",".join(["resource.retention_days"] * 300)
+    when = f"when {{ (resource has retention_days && [{days}] == [1]) || resource.retention_days > 2 }};"
+    text = f'@id("a") forbid (principal, action, resource)\n{when}\n'
+    assert place_in(text) == text.rindex("retention_days")
+    assert len(asked) < 20
 
 
 def test_a_policy_that_comes_after_good_ones_is_found_too() -> None:

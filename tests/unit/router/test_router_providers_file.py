@@ -114,7 +114,7 @@ REFUSED = [
     ("base_url: https://api", "base_ulr: https://api", 12, "providers.openai.base_ulr: there is no such field"),
     ("api_key_env: SOME_KEY", "api_key: sk-123", 13, "providers.openai.api_key: there is no such field"),
     ("SOME_KEY", "sk-secret-value", 13, "has characters that are not allowed"),
-    ("type: local", "type: locale", 3, "providers.local: Input tag 'locale'"),
+    ("type: local", "type: locale", 3, "providers.local: `type` must be one of 'local', "),
     ("https://api.example.com/v1/", "ftp://x", 12, "must be a http or https address"),
     ("https://api.example.com/v1/", "https://u:p@x/v1", 12, "must hold no credentials"),
     ("https://api.example.com/v1/", "https://x/v1?key=1", 12, "must hold no credentials"),

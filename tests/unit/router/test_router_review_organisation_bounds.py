@@ -101,13 +101,13 @@ def priced(day: date, input_: int, output: int, **changes: object) -> Price:
     [
         ((), ["prices"]),
         ((priced(date(2026, 11, 21), 9_000, 9_000),), ["prices"]),
-        (price_of(0, 0), ["prices.0.rates"]),
-        (price_of(1_999, 5_000), ["prices.0.rates"]),
-        (price_of(2_000, 4_999), ["prices.0.rates"]),
-        ((priced(date(2026, 1, 1), 2_000, 5_000), priced(date(2027, 1, 1), 1, 1)), ["prices.1.rates"]),
+        (price_of(0, 0), ["prices.0.rates.input"]),
+        (price_of(1_999, 5_000), ["prices.0.rates.input"]),
+        (price_of(2_000, 4_999), ["prices.0.rates.output"]),
+        ((priced(date(2026, 1, 1), 2_000, 5_000), priced(date(2027, 1, 1), 1, 1)), ["prices.1.rates.input"]),
         ((priced(date(2020, 1, 1), 1, 1), priced(date(2026, 11, 20), 2_000, 5_000)), []),
-        ((Price(date(2020, 1, 1), Rates(2_000, 5_000, cached_input=1)),), ["prices.0.rates"]),
-        ((Price(date(2020, 1, 1), Rates(2_000, 5_000), 1, Rates(1, 1)),), ["prices.0.long_context_rates"]),
+        ((Price(date(2020, 1, 1), Rates(2_000, 5_000, cached_input=1)),), ["prices.0.rates.cached_input"]),
+        ((Price(date(2020, 1, 1), Rates(2_000, 5_000), 1, Rates(1, 1)),), ["prices.0.long_context_rates.input"]),
     ],
 )
 def test_no_budget_lasts_longer_by_a_price_of_one_s_own(prices: tuple[Price, ...], found: list[str]) -> None:
@@ -133,7 +133,15 @@ def test_models_of_another_kind_set_no_price() -> None:
     embeds = contract_of("one/e", chat=False, embeddings=True, prices=price_of(10))
     own = contract_of("one/own-e", chat=False, embeddings=True, privacy=Privacy(), prices=price_of(10))
     assert excesses(own, FILED, embeds) == []
-    assert excesses(own, FILED) == ["prices.0.rates"]
+    assert excesses(own, FILED) == ["prices"]
+
+
+@pytest.mark.parametrize("embeddings", [False, True])
+def test_the_price_of_embeddings_is_none_of_a_chat(embeddings: bool) -> None:
+    embeds = contract_of("one/e", chat=False, embeddings=True, privacy=US, prices=price_of(20_000))
+    cheap = contract_of("one/own", embeddings=embeddings, privacy=OWN.privacy, prices=price_of(20_000))
+    assert excesses(cheap, embeds) == ["prices"]
+    assert excesses(cheap, embeds, FILED) == ["prices.0.rates.output"]
 
 
 def test_who_goes_beyond_is_refused_and_told_where() -> None:
@@ -151,3 +159,6 @@ def test_a_stored_contract_that_goes_beyond_is_suspended() -> None:
     seen = snapshot_of(FilesState(stricter), {OWN.name: OWN}, 2, now)
     assert list(seen.services) == ["one/m"]
     assert "privacy.clearance" in seen.suspended[OWN.name].reason
+    dearer = configuration(replace(FILED, prices=price_of(9_000, 9_000)))
+    seen = snapshot_of(FilesState(dearer), {OWN.name: OWN}, 3, now)
+    assert seen.suspended[OWN.name].reason.startswith("Its prices[0].input must not be below")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import pytest
 from prometheus_client import REGISTRY
+from router_decision_fakes import FakeRuleBook
 from router_fakes import FakeCredentials, FakeRegistry, FakeRewards, provider_spec, service_of, snapshot_of
 
 from provider_router.adapters.deployments_memory import MemoryDeployments
 from provider_router.adapters.state_board_memory import MemoryStateBoard
-from provider_router.domain.contracts.contract import Guarantees
+from provider_router.domain.contracts.contract import DataClass, Guarantees, Quality
 from provider_router.domain.contracts.provider import Deployment
 from provider_router.domain.contracts.service import Service
+from provider_router.domain.decisions.route_request import Caller, RouteRequest
 from provider_router.domain.decisions.service_state import FRESH, Breaker, Reward, SystemState
 from provider_router.domain.decisions.state_document import system_state
+from provider_router.domain.decisions.world import World
+from provider_router.domain.engine.engine import DecisionEngine
 from provider_router.domain.errors import Reason
-from provider_router.domain.traffic.lease import CallReport
+from provider_router.domain.traffic.lease import CallReport, Lease
 from shared.testing.fakes import FakeClock
 
 GOOD = CallReport(first_token_ms=1234, output_tokens=101, duration_ms=2234)
@@ -105,6 +109,96 @@ def test_outages_that_are_over_are_shown_and_not_held_against_it_until_there_are
     assert board.deployments.measured_of(service).calls == 40
 
 
+def counted(service: str, promise: str) -> float:
+    labels = {"service": service, "promise": promise}
+    return REGISTRY.get_sample_value("nexus_router_promises_broken_total", labels) or 0.0
+
+
+def test_a_promise_of_availability_that_an_outage_broke_demotes_until_it_is_over_and_is_told_on() -> None:
+    service = service_of("steady/m", guarantees=Guarantees(availability_ppm=999_000))
+    board = Board(service)
+    # One that was not kept before the outage is no reason to go on demoting either.
+    board.call(service, DOWN)
+    board.call(service, GOOD, 100)
+    board.clock.advance(60)
+    board.call(service, GOOD)
+    board.call(service, DOWN, 5)
+    board.clock.advance(1)
+    assert board.state().of("steady/m").broken_promises == ("availability_ppm",)
+    board.deployments.probed(board.deployments.berths_of(service), None, is_there=True)
+    board.clock.advance(1)
+    back = board.state().of("steady/m")
+    assert (back.broken_promises, back.measured.success_ppm) == ((), 990_200)
+    # Whoever looks at the deployment still sees what it did, and it was counted once.
+    (status,) = board.deployments.statuses(board.registry.snapshot)
+    assert (status.broken_promises, status.measured.success_ppm) == (("availability_ppm",), 943_925)
+    assert counted("steady/m", "availability_ppm") == 1
+
+
+def test_a_broken_promise_is_counted_also_when_the_outage_is_over_before_it_was_looked_at() -> None:
+    service = service_of("brief/m", guarantees=Guarantees(availability_ppm=999_000))
+    board = Board(service)
+    board.call(service, GOOD, 50)
+    board.state()
+    board.call(service, DOWN, 5)
+    board.deployments.probed(board.deployments.berths_of(service), None, is_there=True)
+    board.clock.advance(1)
+    assert board.state().of("brief/m").broken_promises == ()
+    assert counted("brief/m", "availability_ppm") == 1
+
+
+def test_what_promises_availability_is_chosen_again_once_its_outage_is_over() -> None:
+    promised = Guarantees(availability_ppm=999_000)
+    best = service_of("a/m", guarantees=promised, quality=Quality(800_000))
+    rival = service_of("b/m", guarantees=promised, quality=Quality(790_000))
+    board = Board(best, rival)
+    rules = FakeRuleBook().rules
+
+    def chosen() -> str:
+        world = World(board.registry.snapshot, rules, board.state())
+        request = RouteRequest(Caller("org", "u"), data_class=DataClass.PUBLIC)
+        return DecisionEngine().decide(world, request, board.clock.now()).choice
+
+    for service in (best, rival):
+        board.call(service, GOOD, 40)
+    assert chosen() == "a/m"
+    board.call(best, DOWN, 5)
+    board.clock.advance(1)
+    assert chosen() == "b/m"
+    board.deployments.probed(board.deployments.berths_of(best), None, is_there=True)
+    board.clock.advance(1)
+    assert chosen() == "a/m"
+
+
+def test_one_that_was_never_called_and_does_not_answer_probes_is_demoted_and_may_be_called() -> None:
+    service = service_of("a/m")
+    board = Board(service)
+    berths = board.deployments.berths_of(service)
+    assert board.state().of("a/m") is FRESH
+    board.deployments.probed(berths, Reason.PROVIDER_UNREACHABLE, is_there=False)
+    assert board.state().of("a/m").breaker is Breaker.HALF_OPEN
+    lease = board.deployments.acquire(service)
+    assert isinstance(lease, Lease)
+    board.deployments.release(lease, UNSAID)
+    board.deployments.probed(berths, None, is_there=True)
+    assert board.state().services == {}
+    # What a call says counts for more.
+    board.deployments.probed(berths, Reason.PROVIDER_UNREACHABLE, is_there=False)
+    board.call(service, GOOD)
+    board.clock.advance(1)
+    assert board.state().of("a/m").breaker is Breaker.CLOSED
+
+
+def test_a_key_that_was_refused_is_another_thing_than_one_that_is_not_there() -> None:
+    service = service_of("a/m", provider=provider_spec("a", key_envs=("KEY",)))
+    board = Board(service, KEY="k")
+    board.call(service, CallReport(Reason.PROVIDER_REFUSED_KEY))
+    state = board.state().of("a/m")
+    assert (state.configured, state.keys_refused) == (False, True)
+    missing = Board(service).state().of("a/m")
+    assert (missing.configured, missing.keys_refused) == (False, False)
+
+
 def test_what_probes_say_of_an_outage_decides_whether_the_trial_goes_there() -> None:
     service = service_of("a/m")
     board = Board(service)
@@ -174,21 +268,17 @@ def test_a_broken_promise_demotes_is_counted_once_and_ends_with_the_measurement(
     service = service_of("promise/m", guarantees=Guarantees(first_token_p95_ms=500))
     board = Board(service)
 
-    def count() -> float:
-        labels = {"service": "promise/m", "promise": "first_token_p95_ms"}
-        return REGISTRY.get_sample_value("nexus_router_promises_broken_total", labels) or 0.0
-
     board.call(service, GOOD, 25)
     for _ in range(5):
         assert board.state().of("promise/m").broken_promises == ("first_token_p95_ms",)
         board.clock.advance(1)
-    assert count() == 1
+    assert counted("promise/m", "first_token_p95_ms") == 1
     board.clock.advance(600)
     assert board.state().of("promise/m") is FRESH
     board.call(service, GOOD, 25)
     board.clock.advance(1)
     board.state()
-    assert count() == 2
+    assert counted("promise/m", "first_token_p95_ms") == 2
 
 
 def test_services_that_organisations_registered_share_one_label_of_broken_promises() -> None:

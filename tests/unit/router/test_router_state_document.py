@@ -38,6 +38,17 @@ def test_states_have_one_digest_only_when_they_mean_the_same(
     assert (system_state(one).digest == system_state(other).digest) == same
 
 
+def test_keys_that_were_refused_stand_in_it_and_states_of_before_are_read_on() -> None:
+    refused = encode_state({"one/m": ServiceState(configured=False, keys_refused=True)})
+    assert b'"keys_refused":true' in refused
+    assert decode_state(refused).of("one/m").keys_refused
+    missing = encode_state({"one/m": ServiceState(configured=False)})
+    assert b"keys_refused" not in missing
+    assert not decode_state(missing).of("one/m").keys_refused
+    with pytest.raises(NotCanonical):
+        decode_state(refused.replace(b'"keys_refused":true', b'"keys_refused":false'))
+
+
 def test_order_and_what_is_not_known_do_not_matter() -> None:
     backwards = {"two/m": FRESH, **{name: STATE[name] for name in reversed(STATE)}}
     assert encode_state(backwards) == DOCUMENT

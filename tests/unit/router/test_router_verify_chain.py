@@ -78,6 +78,21 @@ def test_a_chain_whose_beginning_was_pruned_holds() -> None:
     assert broken_at(verified(log)) == ("d-5", Check.CHAIN, 0)
 
 
+@pytest.mark.parametrize("sequence", [1, 4, COUNT, 10**18])
+def test_a_beginning_that_was_moved_hides_no_record(sequence: int) -> None:
+    log = asyncio.run(made())
+    log.anchors["org-a"] = ChainLink(sequence, own(log)[min(sequence, COUNT) - 1].record_hash)
+    assert broken_at(verified(log)) == ("d-1", Check.CHAIN, 0)
+
+
+@pytest.mark.parametrize("sequence", [-7, 0])
+def test_a_record_that_was_moved_before_the_first_is_found(sequence: int) -> None:
+    log = asyncio.run(made())
+    moved = replace(own(log).pop(), sequence=sequence)
+    own(log).insert(0, moved)
+    assert broken_at(verified(log)) == (moved.decision_id, Check.CHAIN, 0)
+
+
 PAYLOAD = own(asyncio.run(made()))[3].payload
 
 
@@ -153,7 +168,7 @@ class PrunedOnTheWay(FakeDecisionLog):
 
     async def following(self, org_id, *, after_sequence, limit):
         page = await super().following(org_id, after_sequence=after_sequence, limit=2)
-        if after_sequence == 0:
+        if after_sequence < 1:
             await self.prune(older_than=NOW, keep=2, limit=10)
         return page
 

@@ -94,7 +94,8 @@ Global___RunLimits: _TypeAlias = RunLimits  # noqa: Y015
 @_typing.final
 class RunRouting(_message.Message):
     """How every model call of a run is to be routed, also of one that is resumed. The fields mean what they mean in
-    `nexus.router.v1.RoutingOptions`.
+    `nexus.router.v1.RoutingOptions`. Of earlier questions of the conversation, which go with a later one, data class and
+    residency hold for it too: the strictest class, and regions that all allow (else the run fails, RESIDENCY_CONFLICT).
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -644,16 +645,19 @@ class RunUsage(_message.Message):
     COST_MICRO_USD_FIELD_NUMBER: _builtins.int
     MODEL_CALLS_FIELD_NUMBER: _builtins.int
     TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    COST_UNKNOWN_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
     """Prompt tokens, all model calls together."""
     output_tokens: _builtins.int
     """Generated tokens, all model calls together."""
     cost_micro_usd: _builtins.int
-    """Price in millionths of a US dollar."""
+    """Price in millionths of a US dollar, without what is unknown."""
     model_calls: _builtins.int
     """Number of model calls."""
     tool_calls: _builtins.int
     """Number of tool calls."""
+    cost_unknown: _builtins.int
+    """Number of model calls of which nobody knows the whole cost."""
     def __init__(
         self,
         *,
@@ -662,10 +666,11 @@ class RunUsage(_message.Message):
         cost_micro_usd: _builtins.int = ...,
         model_calls: _builtins.int = ...,
         tool_calls: _builtins.int = ...,
+        cost_unknown: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micro_usd", b"cost_micro_usd", "input_tokens", b"input_tokens", "model_calls", b"model_calls", "output_tokens", b"output_tokens", "tool_calls", b"tool_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micro_usd", b"cost_micro_usd", "cost_unknown", b"cost_unknown", "input_tokens", b"input_tokens", "model_calls", b"model_calls", "output_tokens", b"output_tokens", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -989,6 +994,8 @@ class UsageReported(_message.Message):
     INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     COST_MICRO_USD_FIELD_NUMBER: _builtins.int
+    COST_UNKNOWN_FIELD_NUMBER: _builtins.int
+    CACHE_HIT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """`provider/model`."""
     input_tokens: _builtins.int
@@ -996,7 +1003,13 @@ class UsageReported(_message.Message):
     output_tokens: _builtins.int
     """Generated tokens."""
     cost_micro_usd: _builtins.int
-    """Price in millionths of a US dollar."""
+    """Price in millionths of a US dollar, without what is unknown."""
+    cost_unknown: _builtins.bool
+    """Whether an attempt was made at a model whose price nobody knows."""
+    @_builtins.property
+    def cache_hit(self) -> _router_pb2.CacheHit:
+        """Set when the answer came from the cache."""
+
     def __init__(
         self,
         *,
@@ -1004,10 +1017,12 @@ class UsageReported(_message.Message):
         input_tokens: _builtins.int = ...,
         output_tokens: _builtins.int = ...,
         cost_micro_usd: _builtins.int = ...,
+        cost_unknown: _builtins.bool = ...,
+        cache_hit: _router_pb2.CacheHit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cache_hit", b"cache_hit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micro_usd", b"cost_micro_usd", "input_tokens", b"input_tokens", "model", b"model", "output_tokens", b"output_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_hit", b"cache_hit", "cost_micro_usd", b"cost_micro_usd", "cost_unknown", b"cost_unknown", "input_tokens", b"input_tokens", "model", b"model", "output_tokens", b"output_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

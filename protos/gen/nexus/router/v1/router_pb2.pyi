@@ -988,7 +988,7 @@ class Unusable(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """A provider without its key, or a registered contract that is suspended, `provider/model`."""
+    """A provider without a key that works, or a registered contract that is suspended, `provider/model`."""
     reason: _builtins.str
     """Why, and what would help."""
     def __init__(
