@@ -194,6 +194,8 @@ async def test_explain_follows_health(routed: RoutedMesh) -> None:
 
 async def test_a_decision_is_verified_and_any_changed_byte_is_found(routed: RoutedMesh) -> None:
     async with router_stub(routed.mesh) as stub:
+        # Not the first of its chain, which has no record before it to name.
+        await stub.ChatCompletion(chat(QUESTION, tools=True), timeout=20)
         first = (await stub.ChatCompletion(chat(QUESTION, tools=True), timeout=20)).decision_id
         await stub.ChatCompletion(chat(QUESTION, tools=True), timeout=20)
     done = routed.mesh.cli("route", "verify", first)
