@@ -12,6 +12,7 @@ from datetime import datetime
 from orchestrator.domain import lookup_errors
 from orchestrator.domain.agent_config import AgentConfig
 from orchestrator.domain.agent_state import AgentState, initial_state
+from orchestrator.domain.carried_routing import with_history
 from orchestrator.domain.chat import (
     CacheHit,
     Catalogue,
@@ -105,6 +106,8 @@ class FakeStore:
                 if known.fingerprint != new.fingerprint:
                     raise lookup_errors.request_id_reused(new.request_id)
                 return Accepted(self.runs[known.run_id], created=False)
+        earlier = [run.routing for run in self.runs.values() if run.conversation_id == new.conversation_id]
+        new = replace(new, routing=with_history(new.routing, earlier))
         conversation_id = self._open(new)
         run = replace(accepted(new, conversation_id), last_sequence=0)
         self.new[new.run_id] = new

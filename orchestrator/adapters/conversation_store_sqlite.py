@@ -6,7 +6,7 @@ from sqlalchemy import RowMapping, delete, func, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.adapters.event_codec import microseconds, moment_of
-from orchestrator.adapters.routing_codec import decode_routing
+from orchestrator.adapters.message_rows import routings_of
 from orchestrator.adapters.tables import conversations, deleted_conversations, events, messages, runs
 from orchestrator.domain.conversation import Conversation, Message, NewConversation, Speaker
 from orchestrator.domain.lookup_errors import conversation_not_found, request_id_reused
@@ -79,11 +79,8 @@ class SqliteConversationStore:
 
     async def routings(self, org_id: str, conversation_id: str) -> list[Routing]:
         """See `ConversationStore.routings`."""
-        query = (
-            select(runs.c.routing).where(runs.c.org_id == org_id, runs.c.conversation_id == conversation_id).distinct()
-        )
         async with self._database.connect() as connection:
-            return [decode_routing(text) for text in await connection.scalars(query)]
+            return await routings_of(connection, org_id, conversation_id)
 
     async def history(self, run: Run, limit: int) -> list[Message]:
         """See `ConversationStore.history`."""

@@ -12,9 +12,11 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.adapters.event_codec import microseconds
-from orchestrator.adapters.tables import conversations, messages
+from orchestrator.adapters.routing_codec import decode_routing
+from orchestrator.adapters.tables import conversations, messages, runs
 from orchestrator.domain.conversation import Speaker, title_of
 from orchestrator.domain.lookup_errors import conversation_not_found
+from orchestrator.domain.routing import Routing
 from orchestrator.domain.run import NewRun, Run
 
 # Statements are built once: building one costs more than running it.
@@ -26,6 +28,11 @@ _ASKED_AT = select(messages.c.position).where(
 )
 _TOUCH = update(conversations).where(conversations.c.conversation_id == bindparam("b_conversation_id"))
 _ADD_MESSAGE = insert(messages)
+_ROUTINGS = (
+    select(runs.c.routing)
+    .where(runs.c.org_id == bindparam("b_org_id"), runs.c.conversation_id == bindparam("b_conversation_id"))
+    .distinct()
+)
 
 
 async def open_conversation(connection: AsyncConnection, new: NewRun) -> str:
@@ -66,6 +73,12 @@ async def open_conversation(connection: AsyncConnection, new: NewRun) -> str:
         .values(title=title_of(new.question))
     )
     return new.conversation_id
+
+
+async def routings_of(connection: AsyncConnection, org_id: str, conversation_id: str) -> list[Routing]:
+    """Return how the runs of a conversation are routed, each way once."""
+    found = await connection.scalars(_ROUTINGS, {"b_org_id": org_id, "b_conversation_id": conversation_id})
+    return [decode_routing(text) for text in found]
 
 
 async def add_question(connection: AsyncConnection, new: NewRun, conversation_id: str) -> None:

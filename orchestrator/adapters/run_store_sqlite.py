@@ -21,9 +21,11 @@ from orchestrator.adapters.message_rows import (
     add_answer,
     add_question,
     open_conversation,
+    routings_of,
 )
 from orchestrator.adapters.run_rows import changes_of, principal_of_row, row_of_new, run_of_row
 from orchestrator.adapters.tables import events, runs
+from orchestrator.domain.carried_routing import with_history
 from orchestrator.domain.events import (
     Ending,
     NewEvent,
@@ -98,6 +100,8 @@ class SqliteRunStore:
                     raise request_id_reused(new.request_id)
                 return Accepted(run_of_row(first), created=False)
             conversation_id = await open_conversation(connection, new)
+            earlier = await routings_of(connection, new.principal.org_id, conversation_id)
+            new = replace(new, routing=with_history(new.routing, earlier))
             row = row_of_new(new, conversation_id)
             await connection.execute(insert(runs), row)
             started = RunStarted(conversation_id, new.question)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from orchestrator.domain.errors import residency_conflict
+from orchestrator.domain.lookup_errors import residency_conflict
 from orchestrator.domain.routing import DataClass, Routing
 
 # None is what the rules say where nobody said anything: more than public, and not less than what is internal.
@@ -24,7 +24,7 @@ def with_history(own: Routing, earlier: Iterable[Routing]) -> Routing:
     The strictest data class counts, and only regions that all of them allow.
 
     Raises:
-        RunFailure: RESIDENCY_CONFLICT when there is no such region.
+        InvalidInput: RESIDENCY_CONFLICT when there is no such region.
     """
     data_class, residency = own.data_class, own.residency
     for each in earlier:

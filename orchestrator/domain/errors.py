@@ -6,7 +6,6 @@ every other reason of a failed run is one of these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 
 from orchestrator.domain.run import Failure
@@ -24,7 +23,6 @@ class FailureReason(StrEnum):
     NO_CHAT_MODEL = "NO_CHAT_MODEL"
     CRASHED_REPEATEDLY = "CRASHED_REPEATEDLY"
     INTERNAL = "INTERNAL"
-    RESIDENCY_CONFLICT = "RESIDENCY_CONFLICT"
 
 
 class RunFailure(Exception):
@@ -50,15 +48,6 @@ def limit_tool_calls(max_tool_calls: int) -> RunFailure:
         FailureReason.LIMIT_TOOL_CALLS,
         f"The model asked for more than {max_tool_calls} tool calls, the limit of this run. Ask for less at once, "
         "or raise limits.max_tool_calls (or the setting agent.max_tool_calls).",
-    )
-
-
-def residency_conflict(asked: Iterable[str], earlier: Iterable[str]) -> RunFailure:
-    """Return the failure of a run whose conversation may not be processed where this question asks for."""
-    return RunFailure(
-        FailureReason.RESIDENCY_CONFLICT,
-        f"This question may be processed in {', '.join(asked)} only, and earlier ones of its conversation, which go "
-        f"with it, in {', '.join(earlier)} only. Ask it in a new conversation.",
     )
 
 

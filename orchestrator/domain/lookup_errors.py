@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from shared.errors import AlreadyExists, NotFound
+from collections.abc import Iterable
+
+from shared.errors import AlreadyExists, FieldViolation, InvalidInput, NotFound
 
 
 def run_not_found(run_id: str) -> NotFound:
@@ -25,4 +27,14 @@ def request_id_reused(request_id: str) -> AlreadyExists:
         "REQUEST_ID_REUSED",
         f"The request id {request_id!r} was used for another request. Choose a new one.",
         metadata={"request_id": request_id},
+    )
+
+
+def residency_conflict(asked: Iterable[str], earlier: Iterable[str]) -> InvalidInput:
+    """Return the refusal for a question whose conversation may not be processed where it asks for."""
+    return InvalidInput(
+        "RESIDENCY_CONFLICT",
+        f"This question may be processed in {', '.join(asked)} only, and earlier ones of its conversation, which go "
+        f"with it, in {', '.join(earlier)} only. Ask it in a new conversation.",
+        violations=[FieldViolation("routing.residency", "has no region that the conversation allows")],
     )

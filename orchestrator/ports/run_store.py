@@ -26,9 +26,11 @@ class RunStore(Protocol):
     async def accept(self, new: NewRun) -> Accepted:
         """Store a run, its first event and the user's message, and the conversation when it is a new one.
 
-        Idempotent by (organisation, user, request id).
+        It is routed as it asks and as earlier runs of its conversation are (`with_history`). Idempotent by
+        (organisation, user, request id).
 
         Raises:
+            InvalidInput: RESIDENCY_CONFLICT.
             NotFound: CONVERSATION_NOT_FOUND, also for somebody else's.
             AlreadyExists: REQUEST_ID_REUSED when the first request with this id asked something else.
         """

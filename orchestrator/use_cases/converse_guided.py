@@ -69,7 +69,7 @@ class ConverseGuided:
             timeout_s=work.remaining_s(),
             request_id=f"{work.run.run_id}:plan",
             conversation_id=work.run.conversation_id,
-            routing=work.routing,
+            routing=work.run.routing,
             demonstration=state.get("demonstration", False),
         )
         plan = await self._strategy.plan(request)
@@ -102,7 +102,7 @@ class ConverseGuided:
             max_output_tokens=prompt.max_output_tokens,
             request_id=f"{work.run.run_id}:{state.get('steps', 0)}",
             conversation_id=work.run.conversation_id,
-            routing=work.routing,
+            routing=work.run.routing,
         )
 
     @staticmethod

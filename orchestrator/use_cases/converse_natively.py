@@ -53,7 +53,7 @@ class ConverseNatively:
             max_output_tokens=prompt.max_output_tokens,
             request_id=f"{work.run.run_id}:{state.get('steps', 0)}",
             conversation_id=work.run.conversation_id,
-            routing=work.routing,
+            routing=work.run.routing,
         )
 
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 
 from orchestrator.domain.agent_state import AgentState
-from orchestrator.domain.carried_routing import with_history
 from orchestrator.domain.errors import FailureReason, RunFailure, crashed_repeatedly, timed_out
 from orchestrator.domain.events import Ending, Payload, RunFailed, RunFinished, ToolCallFinished, streamed_text
 from orchestrator.domain.run import Failure, Run
@@ -115,7 +114,6 @@ class DriveRun:
             events=events,
             config=await self._config.agent_config(),
             history=tuple(await self._conversations.history(run, MOST_HISTORY)),
-            routing=with_history(run.routing, await self._conversations.routings(run.org_id, run.conversation_id)),
             ends_at_s=self._clock.monotonic() + left_s,
             clock=self._clock,
             finished_calls={event.tool_call_id: event for event in past if isinstance(event, ToolCallFinished)},

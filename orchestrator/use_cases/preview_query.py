@@ -9,6 +9,7 @@ from orchestrator.domain.carried_routing import with_history
 from orchestrator.domain.chat import ChatRequest
 from orchestrator.domain.conversation import Message
 from orchestrator.domain.errors import FailureReason, RunFailure
+from orchestrator.domain.routing import Routing
 from orchestrator.domain.run import Run, RunStatus
 from orchestrator.ports.agent_config import AgentConfigSource
 from orchestrator.ports.conversation_store import ConversationStore
@@ -72,8 +73,9 @@ class PreviewQuery:
             NotFound: CONVERSATION_NOT_FOUND.
             UpstreamDown: when another service or the storage does not answer.
         """
+        work = await self._work(principal, question)
         try:
-            return await self._preview(await self._work(principal, question), refused_reason)
+            return await self._preview(work, refused_reason)
         except RunFailure as failed:
             kind = PreconditionFailed if failed.failure.reason == FailureReason.NO_CHAT_MODEL else InvalidInput
             raise kind(failed.failure.reason, failed.failure.message) from failed
@@ -93,6 +95,7 @@ class PreviewQuery:
 
     async def _work(self, principal: Principal, question: Question) -> RunWork:
         config = await self._config.agent_config()
+        history = await self._history(principal, question.conversation_id)
         run = Run(
             run_id=self._new_id(),
             conversation_id=question.conversation_id or self._new_id(),
@@ -102,16 +105,15 @@ class PreviewQuery:
             limits=limits_within(config, question.limits),
             status=RunStatus.PENDING,
             created_at=self._clock.now(),
-            routing=question.routing,
+            routing=await self._routing(principal, question),
         )
-        history = await self._history(principal, question.conversation_id)
-        earlier = await self._conversations.routings(principal.org_id, question.conversation_id)
-        routing = with_history(question.routing, earlier)
         # Nothing is recorded: nobody opens the log.
         events = RecordEvents(self._runs, self._clock, run)
-        return RunWork(
-            run, events, config, history, routing, self._clock.monotonic() + run.limits.timeout_s, self._clock
-        )
+        return RunWork(run, events, config, history, self._clock.monotonic() + run.limits.timeout_s, self._clock)
+
+    async def _routing(self, principal: Principal, question: Question) -> Routing:
+        earlier = await self._conversations.routings(principal.org_id, question.conversation_id)
+        return with_history(question.routing, earlier)
 
     async def _history(self, principal: Principal, conversation_id: str) -> tuple[Message, ...]:
         if not conversation_id:

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 from orchestrator.domain.agent_config import AgentConfig
 from orchestrator.domain.conversation import Message
 from orchestrator.domain.events import ToolCallFinished, Warned
-from orchestrator.domain.routing import Routing
 from orchestrator.domain.run import Run
 from orchestrator.use_cases.record_events import RecordEvents
 from shared.clock import Clock
@@ -24,7 +23,6 @@ class RunWork:
         events: where everything that happens is recorded.
         config: the organisation's configuration.
         history: what was said in the conversation before, oldest first.
-        routing: how its model calls are routed: as it asked, and as what was said before asks.
         ends_at_s: monotonic second at which the run's time is over.
         clock: the time.
         finished_calls: tool calls that an earlier attempt finished, by id; they are not made again.
@@ -34,7 +32,6 @@ class RunWork:
     events: RecordEvents
     config: AgentConfig
     history: tuple[Message, ...]
-    routing: Routing
     ends_at_s: float
     clock: Clock
     finished_calls: dict[str, ToolCallFinished] = field(default_factory=dict[str, ToolCallFinished])

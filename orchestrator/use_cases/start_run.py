@@ -64,7 +64,7 @@ class StartRun:
         """Return the run, stored and waiting. Idempotent by (organisation, user, request id).
 
         Raises:
-            InvalidInput: QUESTION_EMPTY, MODEL_UNKNOWN.
+            InvalidInput: QUESTION_EMPTY, MODEL_UNKNOWN, RESIDENCY_CONFLICT.
             NotFound: CONVERSATION_NOT_FOUND.
             AlreadyExists: REQUEST_ID_REUSED.
             QuotaExceeded: TOO_MANY_RUNS.

@@ -12,7 +12,7 @@ from orchestrator.domain.conversation import NewConversation, Speaker
 from orchestrator.domain.events import RunFinished
 from orchestrator.domain.pages import page_request
 from orchestrator.domain.routing import DataClass, Routing
-from shared.errors import AlreadyExists, NotFound, PreconditionFailed
+from shared.errors import AlreadyExists, InvalidInput, NotFound, PreconditionFailed
 from shared.testing.fakes import FakeClock
 
 NOW = FakeClock().now()
@@ -130,12 +130,26 @@ async def test_deleting_is_refused_while_a_run_is_not_ended(stores) -> None:
     assert await stores.conversations.delete("org-a", "user-1", "c-1", "r") == ["run-1"]
 
 
-async def test_each_way_of_routing_once(stores) -> None:
+async def test_a_run_is_routed_as_its_conversation_is(stores) -> None:
     await stores.conversations.create(new_conversation())
-    restricted = Routing(data_class=DataClass.RESTRICTED, residency=("eu",))
-    for run_id, routing in (("1", Routing()), ("2", restricted), ("3", restricted)):
-        await stores.runs.accept(replace(new_run(run_id, conversation_id="c-1"), routing=routing))
+
+    async def accepted(run_id: str, routing: Routing) -> Routing:
+        new = replace(new_run(run_id, conversation_id="c-1"), routing=routing)
+        stored = (await stores.runs.accept(new)).run.routing
+        assert (await stores.runs.get("org-a", run_id)).routing == stored
+        return stored
+
+    eu = Routing(data_class=DataClass.RESTRICTED, residency=("eu",))
+    assert await accepted("1", Routing(tier="deep")) == Routing(tier="deep")
+    assert await accepted("2", eu) == eu
+    assert await accepted("3", Routing(data_class=DataClass.PUBLIC)) == eu
+    with pytest.raises(InvalidInput, match="RESIDENCY_CONFLICT"):
+        await accepted("4", Routing(residency=("us",)))
+    with pytest.raises(NotFound):
+        await stores.runs.get("org-a", "4")
+    # A refused question changes nothing: the conversation goes on.
+    assert await accepted("5", Routing()) == eu
     found = await stores.conversations.routings("org-a", "c-1")
-    assert len(found) == len({Routing(), restricted})
-    assert set(found) == {Routing(), restricted}
+    assert len(found) == len({Routing(tier="deep"), eu})
+    assert set(found) == {Routing(tier="deep"), eu}
     assert await stores.conversations.routings("org-b", "c-1") == []

@@ -75,8 +75,9 @@ async def test_what_was_restricted_stays_so_in_later_questions(client, world) ->
     elsewhere = pb.QueryAgentRequest(
         question="3", conversation_id=conversation_id, routing=pb.RunRouting(residency=["us"])
     )
-    failed = (await client.agent.QueryAgent(elsewhere, timeout=10)).run
-    assert failed.failure.reason == "RESIDENCY_CONFLICT"
+    with pytest.raises(InvalidInput, match="RESIDENCY_CONFLICT"):
+        async with translated_errors("orchestrator"):
+            await client.agent.QueryAgent(elsewhere, timeout=10)
     with pytest.raises(InvalidInput, match="RESIDENCY_CONFLICT"):
         await preview(client, "3", conversation_id=conversation_id, routing=pb.RunRouting(residency=["us"]))
     assert len(world.models.requests) == 2

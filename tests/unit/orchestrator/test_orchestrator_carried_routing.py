@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from orchestrator.domain.carried_routing import with_history
-from orchestrator.domain.errors import RunFailure
 from orchestrator.domain.routing import CacheMode, DataClass, Routing
+from shared.errors import InvalidInput
 
 OF = {name: Routing(data_class=DataClass(name)) for name in ("public", "internal", "confidential", "restricted")}
 OF[""] = Routing()
@@ -25,10 +25,10 @@ def test_only_regions_that_all_allow() -> None:
     eu, both, anywhere = Routing(residency=("eu",)), Routing(residency=("eu", "ch")), Routing()
     assert with_history(anywhere, [both, anywhere]).residency == ("eu", "ch")
     assert with_history(both, [anywhere, eu]).residency == ("eu",)
-    with pytest.raises(RunFailure, match="RESIDENCY_CONFLICT") as caught:
+    with pytest.raises(InvalidInput, match="RESIDENCY_CONFLICT") as caught:
         with_history(Routing(residency=("us",)), [eu])
-    assert "in us only" in caught.value.failure.message
-    assert "new conversation" in caught.value.failure.message
+    assert "in us only" in caught.value.message
+    assert "new conversation" in caught.value.message
 
 
 def test_the_rest_is_said_anew() -> None:

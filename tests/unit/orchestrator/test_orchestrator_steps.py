@@ -62,7 +62,7 @@ async def work_on(store: FakeStore, **changes) -> RunWork:
     run = await store.begin("org-a", "run-1", FakeClock().now())
     events = RecordEvents(store, FakeClock(), run)
     events.open()
-    return RunWork(run, events, AgentConfig(), (), run.routing, 1120.0, FakeClock())
+    return RunWork(run, events, AgentConfig(), (), 1120.0, FakeClock())
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ Global___RunLimits: _TypeAlias = RunLimits  # noqa: Y015
 class RunRouting(_message.Message):
     """How every model call of a run is to be routed, also of one that is resumed. The fields mean what they mean in
     `nexus.router.v1.RoutingOptions`. Of earlier questions of the conversation, which go with a later one, data class and
-    residency hold for it too: the strictest class, and regions that all allow (else the run fails, RESIDENCY_CONFLICT).
+    residency hold for it too: the strictest class, and regions that all allow (else INVALID_ARGUMENT, RESIDENCY_CONFLICT).
     """
 
     DESCRIPTOR: _descriptor.Descriptor
