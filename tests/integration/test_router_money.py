@@ -214,7 +214,9 @@ async def test_two_routers_on_one_database_share_budgets_and_rates(folder: Path)
     )
     async with always(ANSWER) as provider:
         file = providers_file(folder, p0=("openai_compatible", provider.base_url))
-        async with served_router(file) as first, served_router(file) as second:
+        # 200 calls at once keep one process busy for longer than the short deadlines of other tests.
+        patient = {"first_token_timeout_s": 10.0, "total_timeout_s": 20.0}
+        async with served_router(file, **patient) as first, served_router(file, **patient) as second:
             stubs = [Stub(first.channel), Stub(second.channel)]
             found = Counter(await asyncio.gather(*(outcome(unary, stubs[n % 2], asked()) for n in range(200))))
             # The bucket refills while they are made: 2.5 a second.
