@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from provider_router.adapters.anthropic.decoder import AnthropicDecoder
 from provider_router.adapters.anthropic.payload import messages_body
 from provider_router.adapters.http.call import HttpCall
-from provider_router.adapters.http.chat_stream import stream_answer
+from provider_router.adapters.http.chat_stream import Terms, stream_answer
 from provider_router.adapters.http.client import HttpClient
 from provider_router.domain.calls.call_limits import CallLimits
 from provider_router.domain.calls.chat import ChatRequest
@@ -32,4 +32,4 @@ class AnthropicChatModel:
         """Answers a chat, piece by piece."""
         provider = self._service.provider.name
         call = HttpCall(provider, self._url, self._headers, messages_body(self._service, request))
-        return stream_answer(self._client, call, AnthropicDecoder(provider), limits)
+        return stream_answer(self._client, call, AnthropicDecoder(provider), Terms(limits))

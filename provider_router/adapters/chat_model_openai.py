@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from provider_router.adapters.http.call import HttpCall
-from provider_router.adapters.http.chat_stream import stream_answer
+from provider_router.adapters.http.chat_stream import Terms, stream_answer
 from provider_router.adapters.http.client import HttpClient
 from provider_router.adapters.openai.decoder import OpenAIDecoder
 from provider_router.adapters.openai.payload import chat_body
@@ -29,4 +29,4 @@ class OpenAIChatModel:
         """Answers a chat, piece by piece."""
         provider = self._service.provider.name
         call = HttpCall(provider, self._url, self._headers, chat_body(self._service, request))
-        return stream_answer(self._client, call, OpenAIDecoder(provider), limits)
+        return stream_answer(self._client, call, OpenAIDecoder(provider), Terms(limits))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from provider_router.adapters.http.call import HttpCall
-from provider_router.adapters.http.chat_stream import stream_answer
+from provider_router.adapters.http.chat_stream import Terms, stream_answer
 from provider_router.adapters.http.client import HttpClient
 from provider_router.adapters.openai_responses.decoder import ResponsesDecoder
 from provider_router.adapters.openai_responses.payload import responses_body
@@ -29,4 +29,4 @@ class ResponsesChatModel:
         """Answers a chat, piece by piece."""
         provider = self._service.provider.name
         call = HttpCall(provider, self._url, self._headers, responses_body(self._service, request))
-        return stream_answer(self._client, call, ResponsesDecoder(provider), limits)
+        return stream_answer(self._client, call, ResponsesDecoder(provider), Terms(limits))

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from provider_router.domain.calls.chat import ChatRequest, Message, Tool
+from provider_router.domain.calls.content import AudioPart, FilePart, ImagePart, Part, ThinkingPart
 from provider_router.domain.contracts.provider import ProviderType
 from provider_router.domain.contracts.service import Service
 
@@ -30,6 +31,13 @@ _PER_MESSAGE = 4
 _PER_TOOL_CALL = 12
 _PER_TOOL = 16
 _PER_SCHEMA = 64
+# Anthropic's most for one image is some 1,600, OpenAI's for one of high detail some 1,500.
+_PER_IMAGE = 1600
+# Base64 of MP3 at 128 kbit/s is some 21 KB a second, for which OpenAI counts 10 tokens.
+_AUDIO_BYTES = 1000
+# A page of a PDF is 1,500 to 3,000 tokens at Anthropic, and mostly some 50 KB.
+_PER_FILE = 3000
+_FILE_BYTES = 20
 
 
 class _Family(NamedTuple):
@@ -135,7 +143,9 @@ class EstimatedTokenCounter:
 
     def _message(self, message: Message, family: _Family) -> int:
         parts = (part.encode("utf-8", "surrogatepass") for part in _parts(message))
-        return _PER_MESSAGE + _PER_TOOL_CALL * len(message.tool_calls) + sum(self._tokens(raw, family) for raw in parts)
+        texts = sum(self._tokens(raw, family) for raw in parts)
+        media = sum(map(_of_media, message.parts))
+        return _PER_MESSAGE + _PER_TOOL_CALL * len(message.tool_calls) + texts + media
 
     def _tool(self, tool: Tool, family: _Family) -> int:
         texts = self._tokens(f"{tool.name} {tool.description}".encode("utf-8", "surrogatepass"), family)
@@ -165,10 +175,26 @@ class EstimatedTokenCounter:
 
 def _parts(message: Message) -> Iterator[str]:
     yield message.text
+    for part in message.parts:
+        if isinstance(part, ThinkingPart):
+            yield f"{part.text}{part.redacted}"
     if message.tool_call_id:
         yield message.tool_call_id
     for call in message.tool_calls:
         yield f"{call.id} {call.name} {call.arguments_json}"
+
+
+def _of_media(part: Part) -> int:
+    """Tokens of a part that is no text."""
+    match part:
+        case ImagePart():
+            return _PER_IMAGE
+        case AudioPart():
+            return len(part.data) // _AUDIO_BYTES
+        case FilePart():
+            return max(_PER_FILE, len(part.data) // _FILE_BYTES)
+        case _:
+            return 0
 
 
 def _shape_of(raw: bytes) -> _Shape:

@@ -15,8 +15,10 @@ from provider_router.domain.calls.events import (
     ChatEvent,
     Completed,
     Continued,
+    Relayed,
     Started,
     TextDelta,
+    ThinkingDelta,
     ToolCallDelta,
 )
 from provider_router.domain.calls.usage import TokenUsage
@@ -97,8 +99,14 @@ def completion(answer: Answer) -> router_pb2.ChatCompletionResponse:
 
 
 def stream_event(event: ChatEvent) -> router_pb2.StreamChatCompletionResponse:
-    """One event of a stream as a response."""
+    """One event of a stream as a response.
+
+    Raises:
+        TypeError: The event is for callers over HTTP alone, who ask for it.
+    """
     match event:
+        case ThinkingDelta() | Relayed():
+            raise TypeError(type(event).__name__)
         case TextDelta(text):
             return router_pb2.StreamChatCompletionResponse(text_delta=text)
         case ToolCallDelta(index, call_id, name, arguments_json):

@@ -11,11 +11,12 @@ from provider_router.domain.calls.events import (
     ChatEvent,
     Completed,
     Continued,
+    Delta,
     Finished,
     ModelEvent,
+    Relayed,
     Started,
     TextDelta,
-    ToolCallDelta,
 )
 from provider_router.domain.calls.usage import TokenUsage, total_usage
 from provider_router.domain.decisions.routed import Routed
@@ -63,7 +64,10 @@ class AnswerChat:
         try:
             attempt, event = await run.first_piece()
             contract = attempt.service.contract
-            yield Started(contract.name, run.noted(), contract.demonstration, routed.decision_id)
+            dropped = run.dropped_for(attempt.service)
+            yield Started(
+                contract.name, run.noted(), contract.demonstration, routed.decision_id, cache_hit=None, dropped=dropped
+            )
             told = _Told(attempt, keeps_text=call.options.on_break is OnBreak.CONTINUE)
             while not isinstance(event, Finished):
                 if (piece := told.new_in(event)) is not None:
@@ -77,7 +81,14 @@ class AnswerChat:
                 yield rest
             self._affinity.note(call.caller.org_id, call.options.conversation_id, attempt.service.name)
             cost_micro_usd = await run.cost_micro_usd()
-            yield Completed(event.finish_reason, told.usage(event), cost_micro_usd, run.cost_unknown())
+            yield Completed(
+                event.finish_reason,
+                told.usage(event),
+                cost_micro_usd,
+                run.cost_unknown(),
+                stop_text=event.stop_text,
+                wire=event.wire,
+            )
         except NexusError as error:
             if error.reason in FAILED_IN_TIME and run.is_over_for_the_caller():
                 raise deadline_passed() from error
@@ -136,7 +147,7 @@ class _Told:
         """The text."""
         return "".join(self._texts)
 
-    def new_in(self, event: TextDelta | ToolCallDelta) -> TextDelta | ToolCallDelta | None:
+    def new_in(self, event: Delta | Relayed) -> Delta | Relayed | None:
         """What of `event` the caller has not got yet; None for nothing."""
         if not self._keeps_text or not isinstance(event, TextDelta):
             return event

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from typing import TypeAlias
 
-from provider_router.domain.calls.events import Attempt, Finished, ModelEvent, TextDelta, ToolCallDelta
+from provider_router.domain.calls.events import Attempt, Delta, Finished, ModelEvent, Relayed, ToolCallDelta
 from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.errors import Reason, failure
@@ -76,15 +76,21 @@ class ChatAttempt:
             await self._fail(error)
             raise
         self.attempt.note_first_token()
-        match event:
-            case TextDelta(text):
-                self._pieces.append(text)
-            case ToolCallDelta(_, _, name, arguments_json):
-                self.called_tools = True
-                self._pieces.append(name + arguments_json)
-            case Finished():
-                await self._finish(event)
+        if isinstance(event, Finished):
+            await self._finish(event)
+        elif isinstance(event, Relayed):
+            for said in event.events:
+                self._note(said)
+        else:
+            self._note(event)
         return event
+
+    def _note(self, said: Delta) -> None:
+        if isinstance(said, ToolCallDelta):
+            self.called_tools = True
+            self._pieces.append(said.name + said.arguments_json)
+        else:
+            self._pieces.append(said.text)
 
     async def give_up(self, outcome: Outcome) -> None:
         """Ends the provider's work at once, then settles the attempt: what came so far, and the prompt, are charged."""

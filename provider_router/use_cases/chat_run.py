@@ -12,6 +12,7 @@ from provider_router.domain.calls.chat import ChatRequest
 from provider_router.domain.calls.chat_call import ChatCall
 from provider_router.domain.calls.continuation import continued_request
 from provider_router.domain.calls.events import Attempt, ModelEvent
+from provider_router.domain.calls.fitting import Fitted, fitted
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.decisions.routed import Routed
@@ -80,7 +81,8 @@ class ChatRun:
         self._began_s = began_s
         self._deadline_s = began_s + call_seconds(control, call.options.timeout_ms, means.most)
         self._is_callers_limit = is_callers_limit(control, call.options.timeout_ms, means.most)
-        self._may_race = call.options.hedge and control.hedge_after_ms > 0
+        # The first piece of a whole answer is its last: that it is late says nothing.
+        self._may_race = call.options.hedge and control.hedge_after_ms > 0 and not call.request.whole
         self._so_far = ""
         self._attempts: list[ChatAttempt] = []
         self._stops: dict[ChatAttempt, Stop] = {}
@@ -191,7 +193,7 @@ class ChatRun:
             service=service,
             operation=Operation.CHAT,
             input_tokens=input_tokens,
-            max_output_tokens=most_output,
+            max_output_tokens=most_output * request.choices,
             expected_tokens=expected,
             decision_id=self._routed.decision_id,
             conversation_id=self._call.options.conversation_id,
@@ -228,9 +230,16 @@ class ChatRun:
         too_little = gives_too_little(self._control, stop.link, limits, expected_ms)
         return lambda has_begun: self._left_s() <= 0 if has_begun else too_little
 
+    def dropped_for(self, service: Service) -> tuple[str, ...]:
+        """What of the request `service` is not given."""
+        return self._fitted(service).dropped
+
+    def _fitted(self, service: Service) -> Fitted:
+        return fitted(self._call.request, service, relayed=self._call.is_relayed)
+
     def _request_for(self, service: Service) -> tuple[ChatRequest, int]:
         """What to ask `service`, and how many tokens that is."""
-        request, counter = self._call.request, self._means.counter
+        request, counter = self._fitted(service).request, self._means.counter
         if self._so_far:
             used = counter.text(service, self._so_far)
             request = continued_request(request, self._so_far, service, self._means.instruction, used)
@@ -270,7 +279,8 @@ class ChatRun:
     def _bound_micro_usd(self, service: Service) -> int:
         request, input_tokens = self._request_for(service)
         price = service.contract.price_on(self._clock.now().date())
-        return upper_bound_micro_usd(price, input_tokens, _most_output(service, request, input_tokens))
+        most_output = _most_output(service, request, input_tokens) * request.choices
+        return upper_bound_micro_usd(price, input_tokens, most_output)
 
     def _note(self, attempt: ChatAttempt, error: NexusError, move: Move | None = None) -> None:
         """Notes a failed attempt and moves on from its service as its reason says."""
@@ -298,5 +308,5 @@ class ChatRun:
 
 
 def _most_output(service: Service, request: ChatRequest, input_tokens: int) -> int:
-    """The most tokens of an answer, as the decision bounds them too."""
+    """The most tokens of one answer, as the decision bounds them too."""
     return reserved_output_tokens(service.contract.capabilities, input_tokens, request.max_output_tokens or 0)

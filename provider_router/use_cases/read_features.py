@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from provider_router.domain.calls.asked_model import AskedModel, asked_model
+from provider_router.domain.calls.chat import ChatRequest
 from provider_router.domain.calls.chat_call import ChatCall
 from provider_router.domain.calls.payload_size import payload_bytes
 from provider_router.domain.contracts.contract import Operation
+from provider_router.domain.contracts.dialect import DIALECT_TRAIT
 from provider_router.domain.contracts.service import RegistrySnapshot, Service
-from provider_router.domain.decisions.route_request import Estimate, RouteRequest
+from provider_router.domain.decisions.route_request import Comparison, Estimate, RouteRequest, TraitConstraint
 from provider_router.domain.decisions.world import World
 from provider_router.domain.money.budget import BudgetStatus
 from provider_router.domain.rulebook.rules import RuleSet, When
@@ -23,6 +25,7 @@ from provider_router.ports.token_counter import TokenCounter
 
 _ALWAYS = When()
 _NOT_ESTIMATED = Estimate()
+_NO_PARAMETERS = frozenset[str]()
 _ESTIMATED = ("task_class", "complexity")
 
 
@@ -71,14 +74,15 @@ class ReadFeatures:
             tier=options.tier,
             needs_tools=bool(chat.tools),
             needs_json_schema=chat.response_schema is not None,
-            parameters=chat.parameters,
+            input_modalities=chat.input_modalities,
+            parameters=_NO_PARAMETERS if options.drop_unsupported else chat.parameters,
             input_tokens=input_tokens,
             max_output_tokens=max_output_tokens,
             output_tokens=expected_output_tokens(estimate, input_tokens, max_output_tokens),
             payload_bytes=payload_bytes(chat),
             data_class=world.rules.default_data_class if options.data_class is None else options.data_class,
             residency=options.residency,
-            traits=options.traits,
+            traits=options.traits + _needed(chat, dropping=options.drop_unsupported),
             max_cost_micro_usd=options.max_cost_micro_usd,
             budget_left_micro_usd=min((each.left_micro_usd for each in budgets), default=None),
             deadline_ms=options.timeout_ms,
@@ -100,6 +104,13 @@ def _likeliest(asked: AskedModel, registry: RegistrySnapshot) -> Service | None:
             return registry.services[name]
     chats = (service for service in registry.services.values() if service.does(Operation.CHAT))
     return next((service for service in chats if asked.provider in ("", service.provider.name)), None)
+
+
+def _needed(chat: ChatRequest, *, dropping: bool) -> tuple[TraitConstraint, ...]:
+    """What the request needs of a service besides what its options say: the dialect of fields that no other knows."""
+    if dropping or chat.body is None or not chat.body.foreign:
+        return ()
+    return (TraitConstraint(DIALECT_TRAIT, Comparison.EQUAL, (chat.body.dialect.value,)),)
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ from typing import Any
 
 from provider_router.adapters.anthropic.usage import UsageCount
 from provider_router.adapters.http.answer_bounds import AnswerBounds
-from provider_router.adapters.http.chat_stream import Decoded, Thinking
+from provider_router.adapters.http.chat_stream import AT_WORK, Decoded
 from provider_router.adapters.http.faults import fault_in_stream
 from provider_router.adapters.http.json_fields import (
     MalformedAnswerError,
@@ -38,6 +38,7 @@ class AnthropicDecoder:
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
+        self._kind = ""
         self._bounds = AnswerBounds()
         self._finish: FinishReason | None = None
         self._usage = UsageCount()
@@ -53,7 +54,8 @@ class AnthropicDecoder:
     def decode(self, data: bytes) -> Sequence[Decoded]:
         """Takes the data of the next event. Events of kinds that are not known are skipped, as the dialect asks."""
         event = parsed_object(data)
-        match as_text(event.get("type")):
+        self._kind = as_text(event.get("type"))
+        match self._kind:
             case "message_start":
                 self._usage.begin(as_object(event.get("message")).get("usage"))
             case "content_block_start":
@@ -73,6 +75,10 @@ class AnthropicDecoder:
                 pass
         return ()
 
+    def wire(self, data: bytes) -> bytes:
+        """See `Decoder.wire`."""
+        return b"event: " + self._kind.encode() + b"\ndata: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"
+
     def end(self) -> Finished:
         """Returns how the answer ended."""
         if self._finish is None or not self._done:
@@ -90,7 +96,7 @@ class AnthropicDecoder:
                 text = as_text(block.get("text"))
                 return (self._bounds.text(text),) if text else ()
             case _:
-                return (Thinking(),)
+                return (AT_WORK,)
 
     def _delta(self, event: Mapping[str, Any]) -> Sequence[Decoded]:
         delta = as_object(event.get("delta"))
@@ -105,4 +111,4 @@ class AnthropicDecoder:
                     raise MalformedAnswerError("arguments of a tool call that was not opened")
                 return (self._bounds.arguments(index, piece),) if piece else ()
             case _:
-                return (Thinking(),)
+                return (AT_WORK,)

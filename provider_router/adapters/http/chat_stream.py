@@ -1,27 +1,31 @@
-"""Drives one streamed answer: bytes to events to the router's events, whatever the dialect."""
+"""Drives one answer: bytes to events to the router's events, whatever the dialect."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from provider_router.adapters.http.call import HttpCall, HttpFault
-from provider_router.adapters.http.client import HttpClient
+from provider_router.adapters.http.client import HttpClient, StreamedAnswer
 from provider_router.adapters.http.faults import fault
 from provider_router.adapters.http.json_fields import MalformedAnswerError
 from provider_router.adapters.http.server_sent_events import EventParser, EventTooLargeError
 from provider_router.domain.calls.call_limits import CallLimits
-from provider_router.domain.calls.events import Finished, ModelEvent
+from provider_router.domain.calls.events import Delta, Finished, ModelEvent, Relayed, ThinkingDelta
 from provider_router.domain.errors import Reason
+from shared.errors import NexusError
+
+_HELD_CAP_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Thinking:
+class AtWork:
     """The model is at work on something that is not part of the answer. Not passed on; it keeps the stream alive."""
 
 
-Decoded: TypeAlias = ModelEvent | Thinking
+AT_WORK = AtWork()
+Decoded: TypeAlias = Delta | AtWork
 
 
 class Decoder(Protocol):
@@ -41,6 +45,10 @@ class Decoder(Protocol):
         """
         ...
 
+    def wire(self, data: bytes) -> bytes:
+        """The event of `data`, which was decoded last, as callers of the dialect are sent it; empty for not at all."""
+        ...
+
     def end(self) -> Finished:
         """Returns how the answer ended.
 
@@ -50,40 +58,142 @@ class Decoder(Protocol):
         ...
 
 
+DecodeWhole: TypeAlias = Callable[[bytes], Sequence[ModelEvent]]
+"""Turns the JSON body of a whole answer into the router's events, `Finished` last and with no `wire`.
+
+Raises MalformedAnswerError for what is no whole answer, NexusError where the provider reports an error.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How an answer is wanted.
+
+    Attributes:
+        limits: Of time; None for the client's own.
+        relayed: Whether its caller speaks the provider's dialect, and is sent what the provider says as it is.
+        thinking: Whether its caller wants to see what the model thinks.
+    """
+
+    limits: CallLimits | None = None
+    relayed: bool = False
+    thinking: bool = False
+
+
 async def stream_answer(
-    client: HttpClient, call: HttpCall, decoder: Decoder, limits: CallLimits | None = None
+    client: HttpClient, call: HttpCall, decoder: Decoder, terms: Terms
 ) -> AsyncGenerator[ModelEvent, None]:
-    """Posts `call` and yields the answer's events, `Finished` last; within `limits`, or the client's own.
+    """Posts `call` and yields the answer's events, `Finished` last.
+
+    Where the answer is relayed, what comes before its first piece is held back, so that another provider can still be
+    asked; and so is what comes with its end, until the attempt is settled.
 
     Raises:
         NexusError: With a reason of `domain.errors.Reason`.
     """
-    parser = EventParser(client.limits.event_bytes)
-    answer = await client.streamed(call, limits)
+    answer = await client.streamed(call, terms.limits)
+    reader = _Reader(EventParser(client.limits.event_bytes), decoder, terms)
     try:
-        at_end = False
-        while not (at_end or decoder.is_done):
-            chunk = await answer.read()
-            at_end = not chunk
-            for event in _decoded(decoder, parser.feed(chunk) if chunk else parser.finish()):
-                answer.progressed()
-                if not isinstance(event, Thinking):
-                    yield event
+        while not reader.is_over:
+            for event in reader.take(await answer.read(), answer):
+                yield event
         answer.settle()
-        yield decoder.end()
-    except HttpFault as error:
-        raise error.of(call.provider) from error
-    except MalformedAnswerError as error:
-        raise fault(call.provider, Reason.PROVIDER_BAD_RESPONSE, detail=str(error)) from error
-    except EventTooLargeError as error:
-        raise fault(call.provider, Reason.PROVIDER_BAD_RESPONSE, detail="an event is too large") from error
+        yield reader.end()
+    except (HttpFault, MalformedAnswerError, EventTooLargeError) as error:
+        raise _told(call.provider, error) from error
     finally:
         answer.close()
 
 
-def _decoded(decoder: Decoder, payloads: Sequence[bytes]) -> Generator[Decoded]:
-    """The events of `payloads` up to the dialect's last one; what a provider sends after that is not read."""
-    for data in payloads:
-        if decoder.is_done:
-            return
-        yield from decoder.decode(data)
+async def whole_answer(
+    client: HttpClient, call: HttpCall, decode: DecodeWhole, terms: Terms
+) -> AsyncGenerator[ModelEvent, None]:
+    """Posts `call` and yields what is in the whole answer, `Finished` last.
+
+    Raises:
+        NexusError: With a reason of `domain.errors.Reason`.
+    """
+    body = await client.whole(call, terms.limits)
+    try:
+        events = decode(body)
+    except MalformedAnswerError as error:
+        raise _told(call.provider, error) from error
+    for event in events:
+        if isinstance(event, Finished):
+            yield _with_wire(event, body) if terms.relayed else event
+        elif terms.thinking or not isinstance(event, ThinkingDelta):
+            yield event
+
+
+class _Reader:
+    """Reads one stream."""
+
+    def __init__(self, parser: EventParser, decoder: Decoder, terms: Terms) -> None:
+        self._parser = parser
+        self._decoder = decoder
+        self._terms = terms
+        self._wire: list[bytes] = []
+        self._held_bytes = 0
+        self._has_begun = False
+        self._at_end = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be read."""
+        return self._at_end or self._decoder.is_done
+
+    def take(self, chunk: bytes, answer: StreamedAnswer) -> Sequence[Delta | Relayed]:
+        """Takes the next bytes, empty at the end, and returns what they say; what comes after the end is not read."""
+        self._at_end = not chunk
+        decoder, told = self._decoder, list[Delta]()
+        for data in self._parser.feed(chunk) if chunk else self._parser.finish():
+            if decoder.is_done:
+                break
+            decoded = decoder.decode(data)
+            if decoded:
+                answer.progressed()
+                told.extend(self._told(decoded))
+            if self._terms.relayed:
+                self._hold(decoder.wire(data))
+        return self._relayed(told) if self._terms.relayed else told
+
+    def end(self) -> Finished:
+        """How the answer ended."""
+        finished = self._decoder.end()
+        return _with_wire(finished, b"".join(self._wire)) if self._wire else finished
+
+    def _hold(self, wire: bytes) -> None:
+        self._wire.append(wire)
+        self._held_bytes += len(wire)
+        if self._held_bytes > _HELD_CAP_BYTES:
+            raise MalformedAnswerError("it says too much before it begins")
+
+    def _told(self, decoded: Sequence[Decoded]) -> Generator[Delta]:
+        thinking = self._terms.thinking or self._terms.relayed
+        for event in decoded:
+            if not isinstance(event, AtWork) and (thinking or not isinstance(event, ThinkingDelta)):
+                yield event
+
+    def _relayed(self, told: list[Delta]) -> Sequence[Relayed]:
+        self._has_begun = self._has_begun or bool(told)
+        if not self._has_begun:
+            return ()
+        if self.is_over:
+            return (Relayed(b"", tuple(told)),) if told else ()
+        wire = b"".join(self._wire)
+        self._wire.clear()
+        self._held_bytes = 0
+        return (Relayed(wire, tuple(told)),) if wire or told else ()
+
+
+def _with_wire(finished: Finished, wire: bytes) -> Finished:
+    return Finished(
+        finished.finish_reason, finished.usage, finished.billed_micro_usd, stop_text=finished.stop_text, wire=wire
+    )
+
+
+def _told(provider: str, error: HttpFault | MalformedAnswerError | EventTooLargeError) -> NexusError:
+    if isinstance(error, HttpFault):
+        return error.of(provider)
+    detail = "an event is too large" if isinstance(error, EventTooLargeError) else str(error)
+    return fault(provider, Reason.PROVIDER_BAD_RESPONSE, detail=detail)

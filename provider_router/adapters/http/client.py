@@ -122,13 +122,14 @@ class HttpClient:
         read = await self._checked(call, connection, _EVENTS)
         return StreamedAnswer(connection, read, held.idle_ms / 1000, end)
 
-    async def whole(self, call: HttpCall) -> bytes:
-        """Posts `call` and returns the JSON body of the answer.
+    async def whole(self, call: HttpCall, limits: CallLimits | None = None) -> bytes:
+        """Posts `call` and returns the JSON body of the answer; within the total time of `limits`, or the client's own.
 
         Raises:
             NexusError: With a reason of `domain.errors.Reason`.
         """
-        deadline = asyncio.get_running_loop().time() + self._limits.embed_s
+        seconds = limits.total_ms / 1000 if limits else self._limits.embed_s
+        deadline = asyncio.get_running_loop().time() + seconds
         connection = await self._asked("POST", call, _JSON, deadline)
         read = await self._checked(call, connection, _JSON)
         try:

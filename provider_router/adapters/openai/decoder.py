@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provider_router.adapters.http.answer_bounds import AnswerBounds
-from provider_router.adapters.http.chat_stream import Decoded, Thinking
+from provider_router.adapters.http.chat_stream import AT_WORK, Decoded
 from provider_router.adapters.http.faults import fault_in_stream
 from provider_router.adapters.http.json_fields import (
     MalformedAnswerError,
@@ -71,6 +71,10 @@ class OpenAIDecoder:
                 self._choice(choice, decoded)
         return decoded
 
+    def wire(self, data: bytes) -> bytes:
+        """See `Decoder.wire`."""
+        return b"" if data == _DONE else b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"
+
     def end(self) -> Finished:
         """Returns how the answer ended."""
         if self._finish is None:
@@ -87,7 +91,7 @@ class OpenAIDecoder:
     def _choice(self, choice: Mapping[str, Any], decoded: list[Decoded]) -> None:
         delta = as_object(choice.get("delta"))
         if as_text(delta.get("reasoning_content") or delta.get("reasoning")):
-            decoded.append(Thinking())
+            decoded.append(AT_WORK)
         refusal = as_text(delta.get("refusal"))
         self._refused = self._refused or bool(refusal)
         text = as_text(delta.get("content")) or refusal

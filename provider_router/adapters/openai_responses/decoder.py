@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provider_router.adapters.http.answer_bounds import AnswerBounds
-from provider_router.adapters.http.chat_stream import Decoded, Thinking
+from provider_router.adapters.http.chat_stream import AT_WORK, Decoded
 from provider_router.adapters.http.faults import fault_in_stream
 from provider_router.adapters.http.json_fields import (
     MalformedAnswerError,
@@ -30,6 +30,7 @@ class ResponsesDecoder:
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
+        self._kind = ""
         self._bounds = AnswerBounds()
         self._finished: Finished | None = None
         self._refused = False
@@ -46,7 +47,8 @@ class ResponsesDecoder:
     def decode(self, data: bytes) -> Sequence[Decoded]:
         """Takes the data of the next event. Events of kinds that are not known only keep the stream alive."""
         event = parsed_object(data)
-        match as_text(event.get("type")):
+        self._kind = as_text(event.get("type"))
+        match self._kind:
             case "response.output_text.delta" | "response.refusal.delta" as kind:
                 self._refused = self._refused or kind == "response.refusal.delta"
                 return self._text(_place(event), as_text(event.get("delta")))
@@ -61,7 +63,11 @@ class ResponsesDecoder:
             case "response.failed" | "error":
                 raise fault_in_stream(self._provider, _error(event))
             case _:
-                return (Thinking(),)
+                return (AT_WORK,)
+
+    def wire(self, data: bytes) -> bytes:
+        """See `Decoder.wire`."""
+        return b"event: " + self._kind.encode() + b"\ndata: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"
 
     def end(self) -> Finished:
         """Returns how the answer ended."""
@@ -77,7 +83,7 @@ class ResponsesDecoder:
 
     def _open(self, place: int, item: Mapping[str, Any]) -> list[Decoded]:
         if as_text(item.get("type")) != "function_call" or place in self._calls:
-            return [] if place in self._calls else [Thinking()]
+            return [] if place in self._calls else [AT_WORK]
         opening = self._bounds.open_call(as_text(item.get("call_id")), as_text(item.get("name")))
         self._calls[place] = (opening.index, False)
         return [opening]
@@ -102,7 +108,7 @@ class ResponsesDecoder:
                 has_arguments = self._calls[place][1]
                 return opened if has_arguments else [*opened, *self._arguments(place, as_text(item.get("arguments")))]
             case _:
-                return [Thinking()]
+                return [AT_WORK]
 
     def _end(self, response: Mapping[str, Any]) -> list[Decoded]:
         items = [as_object(item) for item in as_list(response.get("output"))]

@@ -7,7 +7,15 @@ from datetime import datetime
 
 from provider_router.domain.cache.cached_answer import CachedAnswer, Delta, Hit
 from provider_router.domain.calls.chat import FinishReason
-from provider_router.domain.calls.events import CacheHit, ChatEvent, Completed, Started, TextDelta, ToolCallDelta
+from provider_router.domain.calls.events import (
+    CacheHit,
+    ChatEvent,
+    Completed,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+)
 
 _COMPLETE = (FinishReason.STOP, FinishReason.TOOL_CALLS)
 _PIECE_CHARS = 2_000
@@ -39,6 +47,9 @@ class AnswerRecording:
                 self._take(event, len(event.text))
             case ToolCallDelta():
                 self._take(event, len(event.arguments_json) + len(event.id) + len(event.name))
+            case ThinkingDelta():
+                # Thoughts are not part of the answer.
+                pass
             case _:
                 # Two models wrote it: it is an answer of neither.
                 self._drop()

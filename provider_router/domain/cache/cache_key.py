@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from provider_router.domain.cache.cached_answer import CacheKey
 from provider_router.domain.cache.text_guard import TextGuard, guard_of
@@ -22,14 +23,26 @@ MOST_SHARED = DataClass.INTERNAL
 MOST_SEMANTIC_TEMPERATURE = 0.5
 """Who asks for more wants variety; such a request finds the answer to the very same request only."""
 
-_FORM = "nexus.cache/1"
+_FORM = "nexus.cache/2"
 _ESTIMATES = frozenset({"task_class", "complexity"})
 
 
 def may_be_cached(call: ChatCall, rules: RuleSet) -> bool:
     """Whether the cache may know of this call at all."""
     data_class = rules.default_data_class if call.options.data_class is None else call.options.data_class
-    return call.options.cache is not CacheMode.OFF and data_class <= MOST_SHARED and call.caller.org_id != ""
+    return (
+        call.options.cache is not CacheMode.OFF
+        and data_class <= MOST_SHARED
+        and call.caller.org_id != ""
+        and _is_understood(call.request)
+    )
+
+
+def _is_understood(request: ChatRequest) -> bool:
+    """Whether the router knows all that was asked, and keeps all of an answer that a caller would get."""
+    foreign = request.body is not None and request.body.foreign
+    shows_thoughts = request.reasoning is not None and request.reasoning.shown
+    return not foreign and not shows_thoughts and request.choices == 1 and request.logprobs is None
 
 
 def cache_key(call: ChatCall, rules: RuleSet, chain: Sequence[str], embedding_model: str) -> CacheKey:
@@ -60,6 +73,9 @@ def cache_key(call: ChatCall, rules: RuleSet, chain: Sequence[str], embedding_mo
 def _guard(call: ChatCall, rules: RuleSet) -> TextGuard | None:
     """The guard of the last message; None where only the very same request may find the answer."""
     last = call.request.messages[-1]
+    # What stands in an image cannot be compared by its words.
+    if last.parts:
+        return None
     hot = (call.request.temperature or 0) > MOST_SEMANTIC_TEMPERATURE
     # Rules that look at the task could have sent another wording to another model.
     if call.options.cache is not CacheMode.SEMANTIC or last.role is not Role.USER or hot or _estimates_matter(rules):
@@ -90,24 +106,32 @@ def _routing(call: ChatCall, rules: RuleSet, chain: Sequence[str]) -> list[objec
         sorted(options.residency),
         [[each.trait, each.comparison.value, list(each.values)] for each in options.traits],
         options.max_cost_micro_usd,
-        *_parameters(call.request),
+        *_parameters(call),
     ]
 
 
-def _parameters(request: ChatRequest) -> list[object]:
+def _parameters(call: ChatCall) -> list[object]:
+    request = call.request
     # Schemas keep the order of their keys: models write fields in that order.
     return [
-        [[tool.name, tool.description, tool.parameters] for tool in request.tools],
+        [[tool.name, tool.description, tool.parameters, tool.strict] for tool in request.tools],
         request.response_schema,
         request.temperature,
         request.max_output_tokens,
         list(request.stop),
+        [request.schema_name, request.schema_strict, request.json_object],
+        [request.tool_choice.use.value, request.tool_choice.name] if request.tool_choice else None,
+        request.parallel_tool_calls,
+        asdict(request.sampling),
+        asdict(request.reasoning) if request.reasoning else None,
+        call.options.drop_unsupported,
     ]
 
 
 def _message(message: Message) -> list[object]:
     calls = [[call.id, call.name, call.arguments_json] for call in message.tool_calls]
-    return [message.role.value, message.text, calls, message.tool_call_id]
+    parts = [[type(part).__name__, asdict(part)] for part in message.parts]
+    return [message.role.value, message.text, calls, message.tool_call_id, parts, message.name, message.is_error]
 
 
 def _digest(document: Sequence[object]) -> str:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from provider_router.domain.calls.chat import FinishReason, Message, Role, ToolCall
+from provider_router.domain.calls.content import Part, RefusalPart, TextPart, ThinkingPart, joined
 from provider_router.domain.calls.events import (
     Attempt,
     CacheHit,
     ChatEvent,
     Completed,
     Continued,
+    Relayed,
     Started,
     TextDelta,
+    ThinkingDelta,
     ToolCallDelta,
 )
 from provider_router.domain.calls.usage import TokenUsage
@@ -38,6 +41,9 @@ class Answer:
     cache_hit: CacheHit | None = None
     continuations: tuple[Continued, ...] = ()
     cost_unknown: bool = False
+    dropped: tuple[str, ...] = ()
+    stop_text: str = ""
+    wire: bytes = b""
 
 
 @dataclass(slots=True)
@@ -56,6 +62,7 @@ class AnswerBuilder:
         self._texts: list[str] = []
         self._calls: dict[int, _Call] = {}
         self._continuations: list[Continued] = []
+        self._parts: list[Part] = []
 
     def add(self, event: ChatEvent) -> None:
         """Takes the next event."""
@@ -64,6 +71,12 @@ class AnswerBuilder:
                 self._started = event
             case TextDelta():
                 self._texts.append(event.text)
+                self._parts.append(RefusalPart(event.text) if event.refusal else TextPart(event.text))
+            case ThinkingDelta():
+                self._parts.append(ThinkingPart(event.text, event.signature, event.redacted))
+            case Relayed():
+                for said in event.events:
+                    self.add(said)
             case ToolCallDelta():
                 call = self._calls.setdefault(event.index, _Call())
                 call.id = call.id or event.id
@@ -83,10 +96,12 @@ class AnswerBuilder:
         started, completed = self._started, self._completed
         if started is None or completed is None:
             raise failure(Reason.STREAM_BROKEN, "The answer broke off before its end.")
+        parts = joined(self._parts)
+        is_plain = all(isinstance(part, TextPart) for part in parts)
         calls = tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for _, call in sorted(self._calls.items()))
         return Answer(
             model=started.model,
-            message=Message(Role.ASSISTANT, "".join(self._texts), calls),
+            message=Message(Role.ASSISTANT, "".join(self._texts), calls, parts=() if is_plain else parts),
             finish_reason=completed.finish_reason,
             usage=completed.usage,
             cost_micro_usd=completed.cost_micro_usd,
@@ -96,4 +111,7 @@ class AnswerBuilder:
             cache_hit=started.cache_hit,
             continuations=tuple(self._continuations),
             cost_unknown=completed.cost_unknown,
+            dropped=started.dropped,
+            stop_text=completed.stop_text,
+            wire=completed.wire,
         )

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, cast
 
+from provider_router.domain.calls.content import Part, modalities_of
+from provider_router.domain.contracts.contract import Modality
+from provider_router.domain.contracts.dialect import Dialect
 from provider_router.domain.errors import Reason, failure
 
 _SCHEMA_CAP_BYTES = 256 * 1024
+_TEXT = frozenset({Modality.TEXT})
 
 
 class Role(StrEnum):
@@ -46,24 +50,109 @@ class Message:
 
     Attributes:
         role: Who said it.
-        text: What was said; may be empty beside tool calls.
+        text: What was said; may be empty beside tool calls, and beside parts that are no text.
         tool_calls: Of the assistant.
         tool_call_id: Of a tool's message: the call that it answers.
+        parts: The whole content in order, where it is more than `text`; then `text` is `text_of(parts)`. Empty where
+            `text` is all.
+        name: Of who spoke, among several in one role; empty for none.
+        is_error: Of a tool's message: whether the tool failed.
     """
 
     role: Role
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
+    parts: tuple[Part, ...] = ()
+    name: str = ""
+    is_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that the model may ask for; `parameters` is a JSON Schema."""
+    """A tool that the model may ask for; `parameters` is a JSON Schema.
+
+    Attributes:
+        strict: Whether its arguments must follow the schema; None for the provider's choice.
+        cached: As in `content.TextPart`: up to the end of this tool.
+    """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
+    strict: bool | None = None
+    cached: str = ""
+
+
+class ToolUse(StrEnum):
+    """Whether a model may ask for tools."""
+
+    AUTO = "auto"
+    NONE = "none"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Which tools a model may ask for; with `name` it must ask for that one."""
+
+    use: ToolUse = ToolUse.AUTO
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is picked, besides the temperature; None for the model's default.
+
+    Attributes:
+        top_p: Share of the probability to pick from, 0 to 1.
+        top_k: How many of the likeliest tokens to pick from.
+        seed: For answers that repeat.
+        frequency_penalty: -2 to 2.
+        presence_penalty: -2 to 2.
+        logit_bias: By token id, -100 to 100.
+    """
+
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: Mapping[str, float] | None = None
+
+
+_MODELS_OWN = Sampling()
+_SAMPLING = tuple(field.name for field in fields(Sampling))
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """How much a model is to think before it answers.
+
+    Attributes:
+        effort: `none`, `minimal`, `low`, `medium`, `high`, or another word of the dialect; empty for none given.
+        budget_tokens: Most tokens of thought; None for no limit given. 0 switches thinking off.
+        shown: Whether the caller wants to see the thoughts.
+    """
+
+    effort: str = ""
+    budget_tokens: int | None = None
+    shown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallersBody:
+    """A request as its caller wrote it, for providers that speak the caller's dialect.
+
+    Attributes:
+        dialect: It is written in.
+        fields: The parsed body; nobody changes it.
+        foreign: Fields of it that have no place in `ChatRequest`: only a provider of that dialect can know them.
+    """
+
+    dialect: Dialect
+    fields: Mapping[str, Any]
+    foreign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +166,19 @@ class ChatRequest:
         temperature: 0 to 2; None for the model's default.
         max_output_tokens: Most tokens to generate; None for the model's default.
         stop: Texts that end the answer.
+        schema_name: What the caller calls the schema; empty for none.
+        schema_strict: Whether the answer must follow the schema to the letter.
+        json_object: Whether the answer must be a JSON object, of no schema in particular.
+        tool_choice: None for the provider's default.
+        parallel_tool_calls: Whether the model may ask for several tools at once; None for the provider's default.
+        sampling: How tokens are picked.
+        reasoning: How much to think; None for the model's default.
+        choices: How many answers to make; more than one only where `body` reaches the provider as it is.
+        logprobs: How many likely tokens to tell for each token, 0 for the chosen one alone; None for none. Told only
+            where the provider's answer reaches the caller as it is.
+        end_user: The caller's own user, as the provider is to know it; empty for none.
+        body: As the caller wrote it; None where that is of no use: it came over gRPC, or somebody changed the request.
+        whole: Whether the provider is to answer in one piece. Then the answer's first piece is its last.
     """
 
     messages: tuple[Message, ...]
@@ -85,12 +187,44 @@ class ChatRequest:
     temperature: float | None = None
     max_output_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    schema_name: str = ""
+    schema_strict: bool = True
+    json_object: bool = False
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    sampling: Sampling = _MODELS_OWN
+    reasoning: Reasoning | None = None
+    choices: int = 1
+    logprobs: int | None = None
+    end_user: str = ""
+    body: CallersBody | None = None
+    whole: bool = False
 
     @property
     def parameters(self) -> frozenset[str]:
         """The optional parameters that it sets; a contract with a trait of that name that is false takes it not."""
-        is_set = {"temperature": self.temperature is not None, "stop": bool(self.stop)}
-        return frozenset(name for name, given in is_set.items() if given)
+        given = {"stop"} if self.stop else set[str]()
+        if self.temperature is not None:
+            given.add("temperature")
+        if self.json_object:
+            given.add("json_object")
+        if self.choices > 1:
+            given.add("n")
+        if self.logprobs is not None:
+            given.add("logprobs")
+        if self.sampling is not _MODELS_OWN:
+            given.update(name for name in _SAMPLING if getattr(self.sampling, name) is not None)
+        return frozenset(given)
+
+    @property
+    def input_modalities(self) -> frozenset[Modality]:
+        """What kinds of input it holds."""
+        found = [modalities_of(message.parts) for message in self.messages if message.parts]
+        return _TEXT.union(*found) if found else _TEXT
+
+    def speaks(self, dialect: Dialect) -> bool:
+        """Whether a provider of `dialect` can be asked in the caller's own words, and its answer be passed on."""
+        return self.body is not None and self.body.dialect is dialect
 
     def check(self) -> None:
         """Checks what the contract's constraints cannot say.
@@ -113,7 +247,7 @@ def _problem(message: Message) -> str:
         return "has tool_calls, which only the assistant may have"
     if any(not call.id or not call.name for call in message.tool_calls):
         return "has a tool call without id or name"
-    if not message.text and not message.tool_calls and message.role in (Role.USER, Role.SYSTEM):
+    if not message.text and not message.parts and not message.tool_calls and message.role in (Role.USER, Role.SYSTEM):
         return "is empty"
     return ""
 

@@ -43,6 +43,8 @@ class RoutingOptions:
         cache: Whether the cache may answer.
         cache_max_age_s: The oldest answer to take; 0 for the cache's own limit.
         cache_min_similarity_ppm: For a semantic hit; 0 for the cache's own limit.
+        drop_unsupported: Whether a model may answer that has no place for some of the request's parameters and fields;
+            it is not given those, and `Started.dropped` names them.
     """
 
     model: str = ""
@@ -58,6 +60,7 @@ class RoutingOptions:
     cache: CacheMode = CacheMode.OFF
     cache_max_age_s: int = 0
     cache_min_similarity_ppm: int = 0
+    drop_unsupported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +71,8 @@ class ChatCall:
     request: ChatRequest
     options: RoutingOptions = RoutingOptions()
     streamed: bool = True
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether a provider's answer may reach the caller as it is: the router does not keep it, nor go on with it."""
+        return self.options.cache is CacheMode.OFF and self.options.on_break is OnBreak.FAIL

@@ -51,6 +51,8 @@ class Started:
         demonstration: Whether the model is one that ships with Nexus.
         decision_id: The decision that chose the model.
         cache_hit: None unless the answer comes from the cache.
+        dropped: Parameters and content of the request that the model was not given, since its dialect or its contract
+            has no place for them.
     """
 
     model: str
@@ -58,6 +60,7 @@ class Started:
     demonstration: bool
     decision_id: str = ""
     cache_hit: CacheHit | None = None
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,30 @@ class Continued:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """More text; never empty."""
+    """More text; never empty.
+
+    Attributes:
+        text: The text.
+        refusal: Whether it is a refusal, in the model's words.
+    """
 
     text: str
+    refusal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    """More of what the model thinks; the fields are those of `content.ThinkingPart`.
+
+    Attributes:
+        text: More thoughts.
+        signature: Of the thoughts that came before it.
+        redacted: Thoughts of their own, whole.
+    """
+
+    text: str = ""
+    signature: str = ""
+    redacted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +122,23 @@ class ToolCallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Relayed:
+    """What a provider said, for a caller of the provider's dialect.
+
+    Such a caller is sent the `wire` of `Relayed` events and of the last one, and nothing else: together they are the
+    provider's answer, as it came.
+
+    Attributes:
+        wire: Whole server-sent events, unchanged in their data, without the one that ends streams of the dialect of
+            chat completions; may be empty.
+        events: What the router understood of them; may be empty.
+    """
+
+    wire: bytes
+    events: tuple[TextDelta | ThinkingDelta | ToolCallDelta, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The model is done; always a model's last event.
 
@@ -106,11 +147,16 @@ class Finished:
         usage: Tokens used; None where the provider did not say.
         billed_micro_usd: What the provider says that it charges, in millionths of a US dollar; None where it does not
             say. It holds instead of the contract's price: some charge for more than tokens.
+        stop_text: The text of `ChatRequest.stop` that ended the answer; empty where none did or nobody says.
+        wire: The rest of what a caller of the provider's dialect is sent: of a stream as in `Relayed`, of a whole
+            answer its JSON body. Empty for callers of other dialects.
     """
 
     finish_reason: FinishReason
     usage: TokenUsage | None
     billed_micro_usd: int | None = None
+    stop_text: str = ""
+    wire: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +170,18 @@ class Completed:
         cost_micro_usd: What every attempt of the call cost together, in millionths of a US dollar, as the ledger has
             it: with tokens that the router counted where a provider did not.
         cost_unknown: Whether one of them was at a model whose price nobody knows; it is not in `cost_micro_usd`.
+        stop_text: As in `Finished`.
+        wire: As in `Finished`.
     """
 
     finish_reason: FinishReason
     usage: TokenUsage | None
     cost_micro_usd: int
     cost_unknown: bool = False
+    stop_text: str = ""
+    wire: bytes = b""
 
 
-ModelEvent: TypeAlias = TextDelta | ToolCallDelta | Finished
-ChatEvent: TypeAlias = Started | Continued | TextDelta | ToolCallDelta | Completed
+Delta: TypeAlias = TextDelta | ThinkingDelta | ToolCallDelta
+ModelEvent: TypeAlias = Delta | Relayed | Finished
+ChatEvent: TypeAlias = Started | Continued | Delta | Relayed | Completed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from provider_router.domain.calls.chat import ChatRequest, Message
+from provider_router.domain.calls.content import AudioPart, FilePart, ImagePart, Part, ThinkingPart
 
 
 def payload_bytes(request: ChatRequest) -> int:
@@ -19,7 +20,20 @@ def payload_bytes(request: ChatRequest) -> int:
 
 def _message(message: Message) -> int:
     calls = sum(len(call.id) + _bytes(call.name) + _bytes(call.arguments_json) for call in message.tool_calls)
-    return _bytes(message.text) + calls + len(message.tool_call_id)
+    return _bytes(message.text) + calls + len(message.tool_call_id) + sum(map(_part, message.parts))
+
+
+def _part(part: Part) -> int:
+    """Bytes of what `part` is besides text."""
+    match part:
+        case ImagePart() | FilePart():
+            return len(part.url) + len(part.data)
+        case AudioPart():
+            return len(part.data)
+        case ThinkingPart():
+            return _bytes(part.text) + len(part.signature) + len(part.redacted)
+        case _:
+            return 0
 
 
 def _bytes(text: str) -> int:

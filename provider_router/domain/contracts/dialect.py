@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
-from provider_router.domain.contracts.contract import Operation
+from provider_router.domain.contracts.contract import Operation, TraitValue
 from provider_router.domain.contracts.provider import ProviderType
 
+DIALECT_TRAIT = "dialect"
+"""The trait that says which dialect a service's provider speaks: a value of `Dialect`. No contract can change it."""
+
+
+class Dialect(StrEnum):
+    """A way of asking and answering over HTTP, of callers and of providers alike."""
+
+    OPENAI_CHAT = "openai_chat"
+    OPENAI_RESPONSES = "openai_responses"
+    ANTHROPIC_MESSAGES = "anthropic_messages"
+
+
+DIALECT_OF: Mapping[ProviderType, Dialect] = {
+    ProviderType.LOCAL: Dialect.OPENAI_CHAT,
+    ProviderType.OPENAI_COMPATIBLE: Dialect.OPENAI_CHAT,
+    ProviderType.ANTHROPIC: Dialect.ANTHROPIC_MESSAGES,
+    ProviderType.OPENAI_RESPONSES: Dialect.OPENAI_RESPONSES,
+}
 _ALL_BUT_CHAT = frozenset(Operation) - {Operation.CHAT}
 
 UNSERVED_BY_DIALECT: Mapping[ProviderType, frozenset[Operation]] = {
@@ -16,3 +35,21 @@ UNSERVED_BY_DIALECT: Mapping[ProviderType, frozenset[Operation]] = {
     ProviderType.OPENAI_RESPONSES: _ALL_BUT_CHAT,
 }
 """Operations that no contract of a provider of that dialect may promise."""
+
+_SAMPLING = ("seed", "frequency_penalty", "presence_penalty", "logit_bias", "n", "logprobs")
+_UNSERVED_PARAMETERS: Mapping[Dialect, tuple[str, ...]] = {
+    # `top_k` is no parameter of the dialect, though many servers that speak it take one.
+    Dialect.OPENAI_CHAT: ("top_k",),
+    Dialect.OPENAI_RESPONSES: ("top_k", "seed", "frequency_penalty", "presence_penalty", "logit_bias", "n", "logprobs"),
+    Dialect.ANTHROPIC_MESSAGES: (*_SAMPLING, "json_object"),
+}
+"""Parameters (`ChatRequest.parameters`) that have no place in a dialect."""
+
+
+def dialect_traits(kind: ProviderType, own: Mapping[str, TraitValue]) -> Mapping[str, TraitValue]:
+    """The traits of a service whose contract has `own`: its dialect, and what that dialect has no place for.
+
+    A contract may say that its provider takes a parameter all the same.
+    """
+    dialect = DIALECT_OF[kind]
+    return {**dict.fromkeys(_UNSERVED_PARAMETERS[dialect], False), **own, DIALECT_TRAIT: dialect.value}

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from provider_router.domain.contracts.configuration import Configuration
 from provider_router.domain.contracts.contract import Contract
 from provider_router.domain.contracts.contract_document import registry_digest
-from provider_router.domain.contracts.dialect import UNSERVED_BY_DIALECT
+from provider_router.domain.contracts.dialect import UNSERVED_BY_DIALECT, dialect_traits
 from provider_router.domain.contracts.field_names import written_text
 from provider_router.domain.contracts.organisation_bounds import excesses_of
 from provider_router.domain.contracts.service import RegistrySnapshot, Service, Suspended
@@ -70,9 +70,8 @@ def together(views: Iterable[RegistrySnapshot], files_alone: RegistrySnapshot) -
 
 def _service(contract: Contract, configuration: Configuration) -> Service:
     provider = configuration.providers[contract.provider]
-    if contract.needs_auth != provider.needs_key:
-        contract = replace(contract, needs_auth=provider.needs_key)
-    return Service(contract, provider)
+    traits = dialect_traits(provider.type, contract.traits)
+    return Service(replace(contract, needs_auth=provider.needs_key, traits=traits), provider)
 
 
 def _obstacle(contract: Contract, configuration: Configuration, today: date) -> str:

@@ -1,0 +1,96 @@
+"""Makes a request fit the service that is to answer it, and says what was lost on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from provider_router.domain.calls.chat import CallersBody, ChatRequest, Message, Sampling
+from provider_router.domain.calls.content import FilePart, ImagePart, Part, TextPart, ThinkingPart, text_of
+from provider_router.domain.contracts.dialect import DIALECT_OF, Dialect
+from provider_router.domain.contracts.service import Service
+
+_SAMPLING = frozenset(field.name for field in fields(Sampling))
+# What a parameter is called in the body of a dialect, where that is another word.
+_WORDS = {
+    (Dialect.ANTHROPIC_MESSAGES, "stop"): "stop_sequences",
+    (Dialect.OPENAI_CHAT, "json_object"): "response_format",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A request for one service.
+
+    Attributes:
+        request: As the service can be asked.
+        dropped: What it is not given of what the caller sent, by name.
+    """
+
+    request: ChatRequest
+    dropped: tuple[str, ...] = ()
+
+
+def fitted(request: ChatRequest, service: Service, *, relayed: bool = True) -> Fitted:
+    """Fits `request` to `service`.
+
+    Args:
+        request: As it was asked.
+        service: That is to answer.
+        relayed: Whether its answer may reach the caller as it is, where they speak one dialect.
+
+    The decision has seen to it that nothing is lost that the caller did not allow to be: parameters and fields without
+    a place are dropped where it did. What only helps is dropped without leave, and is named all the same: marks of the
+    provider's cache, and another model's thoughts.
+    """
+    dialect = DIALECT_OF[service.provider.type]
+    unserved = sorted(name for name in request.parameters if service.contract.traits.get(name) is False)
+    if relayed and request.speaks(dialect):
+        return Fitted(_without(request, unserved, dialect), tuple(unserved)) if unserved else Fitted(request)
+    lost = list(request.body.foreign) if request.body else []
+    if dialect is not Dialect.ANTHROPIC_MESSAGES:
+        request, hints = _without_hints(request)
+        lost += hints
+    if request.body is not None:
+        request = replace(request, body=None)
+    return Fitted(_without(request, unserved, dialect) if unserved else request, tuple(sorted({*lost, *unserved})))
+
+
+def _without(request: ChatRequest, names: list[str], dialect: Dialect) -> ChatRequest:
+    """`request` without the parameters `names`."""
+    sampling = {name: None for name in names if name in _SAMPLING}
+    if sampling:
+        request = replace(request, sampling=replace(request.sampling, **sampling))
+    plain = {"temperature": None, "stop": (), "json_object": False, "n": 1, "logprobs": None}
+    changes = {"choices" if name == "n" else name: plain[name] for name in names if name in plain}
+    body = request.body
+    if body is not None:
+        words = {_WORDS.get((dialect, name), name) for name in names}
+        left = {key: value for key, value in body.fields.items() if key not in words}
+        body = CallersBody(body.dialect, left, body.foreign)
+    return replace(request, body=body, **changes)  # pyright: ignore[reportArgumentType]  # each value is its field's
+
+
+def _without_hints(request: ChatRequest) -> tuple[ChatRequest, list[str]]:
+    """`request` without what only Anthropic's dialect has, and what that was."""
+    lost: set[str] = set()
+    messages = tuple(_plain(message, lost) if message.parts else message for message in request.messages)
+    tools = tuple(replace(tool, cached="") if tool.cached else tool for tool in request.tools)
+    if tools != request.tools:
+        lost.add("cache_control")
+    if not lost:
+        return request, []
+    return replace(request, messages=messages, tools=tools), sorted(lost)
+
+
+def _plain(message: Message, lost: set[str]) -> Message:
+    parts: list[Part] = []
+    for part in message.parts:
+        if isinstance(part, ThinkingPart):
+            lost.add("thinking")
+            continue
+        if isinstance(part, TextPart | ImagePart | FilePart) and part.cached:
+            lost.add("cache_control")
+            part = replace(part, cached="")  # noqa: PLW2901 - the same part, less a mark
+        parts.append(part)
+    only_text = all(isinstance(part, TextPart) for part in parts)
+    return replace(message, text=text_of(parts), parts=() if only_text else tuple(parts))

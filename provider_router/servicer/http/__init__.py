@@ -1,0 +1,1 @@
+"""The router over HTTP: the surfaces of OpenAI and Anthropic, with the use cases that gRPC serves too."""
