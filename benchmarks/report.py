@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,28 +12,34 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measurement. `target` is the most it may be; None for no target."""
+    """One measurement. `target` is the most it may be, `least` the least; None for no target."""
 
     name: str
     value: float
     unit: str
     target: float | None = None
+    least: float | None = None
 
     @property
     def met(self) -> bool | None:
         """Whether the target is met; None without a target. A value that is not a number meets none."""
-        return None if self.target is None else self.value <= self.target
+        if self.target is None and self.least is None:
+            return None
+        most = math.inf if self.target is None else self.target
+        least = -math.inf if self.least is None else self.least
+        return least <= self.value <= most
 
 
-def show(rows: list[Row]) -> None:
+def show(rows: list[Row], title: str = "Nexus benchmarks") -> None:
     """Print the rows as a table."""
-    table = Table(title="Nexus benchmarks")
+    table = Table(title=title)
     for heading in ("measurement", "value", "unit", "target", "met"):
         table.add_column(heading, justify="right" if heading in ("value", "target") else "left")
     for row in rows:
         met = {None: "", True: "yes", False: "NO"}[row.met]
-        target = "" if row.target is None else f"{row.target:g}"
-        table.add_row(row.name, f"{row.value:.1f}", row.unit, target, met)
+        target = f">= {row.least:g}" if row.least is not None else "" if row.target is None else f"{row.target:g}"
+        value = f"{row.value:.2f}" if row.unit == "x" else f"{row.value:.1f}"
+        table.add_row(row.name, value, row.unit, target, met)
     Console().print(table)
 
 

@@ -152,13 +152,13 @@ async def bare_inserts(folder: Path) -> tuple[float, float]:
     database = Database(path, MIGRATIONS)
     await database.open()
     await database.close()
-    rows = [opening_row(opening(100), "r") for _ in range(CALLS)]
+    rows = [(number, *opening_row(opening(100), "r")) for number in range(CALLS)]
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         began, cpu = time.perf_counter(), time.process_time()
         for row in rows:
-            connection.execute(INSERT, row)
+            INSERT.execute(connection, [row])
         spent = time.process_time() - cpu
         return CALLS / (time.perf_counter() - began), spent / CALLS * 1e6
 

@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ _QUESTIONS = ("Good morning",) * 14 + (
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The router at one moment; memory and database in bytes, `calls` since the start."""
+    """The router at one moment; memory and database in bytes, `calls` since the start, `gauges` of its own."""
 
     time_s: float
     rss: int
@@ -111,6 +111,7 @@ class Sample:
     threads: int
     database: int
     calls: int
+    gauges: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(slots=True)
@@ -181,7 +182,7 @@ async def soak(mesh: RunningMesh, minutes: float) -> tuple[list[Sample], Counter
         while time.monotonic() - began < minutes * 60:
             await asyncio.sleep(SAMPLE_S)
             _raise_if_over(workers)
-            samples.append(_sample(process, mesh.data / "db", time.monotonic() - began, load.endings.total()))
+            samples.append(sample(process, mesh.data / "db", time.monotonic() - began, load.endings.total()))
     finally:
         for worker in workers:
             worker.cancel()
@@ -196,7 +197,8 @@ def _raise_if_over(workers: Sequence[asyncio.Task[None]]) -> None:
             worker.result()
 
 
-def _sample(process: psutil.Process, folder: Path, time_s: float, calls: int) -> Sample:
+def sample(process: psutil.Process, folder: Path, time_s: float, calls: int) -> Sample:
+    """Look at the router, whose database is in that folder."""
     memory = process.memory_full_info()
     database = sum(file.stat().st_size for file in folder.glob("router.sqlite*") if file.is_file())
     return Sample(time_s, memory.rss, memory.pss, process.num_fds(), process.num_threads(), database, calls)
@@ -213,6 +215,10 @@ def trends(samples: Sequence[Sample]) -> list[tuple[str, Trend, str, float]]:
         ("memory (RSS)", trend(half, lambda each: each.rss / MIB), "MiB/h", FLAT_MIB_PER_HOUR),
         ("open files", trend(tenth, lambda each: each.files), "/h", FLAT_PER_HOUR),
         ("threads", trend(tenth, lambda each: each.threads), "/h", FLAT_PER_HOUR),
+        *(
+            (name, trend(tenth, lambda each, name=name: each.gauges[name]), "/h", FLAT_PER_HOUR)
+            for name in samples[0].gauges
+        ),
     ]
 
 
@@ -222,7 +228,7 @@ def has_served(endings: Counter[str]) -> bool:
     return not endings.keys() & _BROKEN and 2 * well >= endings.total() > 0
 
 
-def show(samples: Sequence[Sample], endings: Counter[str]) -> int:
+def show(samples: Sequence[Sample], endings: Counter[str], *, served: bool) -> int:
     """Print the samples, the endings and the verdicts; returns the exit code."""
     console = Console()
     console.print(_table(samples))
@@ -237,7 +243,7 @@ def show(samples: Sequence[Sample], endings: Counter[str]) -> int:
         verdicts.add(verdict)
         bounds = f"{trend.slope:+.1f} ({trend.low:+.1f} to {trend.high:+.1f}) {unit}"
         console.print(f"{name}: {bounds}, {verdict} (at most {most:g})")
-    if not has_served(endings):
+    if not served:
         console.print("The router did not serve: what it did is no witness.")
         return 1
     return 1 if Verdict.GROWS in verdicts else 2 if Verdict.UNDECIDED in verdicts else 0
@@ -271,7 +277,7 @@ def main() -> None:
             file.write_text(PROVIDERS.replace("SHAKY", shaky).replace("STEADY", steady))
             with running_mesh(folder / "data", file, os.environ, OVERRIDES) as mesh:
                 samples, endings = asyncio.run(soak(mesh, minutes))
-    sys.exit(show(samples, endings))
+    sys.exit(show(samples, endings, served=has_served(endings)))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ from provider_router.domain.traffic.retry_budget import RetryBudgets
 from provider_router.ports.rate_limiter import RateLimiter
 from provider_router.ports.response_cache import ResponseCache
 from provider_router.servicer.decision_servicer import DecisionUseCases
+from provider_router.servicer.http.edge import HttpUseCases, http_edges
 from provider_router.servicer.ledger_servicer import LedgerUseCases
 from provider_router.servicer.registrations import registrations
 from provider_router.servicer.registry_servicer import RegistryUseCases
@@ -59,6 +60,7 @@ from provider_router.use_cases.answer_from_cache import AnswerFromCache, CachePa
 from provider_router.use_cases.attempt_desk import AttemptDesk, Ports
 from provider_router.use_cases.chat_run import Means
 from provider_router.use_cases.complete_chat import CompleteChat
+from provider_router.use_cases.count_tokens import CountTokens
 from provider_router.use_cases.decide_embedding import DecideEmbedding
 from provider_router.use_cases.decide_route import DecideRoute
 from provider_router.use_cases.deregister_contract import DeregisterContract
@@ -176,6 +178,9 @@ def build(settings: Settings, deps: Dependencies) -> Service:
     recover = RecoverAttempts(money.ledger)
     retention = Retention(timedelta(days=settings.decisions_kept_days), settings.decisions_kept)
     prune = PruneDecisions(parts.decisions.log, deps.clock, retention)
+    router = _router_use_cases(settings, deps, parts)
+    count_tokens = CountTokens(knowledge.registry, parts.decisions.counter)
+    surfaces = HttpUseCases(router, knowledge.registry, knowledge.rules, count_tokens)
 
     async def start() -> None:
         await store.database.open()
@@ -199,7 +204,7 @@ def build(settings: Settings, deps: Dependencies) -> Service:
     return Service(
         name="router",
         registrations=registrations(
-            _router_use_cases(settings, deps, parts),
+            router,
             _registry_use_cases(parts),
             _decision_use_cases(deps, parts),
             _ledger_use_cases(deps, parts),
@@ -217,6 +222,7 @@ def build(settings: Settings, deps: Dependencies) -> Service:
             supervised("recovery", recover.watch),
             supervised("pruning", prune.watch),
         ],
+        edges=http_edges(settings.http, surfaces, deps),
     )
 
 

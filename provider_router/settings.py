@@ -15,7 +15,9 @@ from provider_router.domain.cache.cached_answer import CacheBounds
 from provider_router.domain.contracts.provider import ProviderType, Target
 from provider_router.domain.traffic.breaker import BreakerPolicy
 from provider_router.domain.traffic.station import HealthPolicy
+from provider_router.servicer.http.edge_settings import EdgeSettings
 from provider_router.use_cases.answer_from_cache import CacheLimits
+from shared.http_server.limits import Limits
 from shared.settings import ServiceSettings
 
 
@@ -26,7 +28,16 @@ def _with_version(value: str) -> str:
     return value.rstrip("/") if parts.path.strip("/") else f"{value.rstrip('/')}/v1"
 
 
+def _host_and_port(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if value and not (host and port.isdecimal() and int(port) <= 65535):
+        raise ValueError("must be host:port, or empty")
+    return value
+
+
 LocalUrl = Annotated[str, AfterValidator(_with_version)]
+HttpAddress = Annotated[str, AfterValidator(_host_and_port)]
+_MB = 1024 * 1024
 
 
 class Settings(ServiceSettings):
@@ -97,6 +108,52 @@ class Settings(ServiceSettings):
     cache_least_similarity_ppm: int = Field(
         default=900_000, ge=0, le=1_000_000, description="The least that callers may ask for."
     )
+
+    http_listen: HttpAddress = Field(
+        default="127.0.0.1:8055", description="Address of the HTTP surfaces; empty for none."
+    )
+    http_shared_port: bool = Field(
+        default=False, description="Whether further routers listen at that address, and share its connections."
+    )
+    http_body_mb: int = Field(default=32, ge=1, le=1024, description="Megabytes of one request's body.")
+    http_bodies_mb: int = Field(
+        default=256, ge=1, le=65_536, description="Megabytes of the bodies that are read at once."
+    )
+    http_connections: int = Field(default=10_000, ge=1, le=1_000_000, description="Connections at once.")
+    http_connections_per_peer: int = Field(
+        default=0, ge=0, le=1_000_000, description="Of these from one address; 0 for no limit, as behind a proxy."
+    )
+    http_calls_per_key: int = Field(
+        default=2000, ge=1, le=1_000_000, description="Calls that one API key may have open at this router."
+    )
+    http_key_mb: int = Field(
+        default=256, ge=1, le=65_536, description="Megabytes of the bodies of one API key's open calls."
+    )
+    http_heartbeat_s: float = Field(
+        default=15, gt=0, le=3600, description="Silence after which a stream shows that it is alive."
+    )
+
+    @property
+    def http(self) -> EdgeSettings | None:
+        """How the HTTP surfaces are served; None where they are not."""
+        if not self.http_listen:
+            return None
+        host, _, port = self.http_listen.rpartition(":")
+        return EdgeSettings(
+            host=host.strip("[]"),
+            port=int(port),
+            shared_port=self.http_shared_port,
+            body_bytes=self.http_body_mb * _MB,
+            calls_per_key=self.http_calls_per_key,
+            bytes_per_key=self.http_key_mb * _MB,
+            heartbeat_s=self.http_heartbeat_s,
+            traced=bool(self.otlp_endpoint),
+            limits=Limits(
+                bodies_bytes=max(self.http_bodies_mb, self.http_body_mb) * _MB,
+                connections=self.http_connections,
+                connections_per_peer=self.http_connections_per_peer,
+            ),
+        )
 
     @property
     def limits(self) -> HttpLimits:

@@ -36,6 +36,9 @@ class ServiceSettings(BaseSettings):
         default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged."
     )
     otlp_endpoint: str = Field(default="", description="OTLP/gRPC collector for traces, as a URL; empty for none.")
+    trace_ratio: float = Field(
+        default=1.0, ge=0, le=1, description="Share of the traces that begin in this service and are recorded."
+    )
     drain_s: float = Field(
         default=5.0, ge=0, le=60, description="Seconds that calls in flight get when the service stops."
     )

@@ -244,7 +244,8 @@ def balanced(books: Books) -> bool:
 
 
 @functools.cache
-def _empty_database() -> Path:
+def empty_database() -> Path:
+    """A database of a router that served nobody, made once."""
     folder = Path(tempfile.mkdtemp(prefix="nexus-router-"))
     upgrade(folder / "router.sqlite", "provider_router.adapters.migrations")
     return folder / "router.sqlite"
@@ -256,7 +257,7 @@ async def books_router(file: Path, **settings: object) -> AsyncGenerator[Router,
     (file.parent / "limits.yaml").write_text(LIMITS, encoding="utf-8")
     database = file.parent / "data" / "db" / "router.sqlite"
     database.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(_empty_database(), database)
+    shutil.copy(empty_database(), database)
     async with served_router(file, **{**TIMES, **settings}) as served:
         yield Router(
             router_pb2_grpc.RouterServiceStub(served.channel), ledger_pb2_grpc.LedgerServiceStub(served.channel)

@@ -67,7 +67,7 @@ class Server:
 
     def call(self, body: bytes = b"{}", host: str = "127.0.0.1", path: str = "/v1/chat") -> HttpCall:
         url = f"{self.scheme}://{host}:{self.port}{path}"
-        return HttpCall("p", url, {"Authorization": f"Bearer {KEY}"}, body)
+        return HttpCall("p", url, {"Authorization": f"Bearer {KEY}"}, body, is_private=True)
 
     @property
     def requests(self) -> list[bytes]:

@@ -55,6 +55,7 @@ async def served_router(file: Path, **settings: object) -> AsyncGenerator[Served
         "reload_s": 0.02,
         # Providers count what reaches them; a test of probes asks for them.
         "probe_s": 0,
+        "http_listen": "",
         "data_dir": file.parent / "data",
         **settings,
     }

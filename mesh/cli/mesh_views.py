@@ -57,6 +57,8 @@ class StartView:
             self.close()
         else:
             self._output.out.print(readiness_table(state))
+        if state.http_address and not self._output.as_json:
+            self._output.note(f"OpenAI's and Anthropic's clients find it at http://{state.http_address}")
 
     def close(self) -> None:
         """Give the terminal back. Idempotent."""

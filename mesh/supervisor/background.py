@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m mesh.supervisor", description=__doc__)
     parser.add_argument("--data", type=Path, default=None)
     parser.add_argument("--port-base", type=int, default=None)
+    parser.add_argument("--workers", type=int, default=None)
     parser.add_argument("--report-fd", type=int, default=None, help="descriptor for the outcome of the start")
     options = parser.parse_args(arguments)
     report = _Report(options.report_fd)
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report.send({})
 
     try:
-        run(load_settings(options.data, options.port_base), Observers(on_change=_StateLog().note, on_ready=ready))
+        settings = load_settings(options.data, options.port_base, options.workers)
+        run(settings, Observers(on_change=_StateLog().note, on_ready=ready))
     except NexusError as error:
         report.send({"reason": error.reason, "message": error.message})
         sys.stderr.write(f"{error}\n")

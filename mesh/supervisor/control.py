@@ -85,6 +85,7 @@ def start_detached(settings: SupervisorSettings, on_change: Callable[[MeshState]
             [
                 *(sys.executable, "-P", "-m", "mesh.supervisor"),
                 *("--data", str(settings.data), "--port-base", str(settings.port_base)),
+                *("--workers", str(settings.workers)),
                 *("--report-fd", str(writer)),
             ],
             stdin=subprocess.DEVNULL,

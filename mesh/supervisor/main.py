@@ -16,7 +16,7 @@ from mesh.supervisor.adapters.providers_file import provider_key_names
 from mesh.supervisor.adapters.state_store_file import StateFile, read_state
 from mesh.supervisor.domain.data_layout import DataLayout
 from mesh.supervisor.domain.mesh_plan import PlanInputs, plan_mesh
-from mesh.supervisor.domain.port_plan import PORT_COUNT, PortPlan, ports_from, ports_from_base
+from mesh.supervisor.domain.port_plan import PortPlan, port_count, ports_from, ports_from_base
 from mesh.supervisor.domain.process_spec import ProcessSpec
 from mesh.supervisor.domain.restart_policy import RestartPolicy
 from mesh.supervisor.settings import SupervisorSettings
@@ -42,7 +42,7 @@ def run(settings: SupervisorSettings, observers: Observers) -> None:
     with data_lock.holding(layout.lock):
         local = LocalModelSettings(key_file=layout.local_model_key)
         _require_weights(local)
-        ports = _choose_ports(settings.port_base)
+        ports = _choose_ports(settings)
         stale = read_state(layout.state)
         with data_directory.socket_directory(layout, stale.socket_dir if stale else "") as sockets:
             specs = plan_mesh(_inputs(settings, layout, local, ports, sockets))
@@ -96,11 +96,11 @@ def _require_weights(local: LocalModelSettings) -> None:
         )
 
 
-def _choose_ports(base: int) -> PortPlan:
-    if base == 0:
-        return ports_from(tcp_ports.find_free(PORT_COUNT))
-    plan = ports_from_base(base)
-    tcp_ports.require_free(plan.wanted())
+def _choose_ports(settings: SupervisorSettings) -> PortPlan:
+    if settings.port_base == 0:
+        return ports_from(tcp_ports.find_free(port_count(settings.workers)))
+    plan = ports_from_base(settings.port_base, settings.workers)
+    tcp_ports.require_free(plan.wanted(gateway=not settings.places_gateway))
     return plan
 
 

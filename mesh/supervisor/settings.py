@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from mesh.supervisor.domain.port_plan import DEFAULT_GRPC_BASE, LARGEST_PORT_BASE
+from mesh.supervisor.domain.mesh_plan import HTTP_LISTEN
+from mesh.supervisor.domain.port_plan import DEFAULT_GRPC_BASE, LARGEST_PORT_BASE, MOST_WORKERS
 from shared.errors import FieldViolation, InvalidInput
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -29,6 +30,7 @@ class SupervisorSettings(BaseSettings):
     Attributes:
         data: Data directory; made absolute.
         port_base: First of the TCP ports; 0 takes any free ones.
+        workers: Routers that share the port of the HTTP surfaces.
         config_dir: Folder with `providers.yaml`; `config` of the working directory, else of the checkout.
         start_timeout_s: Seconds until a mesh that is not ready is given up.
         stop_grace_s: Seconds that a process gets to stop before it is killed.
@@ -39,6 +41,7 @@ class SupervisorSettings(BaseSettings):
 
     data: Path = Path(".nexus")
     port_base: int = Field(default=DEFAULT_GRPC_BASE, ge=0, le=LARGEST_PORT_BASE)
+    workers: int = Field(default=1, ge=1, le=MOST_WORKERS)
     config_dir: Path | None = None
     start_timeout_s: float = Field(default=60.0, gt=0, le=3600)
     stop_grace_s: float = Field(default=10.0, gt=0, le=600)
@@ -55,6 +58,11 @@ class SupervisorSettings(BaseSettings):
         if 0 < value < 1024:
             raise ValueError("is 0 or at least 1024")
         return value
+
+    @property
+    def places_gateway(self) -> bool:
+        """Whether the user says where the HTTP surfaces are."""
+        return HTTP_LISTEN in self.inherited
 
     @property
     def providers_file(self) -> Path:
@@ -78,13 +86,15 @@ class SupervisorSettings(BaseSettings):
         return init_settings, env_settings, _Inherited(settings_cls, case_sensitive=True)
 
 
-def load_settings(data: Path | None = None, port_base: int | None = None) -> SupervisorSettings:
+def load_settings(
+    data: Path | None = None, port_base: int | None = None, workers: int | None = None
+) -> SupervisorSettings:
     """Return the settings, what is given over what the environment says.
 
     Raises:
         InvalidInput: reason SETTINGS_INVALID, naming the settings that are wrong.
     """
-    given = {"data": data, "port_base": port_base}
+    given = {"data": data, "port_base": port_base, "workers": workers}
     try:
         return SupervisorSettings(**{name: value for name, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType]
     except ValidationError as error:

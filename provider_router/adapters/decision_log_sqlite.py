@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, LargeBinary, Row, Select, and_, cast, func, or_, select
 
+from provider_router.adapters.decision_notebook import Appending, DecisionNotebook
 from provider_router.adapters.decision_pruning_sqlite import PruneStep, organisations_after
-from provider_router.adapters.decision_worlds_sqlite import Uses, WorldKeeper, opened
+from provider_router.adapters.decision_worlds_sqlite import WorldKeeper, opened
 from provider_router.adapters.tables import decision_anchors, decision_worlds, decisions
 from provider_router.domain.decisions.decision import Decision
-from provider_router.domain.decisions.decision_document import encode_decision, microseconds_of
-from provider_router.domain.decisions.decision_record import ChainLink, DecisionRecord, chained
+from provider_router.domain.decisions.decision_document import microseconds_of
+from provider_router.domain.decisions.decision_record import ChainLink, DecisionRecord
 from provider_router.domain.decisions.stored_world import Documents, WorldPart, parts_of
 from provider_router.domain.decisions.world import World
 from shared.storage import Database, GroupCommit
 
-_NEWEST = "SELECT sequence, record_hash FROM decisions WHERE org_id = ? ORDER BY sequence DESC LIMIT 1"
-_ANCHOR = "SELECT sequence, record_hash FROM decision_anchors WHERE org_id = ?"
-_INSERT = """
-INSERT INTO decisions (org_id, sequence, decision_id, time_us, previous_hash, record_hash, payload)
-VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (org_id, decision_id) DO NOTHING
-"""
 _table = decisions.c
 # The id as bytes: a text that somebody damaged may be none, and still has to be read.
 _RECORD = select(
@@ -46,27 +40,27 @@ class SqliteDecisionLog:
     Args:
         database: For reading.
         writer: Of the same file.
+
+    Attributes:
+        notebook: Of `writer`, for operations that do more.
     """
 
     def __init__(self, database: Database, writer: GroupCommit) -> None:
         self._database = database
         self._writer = writer
+        self.notebook = writer.notebook(DecisionNotebook)
         self._worlds = WorldKeeper()
         self._pruned_org = ""
 
     async def append(self, decision_id: str, decision: Decision, world: World) -> None:
         """Writes a record and whatever of `world` is needed to replay it."""
-        payload = encode_decision(decision)
-        org_id = decision.request.caller.org_id
-        time_us = microseconds_of(decision.time)
+        appending = self.appending(decision_id, decision, world)
+        await self._writer.note(appending, self.notebook)
+        appending.committed()
 
-        def write(connection: sqlite3.Connection) -> Uses:
-            record = chained(decision_id, org_id, time_us, payload, _end(connection, org_id))
-            uses = self._worlds.keep(connection, decision, world, record.sequence)
-            connection.execute(_INSERT, _row(record))
-            return uses
-
-        self._worlds.remember(await self._writer.run(write))
+    def appending(self, decision_id: str, decision: Decision, world: World) -> Appending:
+        """What `append` does in the writer's thread."""
+        return Appending(self.notebook, self._worlds, decision_id, decision, world)
 
     async def get(self, org_id: str, decision_id: str) -> DecisionRecord | None:
         """The record, exactly as it is stored."""
@@ -138,27 +132,6 @@ class SqliteDecisionLog:
     async def _records(self, query: Select[*tuple[bytes, str, int, int, bytes, bytes, bytes]]) -> list[DecisionRecord]:
         async with self._database.connect() as connection:
             return [_record(row) for row in await connection.execute(query)]
-
-
-def _end(connection: sqlite3.Connection, org_id: str) -> ChainLink:
-    """The end of the chain: its newest record, or where it began when all records were removed."""
-    for query in (_NEWEST, _ANCHOR):
-        row = connection.execute(query, (org_id,)).fetchone()
-        if row is not None:
-            return ChainLink(row[0], row[1].hex())
-    return ChainLink()
-
-
-def _row(record: DecisionRecord) -> tuple[object, ...]:
-    return (
-        record.org_id,
-        record.sequence,
-        record.decision_id,
-        record.time_us,
-        bytes.fromhex(record.previous_hash),
-        bytes.fromhex(record.record_hash),
-        record.payload,
-    )
 
 
 def _record(row: Row[*tuple[bytes, str, int, int, bytes, bytes, bytes]]) -> DecisionRecord:

@@ -35,9 +35,9 @@ class OpenAIEmbeddingModel:
 
     async def embed(self, texts: Sequence[str]) -> Embeddings:
         """Returns one vector of unit length a text, in the order of the texts."""
-        provider = self._service.provider.name
+        provider, is_private = self._service.provider.name, self._service.provider.is_private
         body = orjson.dumps({"model": self._service.model, "input": list(texts), "encoding_format": "float"})
-        call = HttpCall(provider, self._url, self._headers, body)
+        call = HttpCall(provider, self._url, self._headers, body, is_private)
         try:
             answer = parsed_object(await self._client.whole(call))
             vectors = _in_order([as_object(item) for item in as_list(answer.get("data"))])

@@ -14,6 +14,7 @@ from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.decisions.route_request import Caller
 from provider_router.domain.money.attempt import AttemptClosing, AttemptOpening, LedgerEntry, Outcome
 from provider_router.domain.money.spending import day_of
+from shared.storage import ManyRows
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -29,17 +30,34 @@ CLOSING_COLUMNS = (
 )
 ENTRY_COLUMNS = f"sequence, {OPENING_COLUMNS}, {CLOSING_COLUMNS}"
 _OPENING_COUNT = OPENING_COLUMNS.count(",") + 1
+_CLOSING_COUNT = CLOSING_COLUMNS.count(",") + 1
 
-INSERT = (
+INSERT = ManyRows(
     f"INSERT OR IGNORE INTO ledger_attempts (sequence, {OPENING_COLUMNS}, day, router_id, {CLOSING_COLUMNS}) "  # noqa: S608
-    "VALUES ((SELECT coalesce(max(sequence), 0) + 1 FROM ledger_attempts WHERE org_id = ?), "
-    f"{', '.join('?' * _OPENING_COUNT)}, ?, ?, 'open', '', 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0)"
+    "VALUES {rows}",
+    f"(?, {', '.join('?' * _OPENING_COUNT)}, ?, ?, 'open', '', 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0)",
 )
-SETTLE = (
-    f"UPDATE ledger_attempts SET ({CLOSING_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
+"""Its rows are `opening_row` after a sequence."""
+SETTLE = ManyRows(
+    f"UPDATE ledger_attempts SET ({CLOSING_COLUMNS}) = "  # noqa: S608
+    f"({', '.join(f'v.column{number + 4}' for number in range(_CLOSING_COUNT))}) FROM (VALUES {{rows}}) AS v "
+    "WHERE ledger_attempts.org_id = v.column1 AND ledger_attempts.sequence = v.column2 "
+    "AND ledger_attempts.attempt_id = v.column3 AND ledger_attempts.outcome = 'open'",
+    f"({', '.join('?' * (_CLOSING_COUNT + 3))})",
+)
+"""Its rows are `closing_row` after an organisation, a sequence and an attempt's id."""
+SETTLE_BY_ID = (
+    f"UPDATE ledger_attempts SET ({CLOSING_COLUMNS}) = ({', '.join('?' * _CLOSING_COUNT)}) "  # noqa: S608
     "WHERE attempt_id = ? AND outcome = 'open' "
     "RETURNING org_id, user_id, key_id, conversation_id, day, reserved_micro_usd"
 )
+NEWEST = "SELECT coalesce(max(sequence), 0) FROM ledger_attempts WHERE org_id = ?"
+IS_THERE = "SELECT 1 FROM ledger_attempts WHERE attempt_id = ?"
+OPEN_ATTEMPTS = (
+    "SELECT attempt_id, reserved_input, reserved_output, reserved_cached_input, reserved_reasoning, "
+    "reserved_cache_write, reserved_micro_usd FROM ledger_attempts WHERE outcome = 'open' AND router_id = ? LIMIT ?"
+)
+UNDO = "DELETE FROM ledger_attempts WHERE org_id = ? AND sequence > ?"
 
 
 def microseconds(time: datetime) -> int:
@@ -53,10 +71,9 @@ def moment(time_us: int) -> datetime:
 
 
 def opening_row(opening: AttemptOpening, router_id: str) -> tuple[Any, ...]:
-    """The parameters of `INSERT`."""
+    """A row of `INSERT`, without its sequence."""
     caller, reserved = opening.caller, opening.reserved
     return (
-        caller.org_id,
         opening.attempt_id,
         caller.org_id,
         caller.user_id,
@@ -83,7 +100,7 @@ def opening_row(opening: AttemptOpening, router_id: str) -> tuple[Any, ...]:
 
 
 def closing_row(closing: AttemptClosing) -> tuple[Any, ...]:
-    """The parameters of `SETTLE`."""
+    """The columns of a row that is settled."""
     usage = closing.usage
     return (
         closing.outcome.value,
@@ -98,7 +115,6 @@ def closing_row(closing: AttemptClosing) -> tuple[Any, ...]:
         closing.first_token_ms,
         closing.duration_ms,
         microseconds(closing.time),
-        closing.attempt_id,
     )
 
 

@@ -7,43 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 
 from provider_router.adapters import spend_rows
-from provider_router.adapters.ledger_rows import (
-    ENTRY_COLUMNS,
-    INSERT,
-    SETTLE,
-    closing_row,
-    entry_of,
-    microseconds,
-    opening_row,
-)
+from provider_router.adapters.ledger_notebook import LedgerNotebook
+from provider_router.adapters.ledger_rows import ENTRY_COLUMNS, entry_of, microseconds
 from provider_router.adapters.router_presence import RouterPresence
 from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.contract import UNKNOWN_PRICE
 from provider_router.domain.decisions.route_request import Caller
-from provider_router.domain.money.attempt import AttemptClosing, AttemptOpening, LedgerEntry, Outcome
+from provider_router.domain.money.attempt import AttemptClosing, AttemptOpening, LedgerEntry
 from provider_router.domain.money.budget import BudgetStatus
 from provider_router.domain.money.model_usage import ModelUsage
-from provider_router.domain.money.spending import day_of, payers, refusal, tightest_first
+from provider_router.domain.money.spending import day_of, tightest_first
 from provider_router.ports.limit_book import LimitBook
 from shared.clock import Clock
 from shared.errors import UpstreamDown
 from shared.storage import Database, GroupCommit
 
 _CLOSINGS_KEPT = 10_000
-_RECOVERED_AT_ONCE = 500
 
 OPEN_ROUTERS = "SELECT DISTINCT router_id FROM ledger_attempts WHERE outcome = 'open'"
-OPEN_ATTEMPTS = (
-    "SELECT attempt_id, reserved_input, reserved_output, reserved_cached_input, reserved_reasoning, "
-    "reserved_cache_write, reserved_micro_usd FROM ledger_attempts WHERE outcome = 'open' AND router_id = ? LIMIT ?"
-)
 _LISTED = f"SELECT {ENTRY_COLUMNS} FROM ledger_attempts WHERE org_id = :org_id"  # noqa: S608
 _FORWARDS = "AND sequence > :after ORDER BY sequence LIMIT :limit"
 _BACKWARDS = "AND (:after = 0 OR sequence < :after) ORDER BY sequence DESC LIMIT :limit"
@@ -72,6 +60,9 @@ class SqliteLedger:
         limits: The budgets in force.
         presence: Of this router; announced before the first attempt is opened.
         clock: For `recover` and `budgets`; attempts bring their own times.
+
+    Attributes:
+        notebook: Of `writer`, for operations that do more.
     """
 
     def __init__(
@@ -79,6 +70,7 @@ class SqliteLedger:
     ) -> None:
         self._database = database
         self._writer = writer
+        self.notebook = writer.notebook(LedgerNotebook)
         self._limits = limits
         self._presence = presence
         self._clock = clock
@@ -86,47 +78,37 @@ class SqliteLedger:
 
     async def open(self, opening: AttemptOpening) -> None:
         """See `Ledger.open`."""
-        row = opening_row(opening, self._presence.router_id)
-        paying = payers(opening.caller, opening.conversation_id) if opening.reserved_micro_usd > 0 else ()
-        limits = self._limits.budgets_for(opening.caller, opening.conversation_id) if paying else ()
-        day = day_of(opening.time)
+        await self._writer.note(self.opening(opening), self.notebook)
 
-        def reserve(connection: sqlite3.Connection) -> None:
-            # A refusal undoes the row with everything else; an attempt that is there already has its reservation.
-            if not connection.execute(INSERT, row).rowcount or not paying:
-                return
-            found = spend_rows.statuses(connection, limits, day)
-            refused = refusal(found, opening.reserved_micro_usd, opening.time)
-            if refused is not None:
-                raise refused
-            spend_rows.add(connection, opening.caller.org_id, paying, day, (0, opening.reserved_micro_usd))
-
-        await self._writer.run(reserve)
+    def opening(self, opening: AttemptOpening) -> Callable[[], None]:
+        """What `open` does in the writer's thread."""
+        notebook, router_id = self.notebook, self._presence.router_id
+        costs = opening.reserved_micro_usd > 0
+        limits = self._limits.budgets_for(opening.caller, opening.conversation_id) if costs else ()
+        return lambda: notebook.open(opening, router_id, limits)
 
     async def close(self, closing: AttemptClosing) -> None:
         """See `Ledger.close`."""
+        notebook = self.notebook
         try:
-            written = self._writer.run(lambda connection: _settle(connection, closing))
+            written = self._writer.note(lambda: notebook.close(closing), notebook, failed=lambda _: self._keep(closing))
         except UpstreamDown:
             self._keep(closing)
             raise
-        written.add_done_callback(lambda done: self._note(closing, done))
-        # Shielded, so that a closing whose caller is cancelled is kept, too, when it cannot be written.
-        await asyncio.shield(written)
+        await written
 
     async def recover(self) -> int:
         """See `Ledger.recover`. Counters of months that are over are removed too."""
         for closing in list(self._unwritten.values()):
             await self.close(closing)
+            self._unwritten.pop(closing.attempt_id, None)
         routers = await self._writer.run(_routers_with_open_attempts)
         settled = 0
         for router_id in routers:
             if router_id == self._presence.router_id or not await asyncio.to_thread(self._presence.is_gone, router_id):
                 continue
-            while count := await self._writer.run(
-                lambda connection, dead=router_id: self._settle_lost(connection, dead)
-            ):
-                settled += count
+            while lost := await self._settle_lost(router_id):
+                settled += lost
         day = day_of(self._clock.now())
         await self._writer.run(lambda connection: spend_rows.forget_ended(connection, day))
         return settled
@@ -137,7 +119,8 @@ class SqliteLedger:
         if not limits:
             return ()
         day = day_of(self._clock.now())
-        return tightest_first(await self._writer.run(lambda connection: spend_rows.statuses(connection, limits, day)))
+        notebook = self.notebook
+        return tightest_first(await self._writer.note(lambda: notebook.statuses(limits, day), notebook))
 
     async def entries(
         self,
@@ -163,46 +146,15 @@ class SqliteLedger:
         async with self._database.connect() as connection:
             return [_usage_of(row) for row in await connection.execute(text(SUMMARY), parameters)]
 
-    def _note(self, closing: AttemptClosing, written: asyncio.Future[None]) -> None:
-        """Learn what became of a closing that was queued."""
-        error = None if written.cancelled() else written.exception()
-        if isinstance(error, UpstreamDown):
-            self._keep(closing)
-        elif error is None:
-            self._unwritten.pop(closing.attempt_id, None)
-
     def _keep(self, closing: AttemptClosing) -> None:
         """Remember a closing that could not be written, for `recover`."""
         if len(self._unwritten) < _CLOSINGS_KEPT:
             self._unwritten.setdefault(closing.attempt_id, closing)
 
-    def _settle_lost(self, connection: sqlite3.Connection, router_id: str) -> int:
+    async def _settle_lost(self, router_id: str) -> int:
         """Settle some of the attempts that a dead router left open; returns how many. How long they took is unknown."""
-        rows = connection.execute(OPEN_ATTEMPTS, (router_id, _RECOVERED_AT_ONCE)).fetchall()
-        now = self._clock.now()
-        for attempt_id, *tokens, cost_micro_usd in rows:
-            usage = TokenUsage(*tokens)
-            lost = AttemptClosing(
-                attempt_id,
-                Outcome.LOST,
-                "",
-                usage,
-                estimated=True,
-                cost_micro_usd=cost_micro_usd,
-                first_token_ms=None,
-                duration_ms=0,
-                time=now,
-            )
-            _settle(connection, lost)
-        return len(rows)
-
-
-def _settle(connection: sqlite3.Connection, closing: AttemptClosing) -> None:
-    """Close a row that is open, and count its cost instead of what was reserved."""
-    rows = connection.execute(SETTLE, closing_row(closing)).fetchall()
-    for org_id, user_id, key_id, conversation_id, day, reserved_micro_usd in rows:
-        paying = payers(Caller(org_id, user_id, key_id), conversation_id)
-        spend_rows.add(connection, org_id, paying, day, (closing.cost_micro_usd, -reserved_micro_usd))
+        notebook, now = self.notebook, self._clock.now()
+        return await self._writer.note(lambda: notebook.settle_lost(router_id, now), notebook)
 
 
 def _routers_with_open_attempts(connection: sqlite3.Connection) -> list[str]:

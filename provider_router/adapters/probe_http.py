@@ -53,5 +53,7 @@ def _call(service: Service, target: Target, key: str) -> HttpCall:
     provider, url = target.provider, address_of(service, target)
     if provider.type is ProviderType.ANTHROPIC:
         headers = {"anthropic-version": _ANTHROPIC_VERSION} | ({"x-api-key": key} if key else {})
-        return HttpCall(provider.name, f"{url.removesuffix('/v1')}/v1/models", headers)
-    return HttpCall(provider.name, f"{url}/models", {"Authorization": f"Bearer {key}"} if key else {})
+        url = f"{url.removesuffix('/v1')}/v1/models"
+        return HttpCall(provider.name, url, headers, is_private=provider.is_private)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return HttpCall(provider.name, f"{url}/models", headers, is_private=provider.is_private)

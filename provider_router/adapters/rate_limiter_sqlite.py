@@ -6,13 +6,12 @@ there are deployments, users, keys and organisations with limits, so none is eve
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from provider_router.domain.money.rate import Charge, changed, drained, wait_us
-from shared.auth.principal import SERVICE_ORG
+from provider_router.adapters.rate_rows import RateRows
+from provider_router.domain.money.rate import Charge
 from shared.clock import Clock
 from shared.errors import UpstreamDown
 from shared.storage import GroupCommit
@@ -20,12 +19,6 @@ from shared.storage import GroupCommit
 _MICRO = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-LEVEL = "SELECT taken, time_us FROM rate_levels WHERE bucket = ?"
-PUT = (
-    "INSERT INTO rate_levels (bucket, org_id, taken, time_us) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT DO UPDATE SET taken = excluded.taken, time_us = excluded.time_us"
-)
 
 
 class SqliteRateLimiter:
@@ -35,9 +28,13 @@ class SqliteRateLimiter:
         writer: Of the shared file.
         clock: Whose wall time counts, for the routers have no other in common. When it is set back, buckets refill
             from then on; when it is set forward, they refill by as much.
+
+    Attributes:
+        notebook: Of `writer`, for operations that do more.
     """
 
     def __init__(self, writer: GroupCommit, clock: Clock) -> None:
+        self.notebook = writer.notebook(RateRows)
         self._writer = writer
         self._clock = clock
 
@@ -49,38 +46,22 @@ class SqliteRateLimiter:
         """
         if not charges:
             return 0.0
-        return await self._writer.run(lambda connection: self._acquired(connection, charges)) / _MICRO
+        return await self._writer.note(lambda: self.taken(charges), self.notebook) / _MICRO
 
     async def give_back(self, charges: Sequence[Charge]) -> None:
         """See `RateLimiter.give_back`."""
         if charges:
             # A store that is away is no reason to fail a call that is over; it comes back by itself within a minute.
             with suppress(UpstreamDown):
-                await self._writer.run(lambda connection: self._given_back(connection, charges))
+                self._writer.note_soon(lambda: self.put_back(charges), self.notebook)
 
-    def _acquired(self, connection: sqlite3.Connection, charges: Sequence[Charge]) -> int:
-        """Take every charge, or none; returns the microseconds to wait."""
-        now_us, wait = self._now_us(), 0
-        taken: dict[str, int] = {}
-        for charge in charges:
-            name = charge.bucket.name
-            before = taken[name] if name in taken else _taken(connection, charge, now_us)
-            wait = max(wait, wait_us(before, charge))
-            taken[name] = changed(before, charge.amount)
-        if not wait:
-            connection.executemany(PUT, [(name, SERVICE_ORG, amount, now_us) for name, amount in taken.items()])
-        return wait
+    def taken(self, charges: Sequence[Charge]) -> int:
+        """Takes every charge, or none; returns the microseconds to wait. In the writer's thread."""
+        return self.notebook.acquired(charges, self._now_us())
 
-    def _given_back(self, connection: sqlite3.Connection, charges: Sequence[Charge]) -> None:
-        now_us = self._now_us()
-        for charge in charges:
-            taken = changed(_taken(connection, charge, now_us), -charge.amount)
-            connection.execute(PUT, (charge.bucket.name, SERVICE_ORG, taken, now_us))
+    def put_back(self, charges: Sequence[Charge]) -> None:
+        """Returns what was taken. In the writer's thread."""
+        self.notebook.give_back(charges, self._now_us())
 
     def _now_us(self) -> int:
         return (self._clock.now() - _EPOCH) // _MICROSECOND
-
-
-def _taken(connection: sqlite3.Connection, charge: Charge, now_us: int) -> int:
-    row = connection.execute(LEVEL, (charge.bucket.name,)).fetchone()
-    return drained(row[0], now_us - row[1], charge.bucket.per_minute) if row else 0

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from provider_router.domain.money.budget import BudgetLimit, BudgetStatus, Period, Scope
 from provider_router.domain.money.spending import first_day, status_of
+from shared.storage import ManyRows
 
-_ROW = "(?, ?, ?, ?, ?, ?)"
-_ADD = (
+ADD = ManyRows(
     "INSERT INTO spend (org_id, scope, subject, day, spent_micro_usd, reserved_micro_usd) VALUES {rows} "
     "ON CONFLICT DO UPDATE SET spent_micro_usd = spent_micro_usd + excluded.spent_micro_usd, "
-    "reserved_micro_usd = reserved_micro_usd + excluded.reserved_micro_usd"
+    "reserved_micro_usd = reserved_micro_usd + excluded.reserved_micro_usd",
+    "(?, ?, ?, ?, ?, ?)",
 )
-# One statement for each number of payers, so that each is prepared once.
-_ADD_BY_COUNT = tuple(_ADD.format(rows=", ".join([_ROW] * count)) for count in range(len(Scope) + 1))
-_SUM = (
+SUM = (
     "SELECT coalesce(sum(spent_micro_usd), 0), coalesce(sum(reserved_micro_usd), 0) FROM spend "
     "WHERE org_id = ? AND scope = ? AND subject = ? AND day >= ?"
 )
@@ -34,30 +34,67 @@ FORGET = (
 )
 _FORGOTTEN_AT_ONCE = 1000
 _CLOCKS_DIFFER_DAYS = 2
+_MOST_KNOWN = 20_000
+_Payer: TypeAlias = tuple[str, str, str]
+_Amounts: TypeAlias = list[int]
 
 
-def add(
-    connection: sqlite3.Connection,
-    org_id: str,
-    paying: Sequence[tuple[Scope, str]],
-    day: int,
-    amounts: tuple[int, int],
-) -> None:
-    """Add to what was spent and to what is reserved, in millionths of a US dollar, either of which may be negative."""
-    if amounts == (0, 0):
-        return
-    parameters = [value for scope, subject in paying for value in (org_id, scope.value, subject, day, *amounts)]
-    connection.execute(_ADD_BY_COUNT[len(paying)], parameters)
+class SpendRows:
+    """The rows as one transaction after the other sees them: a part of the ledger's notebook.
 
+    Amounts are what was spent and what is reserved, in millionths of a US dollar.
+    """
 
-def statuses(connection: sqlite3.Connection, limits: Sequence[BudgetLimit], day: int) -> list[BudgetStatus]:
-    """The budgets of `limits`, each with one id as its subject, on `day`."""
-    found: list[BudgetStatus] = []
-    for limit in limits:
-        where = (limit.org_id, limit.scope.value, limit.subject, first_day(limit.period, day))
-        spent, reserved = connection.execute(_SUM, where).fetchone()
-        found.append(status_of(limit, spent, reserved, day))
-    return found
+    def __init__(self) -> None:
+        # By payer and the first day that counts, as a budget asked for them.
+        self._levels: dict[_Payer, dict[int, _Amounts]] = {}
+        self._added: dict[tuple[str, str, str, int], _Amounts] = {}
+
+    def begin(self, *, is_known: bool) -> None:
+        """Begins a transaction; `is_known` says that what was known is still so."""
+        self._added.clear()
+        if not is_known or len(self._levels) > _MOST_KNOWN:
+            self._levels.clear()
+
+    def add(
+        self, org_id: str, paying: Sequence[tuple[Scope, str]], day: int, spent_micro_usd: int, reserved_micro_usd: int
+    ) -> None:
+        """Adds to what was spent and to what is reserved, either of which may be negative."""
+        for scope, subject in paying:
+            payer = (org_id, scope.value, subject)
+            found = self._added.setdefault((*payer, day), [0, 0])
+            found[0] += spent_micro_usd
+            found[1] += reserved_micro_usd
+            for first, level in self._levels.get(payer, {}).items():
+                if day >= first:
+                    level[0] += spent_micro_usd
+                    level[1] += reserved_micro_usd
+
+    def statuses(self, connection: sqlite3.Connection, limits: Sequence[BudgetLimit], day: int) -> list[BudgetStatus]:
+        """The budgets of `limits`, each with one id as its subject, on `day`."""
+        found: list[BudgetStatus] = []
+        for limit in limits:
+            payer = (limit.org_id, limit.scope.value, limit.subject)
+            first = first_day(limit.period, day)
+            level = self._levels.setdefault(payer, {}).get(first)
+            if level is None:
+                level = self._levels[payer][first] = self._read(connection, payer, first)
+            found.append(status_of(limit, level[0], level[1], day))
+        return found
+
+    def end(self, connection: sqlite3.Connection) -> None:
+        """Writes what was added."""
+        rows = [(*key, *amounts) for key, amounts in self._added.items() if amounts != [0, 0]]
+        if rows:
+            ADD.execute(connection, rows)
+        self._added.clear()
+
+    def _read(self, connection: sqlite3.Connection, payer: _Payer, first: int) -> _Amounts:
+        spent, reserved = connection.execute(SUM, (*payer, first)).fetchone()
+        for (*which, day), amounts in self._added.items():
+            if tuple(which) == payer and day >= first:
+                spent, reserved = spent + amounts[0], reserved + amounts[1]
+        return [spent, reserved]
 
 
 def forget_ended(connection: sqlite3.Connection, day: int) -> None:

@@ -25,6 +25,6 @@ class RateLimiter(Protocol):
     async def give_back(self, charges: Sequence[Charge]) -> None:
         """Returns what was taken and not used, never above a bucket's size. A negative amount takes more.
 
-        Never fails.
+        Never fails. This router's calls see it at once, those of others soon.
         """
         ...

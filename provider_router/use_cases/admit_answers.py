@@ -14,19 +14,23 @@ from provider_router.use_cases.admit_call import AdmitCall
 class AdmitAnswers:
     """Implements `AnswerSource` around another one: each call takes one request, whoever answers it.
 
-    A call that is answered from the cache is looked up, and its text is embedded for that: it counts like any other.
+    A call that may be answered from the cache is looked up, and its text is embedded for that: it takes its request
+    here. Any other takes it with all else that is written before its first attempt (`Entrance`).
     """
 
     def __init__(self, admit: AdmitCall, source: AnswerSource) -> None:
         self._admit = admit
         self._source = source
 
-    async def stream(self, call: ChatCall) -> AsyncGenerator[ChatEvent, None]:
+    def stream(self, call: ChatCall) -> AsyncGenerator[ChatEvent, None]:
         """Answers `call`; see `AnswerSource`.
 
         Raises:
             QuotaExceeded: RATE_LIMITED, with the time to wait.
         """
+        return self._admitted(call) if call.asks_cache else self._source.stream(call)
+
+    async def _admitted(self, call: ChatCall) -> AsyncGenerator[ChatEvent, None]:
         call.request.check()
         await self._admit.request(call.caller)
         async with aclosing(self._source.stream(call)) as events:

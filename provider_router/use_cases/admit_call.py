@@ -11,7 +11,7 @@ from provider_router.domain.errors import Reason, failure
 from provider_router.domain.money.rate import Charge, Unit
 from provider_router.ports.limit_book import LimitBook
 from provider_router.ports.rate_limiter import RateLimiter
-from shared.errors import UpstreamDown
+from shared.errors import NexusError, UpstreamDown
 
 
 class AdmitCall:
@@ -27,7 +27,7 @@ class AdmitCall:
         Raises:
             QuotaExceeded: RATE_LIMITED, with the time to wait.
         """
-        await self._take(self._charges(caller, 0, Unit.REQUESTS), "requests")
+        await self._take(self.charges(caller, 0, Unit.REQUESTS), "requests")
 
     async def tokens(self, caller: Caller, expected: int) -> None:
         """Takes the tokens that a call is expected to use.
@@ -36,32 +36,38 @@ class AdmitCall:
             QuotaExceeded: RATE_LIMITED, with the time to wait; the call's request is given back.
         """
         try:
-            await self._take(self._charges(caller, expected, Unit.TOKENS), "tokens")
+            await self._take(self.charges(caller, expected, Unit.TOKENS), "tokens")
         except BaseException:
-            await self._give_back(self._charges(caller, 0, Unit.REQUESTS))
+            await self._give_back(self.charges(caller, 0, Unit.REQUESTS))
             raise
 
     async def settle(self, caller: Caller, expected: int, used: int) -> None:
         """Corrects what `tokens` took, when it is known how many were used."""
-        charges = self._charges(caller, abs(expected - used), Unit.TOKENS) if expected != used else ()
+        charges = self.charges(caller, abs(expected - used), Unit.TOKENS) if expected != used else ()
         sign = 1 if expected > used else -1
         await self._give_back([Charge(charge.bucket, sign * charge.amount) for charge in charges])
 
-    def _charges(self, caller: Caller, tokens: int, unit: Unit) -> Sequence[Charge]:
+    def charges(self, caller: Caller, tokens: int, unit: Unit) -> Sequence[Charge]:
+        """What a call of `caller` takes of the limits on `unit`."""
         return [charge for charge in self._book.rate_charges(caller, tokens) if charge.bucket.unit is unit]
 
     async def _take(self, charges: Sequence[Charge], what: str) -> None:
         wait_s = await self._limiter.acquire(charges) if charges else 0.0
         if wait_s > 0:
-            raise failure(
-                Reason.RATE_LIMITED,
-                f"Too many {what} in a minute; try again in {math.ceil(wait_s)} s. `limits.yaml` has the limits.",
-                metadata={"limited": what},
-                retry_after_s=wait_s,
-            )
+            raise rate_limited(what, wait_s)
 
     async def _give_back(self, charges: Sequence[Charge]) -> None:
         if charges:
             # What cannot be given back comes back by itself within a minute; no answer is worse for it.
             with suppress(UpstreamDown):
                 await self._limiter.give_back(charges)
+
+
+def rate_limited(what: str, wait_s: float) -> NexusError:
+    """The error for a caller without room for `what`, for the caller of this to raise."""
+    return failure(
+        Reason.RATE_LIMITED,
+        f"Too many {what} in a minute; try again in {math.ceil(wait_s)} s. `limits.yaml` has the limits.",
+        metadata={"limited": what},
+        retry_after_s=wait_s,
+    )

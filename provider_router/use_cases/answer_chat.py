@@ -32,7 +32,7 @@ _Decide: TypeAlias = Callable[[ChatCall], Awaitable[Routed]]
 
 
 class AnswerChat:
-    """Implements `AnswerSource` for calls that were let in (`AdmitAnswers`).
+    """Implements `AnswerSource` for calls that the cache does not answer.
 
     `Started`, deltas, `Completed`; `Continued` where the caller asked for that.
 
@@ -57,8 +57,6 @@ class AnswerChat:
         """
         began_s = self._clock.monotonic()
         routed = await self._decided(call)
-        expected_tokens = routed.decision.request.input_tokens + routed.decision.request.output_tokens
-        await self._admit.tokens(call.caller, expected_tokens)
         self._means.retries.request(call.caller.org_id)
         run = ChatRun(self._means, call, routed, began_s)
         try:
@@ -95,7 +93,10 @@ class AnswerChat:
             raise
         finally:
             await run.end()
-            await self._admit.settle(call.caller, expected_tokens, run.used_tokens())
+            if run.holds_tokens:
+                request = routed.decision.request
+                expected_tokens = request.input_tokens + request.output_tokens
+                await self._admit.settle(call.caller, expected_tokens, run.used_tokens())
 
     async def _decided(self, call: ChatCall) -> Routed:
         try:

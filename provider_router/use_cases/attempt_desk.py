@@ -16,6 +16,7 @@ from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.contract import Operation, Price
 from provider_router.domain.contracts.provider import Target
 from provider_router.domain.contracts.service import Service
+from provider_router.domain.decisions.call_entry import AttemptEntry, NoRoom
 from provider_router.domain.decisions.route_request import Caller
 from provider_router.domain.errors import Reason, failure
 from provider_router.domain.money.attempt import AttemptClosing, AttemptOpening, Outcome, cost_is_unknown
@@ -24,9 +25,11 @@ from provider_router.domain.money.provider_charges import provider_charges, unus
 from provider_router.domain.money.rate import Charge
 from provider_router.domain.traffic.lease import CallReport, Lease, Unavailable
 from provider_router.ports.attempt_observer import AttemptObserver, AttemptRecord
+from provider_router.ports.call_opener import CallOpener
 from provider_router.ports.deployments import Deployments
 from provider_router.ports.ledger import Ledger
 from provider_router.ports.rate_limiter import RateLimiter
+from provider_router.use_cases.entrance import Entrance
 from shared.clock import Clock
 from shared.errors import NexusError, UpstreamDown
 from shared.ids import IdSource
@@ -46,6 +49,7 @@ class Ports:
 
     deployments: Deployments
     limiter: RateLimiter
+    opener: CallOpener
     ledger: Ledger
     observer: AttemptObserver
     clock: Clock
@@ -190,32 +194,33 @@ class AttemptDesk:
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
 
-    async def open(self, order: AttemptOrder) -> OpenAttempt:
+    async def open(self, order: AttemptOrder, entrance: Entrance | None = None) -> OpenAttempt:
         """Takes a place, room in the rate limits and a reservation in the budgets; all or none.
+
+        Args:
+            order: What to open.
+            entrance: Of the call, where it makes its entry with its first attempt.
 
         Raises:
             NexusError: PROVIDER_NOT_CONFIGURED, PROVIDER_REFUSED_KEY, CIRCUIT_OPEN, PROVIDER_RATE_LIMITED or
                 DEPLOYMENTS_BUSY when the service cannot be called now.
-            QuotaExceeded: BUDGET_EXHAUSTED.
+            QuotaExceeded: BUDGET_EXHAUSTED; RATE_LIMITED, of the caller.
             UpstreamDown: The ledger cannot be written.
         """
         service, now = order.service, self.ports.clock.now()
         lease = self.ports.deployments.acquire(service, order.tried)
         if isinstance(lease, Unavailable):
             raise _unavailable(service, lease)
-        try:
-            charges = await self._charged(order, lease)
-        except BaseException:
-            self.ports.deployments.release(lease, CallReport(finished=False))
-            raise
         price = service.contract.price_on(now.date())
         opening = self._opening(order, lease, price, now)
+        charges = provider_charges(service, lease.target.deployment, order.expected_tokens)
         hold = _Hold(lease, price, charges, order.expected_tokens, self.ports.clock.monotonic())
+        no_room: NoRoom | None = None
         try:
-            await self.ports.ledger.open(opening)
+            way_in = entrance or Entrance(self.ports.opener)
+            no_room = await way_in.open(AttemptEntry(opening, charges))
         except NexusError:
             self.ports.deployments.release(lease, CallReport(finished=False))
-            await self._give_back(charges)
             raise
         except BaseException:
             # Cancelled while the row was on its way: nobody knows whether it is there, and if it is, only a closing
@@ -223,6 +228,9 @@ class AttemptDesk:
             self.ports.deployments.release(lease, CallReport(finished=False))
             await self.close(self._never_called(opening), charges)
             raise
+        if no_room is not None:
+            self.ports.deployments.release(lease, CallReport(finished=False))
+            raise _unavailable(service, Unavailable(Reason.PROVIDER_RATE_LIMITED, no_room.wait_s))
         return OpenAttempt(self, service, opening, hold)
 
     async def close(self, closing: AttemptClosing, rest: Sequence[Charge]) -> None:
@@ -230,19 +238,10 @@ class AttemptDesk:
 
         A row that cannot be written now is no fault of the answer's: the ledger keeps the closing and tries it again.
         """
-        try:
+        # First: so the store writes both at once.
+        await self._give_back(rest)
+        with suppress(UpstreamDown):
             await self.ports.ledger.close(closing)
-        except UpstreamDown:
-            return
-        finally:
-            await self._give_back(rest)
-
-    async def _charged(self, order: AttemptOrder, lease: Lease) -> tuple[Charge, ...]:
-        charges = provider_charges(order.service, lease.target.deployment, order.expected_tokens)
-        wait_s = await self.ports.limiter.acquire(charges) if charges else 0.0
-        if wait_s > 0:
-            raise _unavailable(order.service, Unavailable(Reason.PROVIDER_RATE_LIMITED, wait_s))
-        return charges
 
     async def _give_back(self, charges: Sequence[Charge]) -> None:
         if charges:

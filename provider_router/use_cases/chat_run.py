@@ -27,6 +27,7 @@ from provider_router.ports.model_source import ModelSource
 from provider_router.ports.token_counter import TokenCounter
 from provider_router.use_cases.attempt_desk import AttemptDesk, AttemptOrder
 from provider_router.use_cases.chat_attempt import ChatAttempt
+from provider_router.use_cases.entrance import Entrance
 from provider_router.use_cases.loose_ends import LooseEnds
 from provider_router.use_cases.pace_retries import Pace, PaceRetries
 from provider_router.use_cases.race import Race, race
@@ -78,6 +79,7 @@ class ChatRun:
         self._routed = routed
         self._control = control = routed.decision.control
         self._walk = ChainWalk(control, routed.services)
+        self._entrance = Entrance(means.desk.ports.opener, routed.entry)
         self._began_s = began_s
         self._deadline_s = began_s + call_seconds(control, call.options.timeout_ms, means.most)
         self._is_callers_limit = is_callers_limit(control, call.options.timeout_ms, means.most)
@@ -98,12 +100,25 @@ class ChatRun:
         """What failed since the last piece that the caller got, in order."""
         return tuple(self._noted)
 
+    @property
+    def holds_tokens(self) -> bool:
+        """Whether it took tokens of its caller's limits."""
+        return self._entrance.holds_tokens
+
     async def first_piece(self) -> tuple[ChatAttempt, ModelEvent]:
         """The attempt that begins to answer, and its first piece. What fails before is noted, and not told.
 
         Raises:
             NexusError: When nothing is left to try.
         """
+        try:
+            return await self._begun()
+        except NexusError:
+            # A decision is written down, also when nobody could be called.
+            await self._entrance.open()
+            raise
+
+    async def _begun(self) -> tuple[ChatAttempt, ModelEvent]:
         while (stop := self._walk.current) is not None:
             if self._left_s() <= 0:
                 raise out_of_time(self._noted)
@@ -202,7 +217,7 @@ class ChatRun:
             hedge=hedge,
             tried=stop.tried,
         )
-        opened = await self._means.desk.open(order)
+        opened = await self._means.desk.open(order, self._entrance)
         target = opened.lease.target
         self._walk.began(stop, target)
         if not self._attempts:
@@ -251,6 +266,7 @@ class ChatRun:
         Raises:
             NexusError: `error`, when no other service would do.
         """
+        await self._entrance.open()
         if error.reason == Reason.BUDGET_EXHAUSTED:
             self._only_cheaper(stop, error)
         elif error.reason not in NOT_NOW:

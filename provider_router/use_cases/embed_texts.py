@@ -86,7 +86,7 @@ class EmbedTexts:
         Args:
             caller: Who asks, and pays.
             model: `provider/model`, or empty for the configured one.
-            texts: 1 to 256 texts.
+            texts: 1 to 2,048 texts.
             handling: What is said of them.
 
         Raises:

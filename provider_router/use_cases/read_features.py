@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from provider_router.domain.calls.asked_model import AskedModel, asked_model
+from provider_router.domain.calls.asked_model import AskedModel, asked_model, likeliest_service
 from provider_router.domain.calls.chat import ChatRequest
 from provider_router.domain.calls.chat_call import ChatCall
 from provider_router.domain.calls.payload_size import payload_bytes
-from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.dialect import DIALECT_TRAIT
-from provider_router.domain.contracts.service import RegistrySnapshot, Service
+from provider_router.domain.contracts.service import RegistrySnapshot
 from provider_router.domain.decisions.route_request import Comparison, Estimate, RouteRequest, TraitConstraint
 from provider_router.domain.decisions.world import World
 from provider_router.domain.money.budget import BudgetStatus
@@ -93,17 +92,8 @@ class ReadFeatures:
 
     def _input_tokens(self, call: ChatCall, asked: AskedModel, registry: RegistrySnapshot) -> int:
         """Tokens of the prompt as the likeliest service counts them; each attempt counts again for its own service."""
-        service = _likeliest(asked, registry)
+        service = likeliest_service(asked, registry)
         return self._counter.count(call.request, service) if service else 0
-
-
-def _likeliest(asked: AskedModel, registry: RegistrySnapshot) -> Service | None:
-    """The named service, the first of the chain, or the first that chats; None when nothing chats."""
-    for name in (asked.model, *asked.chain):
-        if name in registry.services:
-            return registry.services[name]
-    chats = (service for service in registry.services.values() if service.does(Operation.CHAT))
-    return next((service for service in chats if asked.provider in ("", service.provider.name)), None)
 
 
 def _needed(chat: ChatRequest, *, dropping: bool) -> tuple[TraitConstraint, ...]:

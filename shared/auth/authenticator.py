@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from typing import Protocol
@@ -64,7 +65,7 @@ class SettingsKeyDirectory:
     """Asks the settings service, and remembers the answer for a moment.
 
     Answers are kept under the key's SHA-256, never under the key, for `ttl_s` seconds: that is how long a revoked
-    key can still work.
+    key can still work. Calls with one key that come while it is being asked wait for one answer.
     """
 
     def __init__(self, channel: grpc.aio.Channel, service: str, clock: Clock, ttl_s: float = 5.0) -> None:
@@ -73,14 +74,30 @@ class SettingsKeyDirectory:
         self._clock = clock
         self._ttl_s = ttl_s
         self._known: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Task[Principal]] = {}
 
     async def principal_of(self, api_key: str) -> Principal:
         """Return the principal that `api_key` belongs to."""
+        # Looked up by its digest: how long that takes says nothing of any key.
         digest = hashlib.sha256(api_key.encode()).digest()
-        now = self._clock.monotonic()
         known = self._known.get(digest)
-        if known and now < known[0]:
+        if known and self._clock.monotonic() < known[0]:
             return known[1]
+        asking = self._asking.get(digest)
+        if asking is None:
+            asking = self._asking[digest] = asyncio.create_task(self._asked(api_key, digest))
+            asking.add_done_callback(lambda asked: self._answered(digest, asked))
+        # Shielded: one who leaves takes nobody's answer along.
+        return await asyncio.shield(asking)
+
+    def _answered(self, digest: bytes, asked: asyncio.Task[Principal]) -> None:
+        del self._asking[digest]
+        if not asked.cancelled():
+            # Looked at, for everybody who waited may have left.
+            asked.exception()
+
+    async def _asked(self, api_key: str, digest: bytes) -> Principal:
+        now = self._clock.monotonic()
         with acting_as(service_principal(self._service)):
             async with translated_errors("settings"):
                 reply: identity_pb2.AuthenticateKeyResponse = await self._stub.AuthenticateKey(

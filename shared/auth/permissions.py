@@ -1,4 +1,4 @@
-"""Which permission each RPC needs, read from the contracts at start-up."""
+"""Which permission each RPC needs, read from the contracts at start-up, and whether a caller has it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from google.protobuf.descriptor import ServiceDescriptor
 
 from protos.gen.nexus.options.v1 import options_pb2
-from shared.errors import Internal
+from shared.auth.principal import Principal
+from shared.errors import Forbidden, Internal
 
 
 def permissions_of(services: Iterable[ServiceDescriptor]) -> Mapping[str, str]:
@@ -24,3 +25,17 @@ def permissions_of(services: Iterable[ServiceDescriptor]) -> Mapping[str, str]:
                 raise Internal("PERMISSION_UNDECLARED", f"{method.full_name} declares no permission.")
             permissions[f"/{service.full_name}/{method.name}"] = permission
     return permissions
+
+
+def require_permission(principal: Principal, permission: str) -> None:
+    """Refuse a caller who does not hold `permission`.
+
+    Raises:
+        Forbidden: PERMISSION_DENIED.
+    """
+    if not principal.may(permission):
+        raise Forbidden(
+            "PERMISSION_DENIED",
+            f"This needs the permission {permission}, which your roles do not give.",
+            metadata={"permission": permission},
+        )

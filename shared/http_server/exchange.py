@@ -25,16 +25,26 @@ class Request(Protocol):
     peer: str
 
     async def body(self, most_bytes: int) -> bytes:
-        """Returns the whole body; at once where it came with the head.
+        """Returns the whole body; at once where it came with the head. Asked once, by one task.
+
+        No more of a large body than a first read is in memory before. Whoever replies without asking for it ends the
+        connection by that, unless the body is there already.
 
         Raises:
             InvalidInput: BODY_TOO_LARGE, BODY_TOO_SLOW, REQUEST_MALFORMED. The connection ends after the reply.
+            QuotaExceeded: BODIES_TOO_LARGE: the server holds too much of bodies. Likewise.
         """
         ...
 
 
 class Reply(Protocol):
-    """The reply to one request. Each is sent once: whole by `send`, or piece by piece by `begin`, `write`, `end`."""
+    """The reply to one request. Each is sent once: whole by `send`, or piece by piece by `begin`, `write`, `end`.
+
+    The server adds the date, what frames the body, and what is to be said of the connection: handlers send no such
+    headers. Where a header has CR, LF, NUL, or a character outside of Latin-1, or is one of these, `send` and `begin`
+    raise ValueError, and nothing is sent. In a wrong order they raise RuntimeError. Pieces for a client that left are
+    dropped.
+    """
 
     @property
     def has_begun(self) -> bool:
@@ -59,7 +69,7 @@ class Reply(Protocol):
         ...
 
     async def drained(self) -> None:
-        """Waits until the client has read. A client that reads nothing for too long is cut off."""
+        """Waits until the client has read; awaited by one task. A client that reads nothing for too long is cut off."""
         ...
 
     def end(self, last: bytes = b"") -> None:
@@ -67,9 +77,14 @@ class Reply(Protocol):
         ...
 
     def abort(self) -> None:
-        """Cuts the connection, so that nobody takes what was sent for the whole."""
+        """Cuts the connection, so that nobody takes what was sent for the whole. Nothing after the end."""
         ...
 
 
 Handler: TypeAlias = Callable[[Request, Reply], Awaitable[None]]
-"""Handles one request. Its task is cancelled as soon as the client leaves. It must not raise."""
+"""Handles one request, in a task of its own. It must not raise.
+
+The task is cancelled as soon as the client leaves: a connection that broke, or of which the client closed its side (one
+that only half closes it counts as gone). Not so when the reply has ended: what is left to do then is done in any case,
+and the next request does not wait for it.
+"""

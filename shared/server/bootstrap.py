@@ -25,10 +25,12 @@ from shared.client.channel import MAX_MESSAGE_BYTES, open_channel
 from shared.clock import SystemClock
 from shared.errors import NexusError, PreconditionFailed
 from shared.ids import new_id
+from shared.server.garbage import freeze_what_was_started
 from shared.server.guard import Guard
 from shared.server.service import Dependencies, Service
 from shared.settings import ServiceSettings
 from shared.telemetry.logging import configure_logging, get_logger
+from shared.telemetry.metrics import TASKS
 from shared.telemetry.metrics_server import start_metrics_server
 from shared.telemetry.tracing import configure_tracing
 
@@ -59,7 +61,7 @@ def run(build: Build[S], settings_type: type[S]) -> None:
         sys.exit("The settings are wrong: " + "; ".join(lines))
     name = settings_type.__module__.partition(".")[0]
     configure_logging(name, settings.log_level)
-    stop_tracing = configure_tracing(name, settings.otlp_endpoint)
+    stop_tracing = configure_tracing(name, settings.otlp_endpoint, settings.trace_ratio)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(build, settings))
@@ -74,6 +76,8 @@ def run(build: Build[S], settings_type: type[S]) -> None:
 async def _serve(build: Build[S], settings: S) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # Counted when somebody reads the metrics.
+    TASKS.set_function(lambda: len(asyncio.all_tasks(loop)))
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stopping.set)
     clock = SystemClock()
@@ -93,6 +97,7 @@ async def _serve(build: Build[S], settings: S) -> None:
         keys = service.keys or SettingsKeyDirectory(channel(settings.settings_address), service.name, clock)
         await service.start()
         stack.push_async_callback(service.stop)
+        freeze_what_was_started()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work()) for work in service.background]
             await serve_until(service, Authenticator(tokens, keys), settings, stopping)
@@ -124,15 +129,17 @@ async def serve_until(
     await server.start()
     for address in settings.listen:
         _restrict(address)
-    for name in ["", *names]:
-        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
-    _log.info("service_ready", listen=settings.listen)
     try:
+        for edge in service.edges:
+            await edge.start(authenticator)
+        for name in ["", *names]:
+            await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+        _log.info("service_ready", listen=settings.listen)
         await stopping.wait()
     finally:
         await healthy.enter_graceful_shutdown()
         await service.halt()
-        await server.stop(settings.drain_s)
+        await asyncio.gather(server.stop(settings.drain_s), *(edge.stop(settings.drain_s) for edge in service.edges))
 
 
 def _add_health(server: grpc.aio.Server) -> Any:

@@ -1,8 +1,7 @@
-"""How many calls one caller may have open at a service, so that the greed of one is not the trouble of all."""
+"""How much one caller may have open at a service, so that the greed of one is not the trouble of all."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -13,10 +12,17 @@ MOST_CALLS = 2000
 
 
 class Callers:
-    """Counts the open calls of each caller. Who has none costs nothing."""
+    """Counts the open calls of each caller. Who has none costs nothing.
 
-    def __init__(self) -> None:
-        self._calls: Counter[tuple[str, str]] = Counter()
+    Args:
+        most: calls that one caller may have open.
+        by_key: whether each API key counts for itself, and not all of a user together.
+    """
+
+    def __init__(self, most: int = MOST_CALLS, *, by_key: bool = False) -> None:
+        self._most = most
+        self._by_key = by_key
+        self._calls: dict[tuple[str, ...], int] = {}
 
     @contextmanager
     def counted(self, principal: Principal) -> Generator[None, None, None]:
@@ -25,17 +31,37 @@ class Callers:
         Raises:
             QuotaExceeded: TOO_MANY_CALLS.
         """
-        caller = (principal.org_id, principal.user_id)
-        if self._calls[caller] >= MOST_CALLS:
-            raise QuotaExceeded(
-                "TOO_MANY_CALLS",
-                f"You have {MOST_CALLS} calls open. End some, or try again in a moment.",
-                retry_after_s=1.0,
-            )
-        self._calls[caller] += 1
+        self.enter(principal)
         try:
             yield
         finally:
-            self._calls[caller] -= 1
-            if not self._calls[caller]:
-                del self._calls[caller]
+            self.leave(principal)
+
+    def enter(self, principal: Principal) -> None:
+        """Count a call of `principal` until `leave`.
+
+        Raises:
+            QuotaExceeded: TOO_MANY_CALLS; then there is nothing to leave.
+        """
+        caller = self._caller(principal)
+        calls = self._calls.get(caller, 0)
+        if calls >= self._most:
+            raise QuotaExceeded(
+                "TOO_MANY_CALLS",
+                f"You have {self._most} calls open. End some, or try again in a moment.",
+                retry_after_s=1.0,
+            )
+        self._calls[caller] = calls + 1
+
+    def leave(self, principal: Principal) -> None:
+        """Count a call no more."""
+        caller = self._caller(principal)
+        left = self._calls[caller] - 1
+        if left:
+            self._calls[caller] = left
+        else:
+            del self._calls[caller]
+
+    def _caller(self, principal: Principal) -> tuple[str, ...]:
+        key = (principal.key_id,) if self._by_key else ()
+        return (principal.org_id, principal.user_id, *key)

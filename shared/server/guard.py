@@ -21,19 +21,13 @@ from opentelemetry.propagate import extract
 
 from shared.auth.authenticator import Authenticator
 from shared.auth.context import acting_as
+from shared.auth.permissions import require_permission
 from shared.auth.principal import Principal
-from shared.errors import (
-    Cancelled,
-    DeadlineExceeded,
-    FieldViolation,
-    Forbidden,
-    Internal,
-    InvalidInput,
-    NexusError,
-)
+from shared.errors import FieldViolation, InvalidInput, NexusError
 from shared.errors.grpc_status import DETAILS_KEY, code_of, message_of, status_details
 from shared.server.callers import Callers
 from shared.server.lobby import Lobby
+from shared.server.mapped_errors import taxonomy_error
 from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import RPC_ERRORS, RPC_IN_FLIGHT, RPC_SECONDS
 
@@ -128,41 +122,19 @@ class Guard(grpc.aio.ServerInterceptor):
             try:
                 # Noted before it is known whether they may: the log names who tried.
                 outcome.principal = await self._authenticator.authenticate(metadata.get("authorization"))
-                self._require_permission(method, outcome.principal)
+                require_permission(outcome.principal, self._permissions[method])
                 with self._callers.counted(outcome.principal), acting_as(outcome.principal):
                     yield
             except asyncio.CancelledError:
                 outcome.code, outcome.reason = grpc.StatusCode.CANCELLED.name, "CALLER_LEFT"
                 raise
             except Exception as error:  # noqa: BLE001  # the one place that maps every error
-                mapped = self._mapped(error, method)
+                mapped = taxonomy_error(error, method)
                 outcome.code, outcome.reason = code_of(mapped).name, mapped.reason
                 await self._abort(context, mapped, span)
             finally:
                 self._record(method, outcome, time.perf_counter() - started)
                 span.set_attribute("rpc.grpc.status_code", outcome.code)
-
-    def _require_permission(self, method: str, principal: Principal) -> None:
-        """Refuse a caller who does not hold the RPC's permission."""
-        permission = self._permissions[method]
-        if not principal.may(permission):
-            raise Forbidden(
-                "PERMISSION_DENIED",
-                f"This needs the permission {permission}, which your roles do not give.",
-                metadata={"permission": permission},
-            )
-
-    def _mapped(self, error: Exception, method: str) -> NexusError:
-        if isinstance(error, NexusError):
-            if isinstance(error, Internal):
-                _log.error("internal_error", rpc_method=method, reason=error.reason, exc_info=error)
-            return error
-        if isinstance(error, TimeoutError):
-            return DeadlineExceeded("DEADLINE_EXCEEDED", "The call took longer than it may.")
-        if isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.CANCELLED:
-            return Cancelled("CANCELLED", "The call was cancelled.")
-        _log.error("internal_error", rpc_method=method, reason="INTERNAL", exc_info=error)
-        return Internal("INTERNAL", "Something broke inside Nexus. The log has it under the trace id.")
 
     async def _abort(self, context: grpc.aio.ServicerContext[Any, Any], error: NexusError, span: trace.Span) -> None:
         error.metadata = {**error.metadata, "trace_id": format(span.get_span_context().trace_id, "032x")}

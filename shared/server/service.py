@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
-from shared.auth.authenticator import KeyDirectory
+from shared.auth.authenticator import Authenticator, KeyDirectory
 from shared.clock import Clock
 from shared.ids import IdSource
 
@@ -35,6 +35,22 @@ class Registration:
     descriptor: ServiceDescriptor
 
 
+class Edge(Protocol):
+    """Another way into a service than gRPC, at an address of its own, for the same callers."""
+
+    async def start(self, authenticator: Authenticator) -> None:
+        """Begin to take calls, whose callers `authenticator` tells.
+
+        Raises:
+            PreconditionFailed: ADDRESS_TAKEN.
+        """
+        ...
+
+    async def stop(self, drain_s: float) -> None:
+        """Take no more calls, and end those that are not done after `drain_s` seconds. Idempotent."""
+        ...
+
+
 async def _nothing() -> None:
     """Do nothing."""
 
@@ -53,6 +69,7 @@ class Service:
         background: work that runs beside the calls until it is cancelled; if one ends with an error, so does the
             process. `supervised` keeps it going.
         keys: who knows whose an API key is, when not the settings service by its RPC.
+        edges: other ways in; they are open before the service counts as ready, and drained beside gRPC.
     """
 
     name: str
@@ -62,3 +79,4 @@ class Service:
     stop: Callable[[], Awaitable[None]] = _nothing
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = field(default=())
     keys: KeyDirectory | None = None
+    edges: Sequence[Edge] = ()

@@ -2,5 +2,7 @@
 
 from shared.storage.database import Database
 from shared.storage.group_commit import GroupCommit
+from shared.storage.many_rows import ManyRows
+from shared.storage.notebook import Notebook
 
-__all__ = ["Database", "GroupCommit"]
+__all__ = ["Database", "GroupCommit", "ManyRows", "Notebook"]

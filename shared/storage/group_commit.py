@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from shared.errors import UpstreamDown
+from shared.errors import NexusError, UpstreamDown
+from shared.storage.notebook import N, Notebook, Notebooks
 from shared.storage.sqlite_file import Synchronous, pragmas, storage_busy, storage_failure
 
 _STATEMENTS_KEPT = 256
@@ -26,20 +27,27 @@ T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], T]
 """Reads and writes through the connection it is given, with no transaction statement of its own. It runs in the
 writer's thread, at most once, and should take microseconds: all others wait for it."""
+Noting = Callable[[], T]
+"""Reads and notes in notebooks. It runs in the writer's thread, at most once."""
+Failed = Callable[[Exception], None]
+"""Is told, in the event loop, why an operation failed."""
 
 
 @dataclass(slots=True)
 class _Task(Generic[T]):
-    """An operation in the queue; later its result or its error."""
+    """An operation in the queue, either of the two; later its result or its error."""
 
-    operation: Operation[T]
-    future: asyncio.Future[T]
+    operation: Operation[T] | None = None
+    noting: Noting[T] | None = None
+    notebooks: tuple[Notebook, ...] = ()
+    future: asyncio.Future[T] | None = None
+    failed: Failed | None = None
     result: T | None = None
     error: Exception | None = None
 
 
 class _TransactionLostError(Exception):
-    """SQLite rolled back the whole transaction by itself: the disk is full, or a read or a write failed."""
+    """SQLite rolled back the whole transaction by itself (full disk, failed read or write), or a notebook failed."""
 
 
 class GroupCommit:
@@ -59,10 +67,15 @@ class GroupCommit:
         self._synchronous: Synchronous = synchronous
         self._max_waiting = max_waiting
         self._max_batch = max_batch
-        self._queue: SimpleQueue[_Task[Any] | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Task[Any]] | None] = SimpleQueue()
+        # What was queued since the event loop went round last.
+        self._gathered: list[_Task[Any]] = []
+        # What the thread took of the queue and has not carried out.
+        self._left: list[_Task[Any]] = []
         self._waiting = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._notebooks = Notebooks()
 
     async def start(self) -> None:
         """Open the file and begin to take operations.
@@ -73,6 +86,7 @@ class GroupCommit:
         loop = asyncio.get_running_loop()
         opened: asyncio.Future[None] = loop.create_future()
         self._queue = SimpleQueue()
+        self._notebooks.doubt()
         # A daemon, so that a program that forgets to stop it can still end; everything that was reported is on disk.
         thread = threading.Thread(target=self._serve, args=(loop, opened), name="group-commit", daemon=True)
         thread.start()
@@ -83,6 +97,7 @@ class GroupCommit:
         """Carry out what is queued, then close the file. Idempotent."""
         thread, self._thread, self._loop = self._thread, None, None
         if thread is not None:
+            self._hand_over()
             self._queue.put(None)
             await asyncio.shield(asyncio.to_thread(thread.join))
 
@@ -99,14 +114,52 @@ class GroupCommit:
                 STORAGE_FULL, STORAGE_BUSY or STORAGE_UNAVAILABLE when the transaction failed; none of its operations
                 took place.
         """
-        if self._loop is None:
+        return self._awaited(_Task(operation=operation))
+
+    def note(self, noting: Noting[T], *notebooks: Notebook, failed: Failed | None = None) -> asyncio.Future[T]:
+        """Queue an operation on `notebooks`, which are this writer's (`notebook`); await it as that of `run`.
+
+        In its place in the queue it sees what those before it noted. What it raises as a `NexusError` comes out of the
+        future; anything else undoes the transaction. `failed` hears of it, too, also when nobody awaits any more.
+
+        Raises:
+            UpstreamDown: As `run`.
+        """
+        return self._awaited(_Task(noting=noting, notebooks=notebooks, failed=failed))
+
+    def note_soon(self, noting: Noting[Any], *notebooks: Notebook) -> None:
+        """Queue an operation as `note` does, of which nobody will hear whether it was carried out.
+
+        Raises:
+            UpstreamDown: As `run`.
+        """
+        self._put(_Task(noting=noting, notebooks=notebooks))
+
+    def notebook(self, kind: type[N]) -> N:
+        """Return this writer's notebook of `kind`, which is made at the first time."""
+        return self._notebooks.of(kind)
+
+    def _awaited(self, task: _Task[T]) -> asyncio.Future[T]:
+        task.future = future = self._put(task).create_future()
+        return future
+
+    def _put(self, task: _Task[Any]) -> asyncio.AbstractEventLoop:
+        loop = self._loop
+        if loop is None:
             raise UpstreamDown("STORAGE_CLOSED", "The database is not open.")
         if self._waiting >= self._max_waiting:
             raise storage_busy()
         self._waiting += 1
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Task(operation, future))
-        return future
+        if not self._gathered:
+            # The thread is woken once for all that is queued in one round of the event loop.
+            loop.call_soon(self._hand_over)
+        self._gathered.append(task)
+        return loop
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._queue.put(self._gathered)
+            self._gathered = []
 
     def _serve(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None]) -> None:
         """Run the thread: one transaction after the other until the end of the queue."""
@@ -118,33 +171,35 @@ class GroupCommit:
         loop.call_soon_threadsafe(_settle, opened, None, None)
         try:
             while batch := self._next_batch():
-                _commit(connection, batch)
+                _commit(connection, batch, self._notebooks)
                 with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                     loop.call_soon_threadsafe(self._deliver, batch)
         finally:
             connection.close()
 
     def _next_batch(self) -> list[_Task[Any]]:
-        """Wait for an operation and take what came with it; nothing at the end of the queue."""
-        batch: list[_Task[Any]] = []
-        task = self._queue.get()
-        while task is not None:
-            batch.append(task)
-            if len(batch) == self._max_batch:
-                return batch
-            try:
-                task = self._queue.get_nowait()
-            except Empty:
-                return batch
-        if batch:
-            # The end came in the middle of a batch: it is for the next look.
-            self._queue.put(None)
+        """Wait for operations and take what came with them; nothing at the end of the queue."""
+        if not self._left:
+            taken = self._queue.get()
+            while taken is not None:
+                self._left += taken
+                if len(self._left) >= self._max_batch or self._queue.empty():
+                    break
+                taken = self._queue.get()
+            else:
+                if self._left:
+                    # The end came in the middle of a batch: it is for the next look.
+                    self._queue.put(None)
+        batch, self._left = self._left[: self._max_batch], self._left[self._max_batch :]
         return batch
 
     def _deliver(self, batch: Sequence[_Task[Any]]) -> None:
         self._waiting -= len(batch)
         for task in batch:
-            _settle(task.future, task.result, task.error)
+            if task.error is not None and task.failed is not None:
+                task.failed(task.error)
+            if task.future is not None:
+                _settle(task.future, task.result, task.error)
 
 
 def _opened(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
@@ -161,15 +216,23 @@ def _opened(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
     return connection
 
 
-def _commit(connection: sqlite3.Connection, batch: Sequence[_Task[Any]]) -> None:
+def _commit(connection: sqlite3.Connection, batch: Sequence[_Task[Any]], notebooks: Notebooks) -> None:
     """Carry out a batch in one transaction. When that fails, so does every operation of the batch."""
     try:
         connection.execute("BEGIN IMMEDIATE")
+        notebooks.begin()
         for task in batch:
-            _carry_out(connection, task)
+            if task.noting is not None:
+                _note(connection, notebooks, task, task.noting)
+            elif task.operation is not None:
+                _end(notebooks)
+                _carry_out(connection, task, task.operation)
+                notebooks.doubt()
+        _end(notebooks)
         connection.execute("COMMIT")
     except (sqlite3.Error, _TransactionLostError) as error:
         cause = error.__cause__ if isinstance(error, _TransactionLostError) else error
+        notebooks.doubt()
         with suppress(sqlite3.Error):  # what cannot be rolled back now is before the next transaction begins
             connection.rollback()
         for task in batch:
@@ -177,7 +240,26 @@ def _commit(connection: sqlite3.Connection, batch: Sequence[_Task[Any]]) -> None
             task.result, task.error = None, _failure(cause)
 
 
-def _carry_out(connection: sqlite3.Connection, task: _Task[Any]) -> None:
+def _note(connection: sqlite3.Connection, notebooks: Notebooks, task: _Task[T], noting: Noting[T]) -> None:
+    """Run one operation on notebooks."""
+    try:
+        notebooks.take_up(connection, task.notebooks)
+        task.result = noting()
+    except NexusError as error:
+        task.error = error
+    except Exception as error:
+        raise _TransactionLostError from error
+
+
+def _end(notebooks: Notebooks) -> None:
+    """Have the notebooks write what is noted."""
+    try:
+        notebooks.end()
+    except Exception as error:
+        raise _TransactionLostError from error
+
+
+def _carry_out(connection: sqlite3.Connection, task: _Task[T], operation: Operation[T]) -> None:
     """Run one operation in its savepoint.
 
     Raises:
@@ -185,7 +267,7 @@ def _carry_out(connection: sqlite3.Connection, task: _Task[Any]) -> None:
     """
     connection.execute("SAVEPOINT one")
     try:
-        task.result = task.operation(connection)
+        task.result = operation(connection)
     except Exception as error:  # it belongs to whoever awaits the operation, and goes there
         if not connection.in_transaction:
             raise _TransactionLostError from error

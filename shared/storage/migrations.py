@@ -6,8 +6,11 @@ one environment for all of them, this file's, so no service has an `env.py` or a
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import sqlite3
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 
@@ -15,12 +18,30 @@ def upgrade(path: Path, migrations_package: str) -> None:
     """Upgrade the SQLite file at `path` to the newest revision of `migrations_package`. Blocking; idempotent.
 
     Each revision runs in one transaction with the note that it ran, so a killed upgrade leaves the version before.
+    Processes that open one file at the same moment upgrade it one after the other.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     module = importlib.import_module(migrations_package)
     versions = Path(str(module.__file__)).parent / "versions"
     if _current(path) == _newest(versions):
         return
+    with _alone(path):
+        if _current(path) != _newest(versions):
+            _run(path, versions)
+
+
+@contextmanager
+def _alone(path: Path) -> Generator[None]:
+    """Hold a lock beside `path` during the block; the kernel lets go of it when the process ends."""
+    with ExitStack() as stack:
+        # Where no file can be made the database cannot be used either, and says so itself.
+        with suppress(OSError):
+            lock = stack.enter_context(path.with_name(f"{path.name}.upgrading").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(path: Path, versions: Path) -> None:
     # Alembic costs half a second to import; a database that is up to date does not need it.
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext

@@ -12,5 +12,16 @@ RPC_SECONDS = Histogram(
     ["rpc_method", "grpc_code"],
     buckets=_SECONDS,
 )
+HTTP_SECONDS = Histogram(
+    "http_server_request_duration_seconds",
+    "Time to serve an HTTP request, its answer's last byte included.",
+    ["http_request_method", "http_route", "http_response_status_code"],
+    buckets=_SECONDS,
+)
+HTTP_ACTIVE = Gauge("http_server_active_requests", "HTTP requests being served.", ["http_route"])
+HTTP_ERRORS = Counter(
+    "nexus_http_server_errors_total", "HTTP requests that ended with an error.", ["http_route", "reason"]
+)
+TASKS = Gauge("nexus_event_loop_tasks", "Tasks of the event loop: a number that only grows is a leak.")
 RPC_IN_FLIGHT = Gauge("nexus_rpc_server_in_flight", "RPCs being served.", ["rpc_method"])
 RPC_ERRORS = Counter("nexus_rpc_server_errors_total", "RPCs that ended with an error.", ["rpc_method", "reason"])

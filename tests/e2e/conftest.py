@@ -9,3 +9,4 @@ def pytest_configure(config: pytest.Config) -> None:
     # Registered once for both folders that ask for it, so that they share one mesh.
     config.pluginmanager.import_plugin("mesh_fixtures")
     config.pluginmanager.import_plugin("routing_fixtures")
+    config.pluginmanager.import_plugin("gateway_fixtures")

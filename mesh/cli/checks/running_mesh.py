@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mesh.cli.checks.finding import Finding, fail, ok, warn
+from mesh.cli.checks.gateway import check_gateway
 from mesh.cli.checks.local_model import check_local_model
 from mesh.cli.session import Session
 from mesh.cli.troubles import Trouble, troubles_of
@@ -28,7 +29,7 @@ async def check_running(session: Session, mesh: MeshState) -> list[Finding]:
             findings += await check(session)
         except NexusError as error:
             findings.append(fail(name, error.message, "See the logs in the data directory's folder logs."))
-    return [*findings, *await check_local_model(mesh, session.settings.layout)]
+    return [*findings, *await check_gateway(mesh), *await check_local_model(mesh, session.settings.layout)]
 
 
 def judge_process(entry: ProcessEntry) -> Finding:
@@ -39,7 +40,7 @@ def judge_process(entry: ProcessEntry) -> Finding:
     if entry.restarts:
         detail = f"ready; started again {entry.restarts} times, the last time after: {entry.last_exit}"
         return warn(name, detail, f"See {entry.log_file}.")
-    return ok(name, f"ready at {entry.tcp_address}")
+    return ok(name, f"ready at {entry.tcp_address or entry.address}")
 
 
 async def _check_key(session: Session) -> list[Finding]:

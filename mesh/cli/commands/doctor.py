@@ -53,11 +53,12 @@ async def _examine(session: Session) -> list[Finding]:
 
 
 def _check_ports() -> Finding:
-    base = load_settings().port_base
+    settings = load_settings()
+    base = settings.port_base
     if base == 0:
         return ok("ports", "any free ones")
     try:
-        require_free(ports_from_base(base).wanted())
+        require_free(ports_from_base(base, settings.workers).wanted(gateway=not settings.places_gateway))
     except PreconditionFailed as error:
         return fail("ports", error.message, "Start with `nexus up --port-base 0`, or free the port.")
     return ok("ports", f"free from {base} on")

@@ -36,6 +36,10 @@ def up(
         int | None,
         typer.Option(help="First TCP port; 0 takes any free ones. Default: 50054.", show_default=False),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Routers that share the port of the HTTP surfaces. Default: 1.", show_default=False),
+    ] = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,7 +50,7 @@ def up(
     output = Output(as_json=as_json)
 
     def work() -> ExitCode:
-        settings = load_settings(data, port_base)
+        settings = load_settings(data, port_base, workers)
         query = agent_pb2.QueryAgentRequest(question=read_question(question)) if question else None
         view = StartView(output)
         try:

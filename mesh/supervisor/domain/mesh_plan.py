@@ -20,6 +20,9 @@ from mesh.supervisor.domain.services import (
     ServiceDefinition,
 )
 
+HTTP_LISTEN = "NEXUS_ROUTER_HTTP_LISTEN"
+"""Where the HTTP surfaces are, which the user may decide: the only way in that is meant for other machines, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlanInputs:
@@ -45,41 +48,65 @@ class PlanInputs:
 
 
 def plan_mesh(inputs: PlanInputs) -> tuple[ProcessSpec, ...]:
-    """Return the processes of the mesh: the six services, then the local model.
+    """Return the processes of the mesh: the six services, the routers beside the first, then the local model.
 
     Raises:
         InvalidInput: when the user's environment sets what the supervisor decides.
     """
-    services = tuple(_service(service, inputs) for service in SERVICES)
-    return (*services, _local_model(inputs))
+    ports = inputs.ports
+    services = [
+        _service(
+            service,
+            _Place(service.name, ports.metrics[service.name], f"{LOOPBACK}:{ports.grpc[service.name]}"),
+            inputs,
+        )
+        for service in SERVICES
+    ]
+    # The first router has the known addresses. The others are there for the HTTP surfaces alone; the sockets they have
+    # are for checks of their health.
+    router = next(service for service in SERVICES if service.name == ROUTER)
+    further = [
+        _service(router, _Place(f"{ROUTER}-{number}", port), inputs)
+        for number, port in enumerate(ports.further_metrics, 2)
+    ]
+    return (*services, *further, _local_model(inputs))
 
 
-def _service(service: ServiceDefinition, inputs: PlanInputs) -> ProcessSpec:
-    socket = inputs.socket_dir / f"{service.name}.sock"
-    tcp = f"{LOOPBACK}:{inputs.ports.grpc[service.name]}"
-    metrics_port = inputs.ports.metrics[service.name]
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One process of a service: its name and ports; `tcp` is empty for none."""
+
+    name: str
+    metrics_port: int
+    tcp: str = ""
+
+
+def _service(service: ServiceDefinition, place: _Place, inputs: PlanInputs) -> ProcessSpec:
+    socket = inputs.socket_dir / f"{place.name}.sock"
     own = {
         "DATA_DIR": str(inputs.layout.root),
-        "LISTEN": f"unix:{socket},{tcp}",
-        "METRICS_PORT": str(metrics_port),
+        "LISTEN": f"unix:{socket}{',' if place.tcp else ''}{place.tcp}",
+        "METRICS_PORT": str(place.metrics_port),
         "MESH_KEY_FILE": str(inputs.layout.mesh_key),
         **_peers(inputs.socket_dir),
     }
     if service.name == ROUTER:
-        own |= _local_model_access(inputs)
+        own |= _local_model_access(inputs) | {"HTTP_SHARED_PORT": str(bool(inputs.ports.further_metrics)).lower()}
     environment = with_overrides(_prefixed(service.prefix, own), inputs.inherited, service.prefix)
     if service.name == ROUTER:
         environment.setdefault(f"{service.prefix}PROVIDERS_FILE", str(inputs.providers_file))
+        environment.setdefault(HTTP_LISTEN, f"{LOOPBACK}:{inputs.ports.gateway}")
         environment |= {key: inputs.inherited[key] for key in inputs.provider_keys if key in inputs.inherited}
     return ProcessSpec(
-        name=service.name,
+        name=place.name,
         module=service.package,
         environment=basic_environment(inputs.inherited) | environment,
-        log_file=inputs.layout.logs / f"{service.name}.log",
+        log_file=inputs.layout.logs / f"{place.name}.log",
         probes=(GrpcProbe(f"unix:{socket}"),),
         address=f"unix:{socket}",
-        tcp_address=tcp,
-        metrics_address=f"{LOOPBACK}:{metrics_port}",
+        tcp_address=place.tcp,
+        metrics_address=f"{LOOPBACK}:{place.metrics_port}",
+        http_address=environment.get(HTTP_LISTEN, ""),
         stops_first=service.name == ORCHESTRATOR,
         sockets=(socket,),
     )

@@ -36,6 +36,7 @@ class ProcessEntry(BaseModel):
     address: str
     tcp_address: str = ""
     metrics_address: str = ""
+    http_address: str = ""
     started_at: datetime | None = None
     ready_s: float | None = None
     last_exit: str = ""
@@ -55,6 +56,11 @@ class MeshState(BaseModel):
     socket_dir: str = ""
     services: tuple[ProcessEntry, ...]
 
+    @property
+    def http_address(self) -> str:
+        """Where the HTTP surfaces are, `host:port`; empty where they are nowhere."""
+        return next((entry.http_address for entry in self.services if entry.http_address), "")
+
     def service(self, name: str) -> ProcessEntry | None:
         """Return the process called `name`, or None."""
         return next((entry for entry in self.services if entry.name == name), None)
@@ -70,6 +76,7 @@ def entry_of(spec: ProcessSpec, status: ProcessStatus) -> ProcessEntry:
         address=spec.address,
         tcp_address=spec.tcp_address,
         metrics_address=spec.metrics_address,
+        http_address=spec.http_address,
         started_at=status.started_at,
         ready_s=None if status.ready_after_s is None else round(status.ready_after_s, 3),
         last_exit=status.last_exit,

@@ -10,49 +10,77 @@ from mesh.supervisor.domain.services import SERVICES
 LOOPBACK = "127.0.0.1"
 DEFAULT_GRPC_BASE = 50054
 DEFAULT_METRICS_BASE = 9154
-# With --port-base N, metrics are at N + 100 and up; the local model's two servers are at N + 7 and N + 8.
+DEFAULT_GATEWAY = 8055
+MOST_WORKERS = 32
+# With --port-base N, metrics are at N + 100 and up; the local model's two servers are at N + 7 and N + 8, and the
+# router's HTTP surfaces at N + 9.
 _METRICS_OFFSET = 100
 _LOCAL_MODEL_OFFSET = 7
-LARGEST_PORT_BASE = 65535 - _METRICS_OFFSET - len(SERVICES)
-PORT_COUNT = 2 * len(SERVICES) + 2
+_GATEWAY_OFFSET = 9
+LARGEST_PORT_BASE = 65535 - _METRICS_OFFSET - len(SERVICES) - MOST_WORKERS
 
 
 @dataclass(frozen=True, slots=True)
 class PortPlan:
-    """The ports of each service by name, and those of the local model's two servers."""
+    """The ports of a mesh.
+
+    Attributes:
+        grpc: Of each service, by name.
+        metrics: Of each service, by name.
+        local_chat: Of the local chat model.
+        local_embed: Of the local embedding model.
+        gateway: Of the router's HTTP surfaces.
+        further_metrics: Of the routers beside the first.
+    """
 
     grpc: Mapping[str, int]
     metrics: Mapping[str, int]
     local_chat: int
     local_embed: int
+    gateway: int
+    further_metrics: tuple[int, ...] = ()
 
-    def wanted(self) -> Mapping[int, str]:
-        """Return what each port is for."""
+    def wanted(self, *, gateway: bool = True) -> Mapping[int, str]:
+        """Return what each port is for; without `gateway`, those but for that of the HTTP surfaces."""
+        surfaces = {self.gateway: "HTTP surfaces"} if gateway else {}
         return {
             **{port: name for name, port in self.grpc.items()},
             **{port: f"{name} metrics" for name, port in self.metrics.items()},
             self.local_chat: "local chat model",
             self.local_embed: "local embedding model",
+            **surfaces,
+            **{port: f"router-{number} metrics" for number, port in enumerate(self.further_metrics, 2)},
         }
 
 
-def ports_from_base(base: int) -> PortPlan:
+def port_count(workers: int = 1) -> int:
+    """Return how many ports a mesh with so many routers needs."""
+    return 2 * len(SERVICES) + 3 + workers - 1
+
+
+def ports_from_base(base: int, workers: int = 1) -> PortPlan:
     """Return the ports counted from `base`, 1 to LARGEST_PORT_BASE; the defaults for the default base."""
-    metrics = DEFAULT_METRICS_BASE if base == DEFAULT_GRPC_BASE else base + _METRICS_OFFSET
+    is_default = base == DEFAULT_GRPC_BASE
+    metrics = DEFAULT_METRICS_BASE if is_default else base + _METRICS_OFFSET
+    further = metrics + len(SERVICES)
     return PortPlan(
         grpc={service.name: base + i for i, service in enumerate(SERVICES)},
         metrics={service.name: metrics + i for i, service in enumerate(SERVICES)},
         local_chat=base + _LOCAL_MODEL_OFFSET,
         local_embed=base + _LOCAL_MODEL_OFFSET + 1,
+        gateway=DEFAULT_GATEWAY if is_default else base + _GATEWAY_OFFSET,
+        further_metrics=tuple(range(further, further + workers - 1)),
     )
 
 
 def ports_from(free: Sequence[int]) -> PortPlan:
-    """Return a plan of `PORT_COUNT` ports that were found free."""
+    """Return a plan of ports that were found free; `port_count` says how many there must be."""
     count = len(SERVICES)
     return PortPlan(
         grpc={service.name: port for service, port in zip(SERVICES, free[:count], strict=True)},
         metrics={service.name: port for service, port in zip(SERVICES, free[count : 2 * count], strict=True)},
         local_chat=free[2 * count],
         local_embed=free[2 * count + 1],
+        gateway=free[2 * count + 2],
+        further_metrics=tuple(free[2 * count + 3 :]),
     )

@@ -39,6 +39,7 @@ class ProcessSpec:
         address: where peers and the CLI reach it.
         tcp_address: `host:port` for tools on this machine; empty for none.
         metrics_address: `host:port` of `/metrics`; empty for none.
+        http_address: `host:port` of its HTTP surfaces; empty for none.
         stops_first: whether it is stopped before the others, since it needs them to leave its work in order.
         sockets: paths of the unix sockets that it makes; stale ones are removed before it starts.
     """
@@ -51,5 +52,6 @@ class ProcessSpec:
     address: str
     tcp_address: str = ""
     metrics_address: str = ""
+    http_address: str = ""
     stops_first: bool = False
     sockets: tuple[PurePath, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provider_router.adapters.http.json_fields import MalformedAnswerError
 from provider_router.domain.calls.chat import FinishReason
-from provider_router.domain.calls.events import TextDelta, ToolCallDelta
+from provider_router.domain.calls.events import TextDelta, ThinkingDelta, ToolCallDelta
 
 _TEXT_CAP = 4 * 1024 * 1024
 _ARGUMENTS_CAP = 1024 * 1024
@@ -20,16 +20,27 @@ class AnswerBounds:
         # Whether each tool call, by its index, has arguments yet.
         self._has_arguments: list[bool] = []
 
-    def text(self, text: str) -> TextDelta:
-        """Returns the delta of `text`.
+    def text(self, text: str, *, refusal: bool = False) -> TextDelta:
+        """Returns the delta of `text`, which may be a refusal.
 
         Raises:
-            MalformedAnswerError: The text is longer than 4 Mi characters in all.
+            MalformedAnswerError: Texts and thoughts are longer than 4 Mi characters in all.
         """
         self._text_length += len(text)
         if self._text_length > _TEXT_CAP:
             raise MalformedAnswerError("its text is too long")
-        return TextDelta(text)
+        return TextDelta(text, refusal)
+
+    def thinking(self, text: str = "", *, signature: str = "", redacted: str = "") -> ThinkingDelta:
+        """Returns the delta of a thought; the arguments are the fields of `ThinkingDelta`.
+
+        Raises:
+            MalformedAnswerError: Texts and thoughts are longer than 4 Mi characters in all.
+        """
+        self._text_length += len(text) + len(signature) + len(redacted)
+        if self._text_length > _TEXT_CAP:
+            raise MalformedAnswerError("its text is too long")
+        return ThinkingDelta(text, signature, redacted)
 
     def open_call(self, call_id: str, name: str) -> ToolCallDelta:
         """Returns the first delta of the next tool call; a missing id is made from its index.

@@ -19,12 +19,14 @@ class HttpCall:
         url: Where to.
         headers: With the key.
         body: JSON; empty for one without a body.
+        is_private: Whether the operator says that the provider is in a network of its own.
     """
 
     provider: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
+    is_private: bool = False
 
 
 class HttpFault(Exception):

@@ -97,6 +97,7 @@ async def stream_answer(
         while not reader.is_over:
             for event in reader.take(await answer.read(), answer):
                 yield event
+            reader.check()
         answer.settle()
         yield reader.end()
     except (HttpFault, MalformedAnswerError, EventTooLargeError) as error:
@@ -134,6 +135,7 @@ class _Reader:
         self._terms = terms
         self._wire: list[bytes] = []
         self._held_bytes = 0
+        self._fault: Exception | None = None
         self._has_begun = False
         self._at_end = False
 
@@ -143,9 +145,32 @@ class _Reader:
         return self._at_end or self._decoder.is_done
 
     def take(self, chunk: bytes, answer: StreamedAnswer) -> Sequence[Delta | Relayed]:
-        """Takes the next bytes, empty at the end, and returns what they say; what comes after the end is not read."""
+        """Takes the next bytes, empty at the end, and returns what they say; what comes after the end is not read.
+
+        What is said before a fault is told first, wherever the bytes were split: the fault is raised by `check`.
+        """
         self._at_end = not chunk
-        decoder, told = self._decoder, list[Delta]()
+        told: list[Delta] = []
+        try:
+            self._read(chunk, answer, told)
+        except (MalformedAnswerError, EventTooLargeError, NexusError) as error:
+            if not told:
+                raise
+            self._fault = error
+        return self._relayed(told) if self._terms.relayed else told
+
+    def check(self) -> None:
+        """Raises the fault that came after what was told last."""
+        if self._fault is not None:
+            raise self._fault
+
+    def end(self) -> Finished:
+        """How the answer ended."""
+        finished = self._decoder.end()
+        return _with_wire(finished, b"".join(self._wire)) if self._wire else finished
+
+    def _read(self, chunk: bytes, answer: StreamedAnswer, told: list[Delta]) -> None:
+        decoder = self._decoder
         for data in self._parser.feed(chunk) if chunk else self._parser.finish():
             if decoder.is_done:
                 break
@@ -155,12 +180,6 @@ class _Reader:
                 told.extend(self._told(decoded))
             if self._terms.relayed:
                 self._hold(decoder.wire(data))
-        return self._relayed(told) if self._terms.relayed else told
-
-    def end(self) -> Finished:
-        """How the answer ended."""
-        finished = self._decoder.end()
-        return _with_wire(finished, b"".join(self._wire)) if self._wire else finished
 
     def _hold(self, wire: bytes) -> None:
         self._wire.append(wire)

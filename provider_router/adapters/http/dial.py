@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain, zip_longest
 from typing import Any, TypeAlias
 
+from provider_router.adapters.http.address_rules import Reach, names_private_place, reach_of
 from provider_router.adapters.http.call import HttpFault
 from provider_router.adapters.http.connection import Connection
 from provider_router.adapters.http.request_heads import Origin
@@ -49,12 +50,14 @@ class Dialler:
     async def connect(self, origin: Origin, make: Callable[[], Connection]) -> Connection:
         """Returns a connection that stands.
 
+        It goes to an address that `origin` may have; that address is the one that was looked at, not the name.
+
         Raises:
             HttpFault: PROVIDER_UNREACHABLE, with what kept it from coming about.
         """
         try:
             async with asyncio.timeout(self._connect_s):
-                reached = await _first_reached(await self._addresses(origin))
+                reached = await _first_reached(_allowed(await self._addresses(origin), origin))
                 _, connection = await asyncio.get_running_loop().create_connection(
                     make,
                     sock=reached,
@@ -100,6 +103,22 @@ class Dialler:
             self._trust.minimum_version = ssl.TLSVersion.TLSv1_2
             self._trust.set_alpn_protocols(["http/1.1"])
         return self._trust
+
+
+def _allowed(addresses: Sequence[_Address], origin: Origin) -> Sequence[_Address]:
+    """Those of `addresses` that `origin` may have: private ones only where its operator says that it is private.
+
+    Raises:
+        HttpFault: PROVIDER_UNREACHABLE, when there are none.
+    """
+    reaches = {Reach.PUBLIC, Reach.PRIVATE} if origin.is_private or names_private_place(origin.host) else {Reach.PUBLIC}
+    allowed = [each for each in addresses if reach_of(each[1][0]) in reaches]
+    if not allowed:
+        raise HttpFault(
+            Reason.PROVIDER_UNREACHABLE,
+            "its name leads to an address that no provider may have, or to a private one without `network: private`",
+        )
+    return allowed
 
 
 def _by_turns(addresses: Sequence[_Address]) -> list[_Address]:

@@ -24,11 +24,13 @@ class Origin:
         host: A name in ASCII or an address, without brackets.
         port: TCP.
         is_tls: Whether it is spoken to over TLS.
+        is_private: As in `HttpCall`; who does not say so does not get the connections of who does.
     """
 
     host: str
     port: int
     is_tls: bool
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class RequestHeads:
             ValueError: A header has a character that would end it, or none may have; or the port is none.
             UnicodeError: The host name is none.
         """
-        key = (method, call.url, accept, *call.headers.items())
+        key = (method, call.url, accept, call.is_private, *call.headers.items())
         head = self._kept.get(key)
         if head is None:
             if len(self._kept) >= _KEPT:
@@ -80,7 +82,7 @@ class RequestHeads:
 def _head(method: str, call: HttpCall, accept: str) -> RequestHead:
     parts = urlsplit(call.url)
     host = (parts.hostname or "").encode("idna").decode("ascii")
-    origin = Origin(host, parts.port or _PORTS[parts.scheme], parts.scheme == "https")
+    origin = Origin(host, parts.port or _PORTS[parts.scheme], parts.scheme == "https", call.is_private)
     path = quote(parts.path or "/", safe=_PATH_SAFE)
     headers = {
         "Host": _authority(host, parts.port),

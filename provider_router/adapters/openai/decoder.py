@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from provider_router.adapters.http.answer_bounds import AnswerBounds
 from provider_router.adapters.http.chat_stream import AT_WORK, Decoded
 from provider_router.adapters.http.faults import fault_in_stream
 from provider_router.adapters.http.json_fields import (
@@ -13,41 +12,38 @@ from provider_router.adapters.http.json_fields import (
     as_count,
     as_list,
     as_object,
-    as_text,
     parsed_object,
 )
+from provider_router.adapters.openai.choice import ChoiceReader
 from provider_router.adapters.openai.usage import usage_of
-from provider_router.domain.calls.chat import FinishReason
 from provider_router.domain.calls.events import Finished
 from provider_router.domain.calls.usage import TokenUsage
 
 _DONE = b"[DONE]"
 _NOTHING = TokenUsage()
-_FINISH_REASONS: Mapping[str, FinishReason] = {
-    "stop": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-    "tool_calls": FinishReason.TOOL_CALLS,
-    "function_call": FinishReason.TOOL_CALLS,
-    "content_filter": FinishReason.CONTENT_FILTER,
-}
 
 
 class OpenAIDecoder:
-    """Implements `Decoder` for chat completions.
+    """Implements `Decoder` for chat completions. Of several choices, the first is what the router understands.
 
-    Tool calls are numbered anew from 0, since servers differ: some leave out the index, some give several calls
-    one index and tell them apart by id, some repeat id and name in each piece.
+    Args:
+        provider: Its name, for errors.
+        tells_usage: Whether a caller of the dialect asked for the chunk that has the tokens used and nothing else. The
+            provider is always asked for it.
+        choices: How many were asked for. A provider that ends its stream well may have made fewer.
     """
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, *, tells_usage: bool = True, choices: int = 1) -> None:
         self._provider = provider
-        self._bounds = AnswerBounds()
-        self._finish: FinishReason | None = None
+        self._tells_usage = tells_usage
+        self._choice = ChoiceReader()
         self._usage: TokenUsage | None = None
-        self._refused = False
+        self._is_count = False
         self._done = False
-        # By the server's index: our index and the call's id.
-        self._calls: dict[int, tuple[int, str]] = {}
+        # Choices besides the first.
+        self._expected = set(range(1, choices))
+        self._begun: set[int] = set()
+        self._ended: set[int] = set()
 
     @property
     def is_done(self) -> bool:
@@ -62,25 +58,29 @@ class OpenAIDecoder:
         chunk = parsed_object(data)
         if chunk.get("error"):
             raise fault_in_stream(self._provider, chunk["error"])
-        usage = chunk.get("usage")
+        usage, choices = chunk.get("usage"), as_list(chunk.get("choices"))
+        self._is_count = usage is not None and not choices
         if usage is not None:
             self._count(usage)
         decoded: list[Decoded] = []
-        for choice in map(as_object, as_list(chunk.get("choices"))):
-            if as_count(choice.get("index")) == 0:
-                self._choice(choice, decoded)
+        for choice in choices:
+            self._read(as_object(choice), decoded)
         return decoded
 
     def wire(self, data: bytes) -> bytes:
         """See `Decoder.wire`."""
-        return b"" if data == _DONE else b"data: " + data.replace(b"\n", b"\ndata: ") + b"\n\n"
+        if data == _DONE or (self._is_count and not self._tells_usage):
+            return b""
+        if b"\n" in data:
+            data = data.replace(b"\n", b"\ndata: ")
+        return b"data: " + data + b"\n\n"
 
     def end(self) -> Finished:
         """Returns how the answer ended."""
-        if self._finish is None:
-            raise MalformedAnswerError("it broke off without a finish reason")
-        reason = FinishReason.CONTENT_FILTER if self._refused else self._bounds.finish(self._finish)
-        return Finished(reason, self._usage)
+        due = self._begun if self._done else self._begun | self._expected
+        if due - self._ended:
+            raise MalformedAnswerError("one of its choices broke off without a finish reason")
+        return self._choice.finished(self._usage)
 
     def _count(self, value: Any) -> None:
         """Some servers count once, at the end, some in each chunk: every count is of the answer so far."""
@@ -88,33 +88,14 @@ class OpenAIDecoder:
         if usage is not None and (self._usage is None or usage != _NOTHING):
             self._usage = usage
 
-    def _choice(self, choice: Mapping[str, Any], decoded: list[Decoded]) -> None:
-        delta = as_object(choice.get("delta"))
-        if as_text(delta.get("reasoning_content") or delta.get("reasoning")):
-            decoded.append(AT_WORK)
-        refusal = as_text(delta.get("refusal"))
-        self._refused = self._refused or bool(refusal)
-        text = as_text(delta.get("content")) or refusal
-        if text:
-            decoded.append(self._bounds.text(text))
-        calls = delta.get("tool_calls")
-        if calls is not None:
-            for position, call in enumerate(map(as_object, as_list(calls))):
-                self._tool_call(call, position, decoded)
-        finish = as_text(choice.get("finish_reason"))
-        if finish:
-            self._finish = _FINISH_REASONS.get(finish, FinishReason.STOP)
-            decoded.extend(self._bounds.missing_arguments())
-
-    def _tool_call(self, call: Mapping[str, Any], position: int, decoded: list[Decoded]) -> None:
-        function = as_object(call.get("function"))
-        call_id = as_text(call.get("id"))
-        raw_index = position if call.get("index") is None else as_count(call["index"])
-        known = self._calls.get(raw_index)
-        if known is None or (call_id and known[1] and call_id != known[1]):
-            opening = self._bounds.open_call(call_id, as_text(function.get("name")))
-            known = self._calls[raw_index] = (opening.index, call_id)
-            decoded.append(opening)
-        arguments = as_text(function.get("arguments"))
-        if arguments:
-            decoded.append(self._bounds.arguments(known[0], arguments))
+    def _read(self, choice: Mapping[str, Any], decoded: list[Decoded]) -> None:
+        index, is_last = choice.get("index"), bool(choice.get("finish_reason"))
+        if not index:
+            self._choice.read(as_object(choice.get("delta")), decoded)
+            if is_last:
+                self._choice.end(choice, decoded)
+            return
+        decoded.append(AT_WORK)
+        self._begun.add(as_count(index))
+        if is_last:
+            self._ended.add(as_count(index))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provider_router.adapters.yaml_file.contract_reader import Catalogue, family_of, read_catalogue
 from provider_router.adapters.yaml_file.model_reader import ModelPlace, read_model
@@ -74,18 +74,20 @@ class ConfigurationReader:
             place = Deployment(
                 ONLY_DEPLOYMENT, self._local.chat_url, self._local.embed_url, max_in_flight=section.max_in_flight
             )
-            return ProviderSpec(name, ProviderType.LOCAL, (place,), rate_limit=limit, probe=section.probe)
-        deployments = _deployments(section)
-        if not isinstance(section, OpenAICompatibleSection):
-            return ProviderSpec(name, ProviderType(section.type), deployments, rate_limit=limit, probe=section.probe)
-        return ProviderSpec(
+            return ProviderSpec(
+                name, ProviderType.LOCAL, (place,), rate_limit=limit, probe=section.probe, is_private=True
+            )
+        provider = ProviderSpec(
             name,
-            ProviderType.OPENAI_COMPATIBLE,
-            deployments,
-            section.max_tokens_parameter,
+            ProviderType(section.type),
+            _deployments(section),
             rate_limit=limit,
             probe=section.probe,
+            is_private=section.network == "private",
         )
+        if isinstance(section, OpenAICompatibleSection):
+            return replace(provider, max_tokens_parameter=section.max_tokens_parameter)
+        return provider
 
 
 def read_configuration(content: bytes, local: LocalAddresses) -> Configuration:

@@ -99,11 +99,15 @@ class LocalSection(_ProviderSection):
 
 
 class _RemoteSection(_ProviderSection):
-    """A provider elsewhere: at one `base_url`, or at several deployments."""
+    """A provider elsewhere: at one `base_url`, or at several deployments.
+
+    `network: private` allows its host's name to lead to private and loopback addresses.
+    """
 
     base_url: BaseUrl | None = None
     api_key_env: VariableName | None = None
     api_key_envs: list[VariableName] | None = Field(default=None, max_length=32)
+    network: Literal["public", "private"] = "public"
     max_in_flight: InFlight = 0
     deployments: list[DeploymentSection] | None = Field(default=None, min_length=1, max_length=64)
 

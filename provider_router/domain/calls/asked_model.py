@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from provider_router.domain.contracts.contract import Operation
+from provider_router.domain.contracts.service import RegistrySnapshot, Service
+
 AUTO = "auto"
 """Names no model and asks for free choice, where an empty name would follow the operator's chain."""
 
@@ -37,3 +40,12 @@ def asked_model(name: str, tier: str, chat_chain: Sequence[str]) -> AskedModel:
     if name:
         return AskedModel(model=name)
     return AskedModel() if tier else AskedModel(chain=tuple(chat_chain))
+
+
+def likeliest_service(asked: AskedModel, registry: RegistrySnapshot) -> Service | None:
+    """The named service, the first of the chain, or the first that chats; None when nothing chats."""
+    for name in (asked.model, *asked.chain):
+        if name in registry.services:
+            return registry.services[name]
+    chats = (service for service in registry.services.values() if service.does(Operation.CHAT))
+    return next((service for service in chats if asked.provider in ("", service.provider.name)), None)

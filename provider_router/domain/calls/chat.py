@@ -148,11 +148,17 @@ class CallersBody:
         dialect: It is written in.
         fields: The parsed body; nobody changes it.
         foreign: Fields of it that have no place in `ChatRequest`: only a provider of that dialect can know them.
+        headers: Of the request, that a provider of that dialect is to get too: name and value. Such as permit what the
+            body holds; another provider is not given them, and nothing is refused for that.
+        hints: Fields of `fields` like those in `foreign`, but that change nothing of what is answered: another provider
+            is not given them, and nothing is refused for that.
     """
 
     dialect: Dialect
     fields: Mapping[str, Any]
     foreign: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +218,8 @@ class ChatRequest:
             given.add("n")
         if self.logprobs is not None:
             given.add("logprobs")
+        if self.reasoning is not None:
+            given.add("reasoning")
         if self.sampling is not _MODELS_OWN:
             given.update(name for name in _SAMPLING if getattr(self.sampling, name) is not None)
         return frozenset(given)

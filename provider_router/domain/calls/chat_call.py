@@ -73,6 +73,11 @@ class ChatCall:
     streamed: bool = True
 
     @property
+    def asks_cache(self) -> bool:
+        """Whether its caller allows that the cache answers."""
+        return self.options.cache is not CacheMode.OFF
+
+    @property
     def is_relayed(self) -> bool:
         """Whether a provider's answer may reach the caller as it is: the router does not keep it, nor go on with it."""
         return self.options.cache is CacheMode.OFF and self.options.on_break is OnBreak.FAIL

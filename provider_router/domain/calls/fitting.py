@@ -10,10 +10,14 @@ from provider_router.domain.contracts.dialect import DIALECT_OF, Dialect
 from provider_router.domain.contracts.service import Service
 
 _SAMPLING = frozenset(field.name for field in fields(Sampling))
-# What a parameter is called in the body of a dialect, where that is another word.
+# What a parameter is in the body of a dialect, where that is not the one word.
 _WORDS = {
-    (Dialect.ANTHROPIC_MESSAGES, "stop"): "stop_sequences",
-    (Dialect.OPENAI_CHAT, "json_object"): "response_format",
+    (Dialect.ANTHROPIC_MESSAGES, "stop"): ("stop_sequences",),
+    (Dialect.ANTHROPIC_MESSAGES, "reasoning"): ("thinking",),
+    (Dialect.OPENAI_CHAT, "json_object"): ("response_format",),
+    (Dialect.OPENAI_CHAT, "logprobs"): ("logprobs", "top_logprobs"),
+    (Dialect.OPENAI_CHAT, "reasoning"): ("reasoning_effort",),
+    (Dialect.OPENAI_RESPONSES, "json_object"): ("text",),
 }
 
 
@@ -40,13 +44,14 @@ def fitted(request: ChatRequest, service: Service, *, relayed: bool = True) -> F
 
     The decision has seen to it that nothing is lost that the caller did not allow to be: parameters and fields without
     a place are dropped where it did. What only helps is dropped without leave, and is named all the same: marks of the
-    provider's cache, and another model's thoughts.
+    provider's cache, headers that permit what the body holds, hints, and another model's thoughts.
     """
     dialect = DIALECT_OF[service.provider.type]
     unserved = sorted(name for name in request.parameters if service.contract.traits.get(name) is False)
     if relayed and request.speaks(dialect):
         return Fitted(_without(request, unserved, dialect), tuple(unserved)) if unserved else Fitted(request)
-    lost = list(request.body.foreign) if request.body else []
+    lost = _unknown_to_others(request.body) if request.body else []
+    lost += _left_out(request, dialect)
     if dialect is not Dialect.ANTHROPIC_MESSAGES:
         request, hints = _without_hints(request)
         lost += hints
@@ -55,18 +60,36 @@ def fitted(request: ChatRequest, service: Service, *, relayed: bool = True) -> F
     return Fitted(_without(request, unserved, dialect) if unserved else request, tuple(sorted({*lost, *unserved})))
 
 
+def _unknown_to_others(body: CallersBody) -> list[str]:
+    return [*body.foreign, *body.hints, *(name for name, _ in body.headers)]
+
+
+def _left_out(request: ChatRequest, dialect: Dialect) -> list[str]:
+    """What nobody writes into a body of the dialect, since it has no place for it."""
+    lost: list[str] = []
+    if dialect is not Dialect.OPENAI_CHAT and any(message.name for message in request.messages):
+        lost.append("messages.name")
+    if dialect is Dialect.ANTHROPIC_MESSAGES and any(
+        isinstance(part, ThinkingPart) and not part.signature and not part.redacted
+        for message in request.messages
+        for part in message.parts
+    ):
+        lost.append("thinking")
+    return lost
+
+
 def _without(request: ChatRequest, names: list[str], dialect: Dialect) -> ChatRequest:
     """`request` without the parameters `names`."""
     sampling = {name: None for name in names if name in _SAMPLING}
     if sampling:
         request = replace(request, sampling=replace(request.sampling, **sampling))
-    plain = {"temperature": None, "stop": (), "json_object": False, "n": 1, "logprobs": None}
+    plain = {"temperature": None, "stop": (), "json_object": False, "n": 1, "logprobs": None, "reasoning": None}
     changes = {"choices" if name == "n" else name: plain[name] for name in names if name in plain}
     body = request.body
     if body is not None:
-        words = {_WORDS.get((dialect, name), name) for name in names}
+        words = {word for name in names for word in _WORDS.get((dialect, name), (name,))}
         left = {key: value for key, value in body.fields.items() if key not in words}
-        body = CallersBody(body.dialect, left, body.foreign)
+        body = replace(body, fields=left)
     return replace(request, body=body, **changes)  # pyright: ignore[reportArgumentType]  # each value is its field's
 
 

@@ -40,7 +40,7 @@ _SAMPLING = ("seed", "frequency_penalty", "presence_penalty", "logit_bias", "n",
 _UNSERVED_PARAMETERS: Mapping[Dialect, tuple[str, ...]] = {
     # `top_k` is no parameter of the dialect, though many servers that speak it take one.
     Dialect.OPENAI_CHAT: ("top_k",),
-    Dialect.OPENAI_RESPONSES: ("top_k", "seed", "frequency_penalty", "presence_penalty", "logit_bias", "n", "logprobs"),
+    Dialect.OPENAI_RESPONSES: (*_SAMPLING, "top_k", "stop"),
     Dialect.ANTHROPIC_MESSAGES: (*_SAMPLING, "json_object"),
 }
 """Parameters (`ChatRequest.parameters`) that have no place in a dialect."""
@@ -49,7 +49,16 @@ _UNSERVED_PARAMETERS: Mapping[Dialect, tuple[str, ...]] = {
 def dialect_traits(kind: ProviderType, own: Mapping[str, TraitValue]) -> Mapping[str, TraitValue]:
     """The traits of a service whose contract has `own`: its dialect, and what that dialect has no place for.
 
-    A contract may say that its provider takes a parameter all the same.
+    A contract may say that its provider takes a parameter all the same. Traits that were derived before, as those of a
+    contract that was read and sent back are, are derived anew: the provider may speak another dialect since.
     """
     dialect = DIALECT_OF[kind]
-    return {**dict.fromkeys(_UNSERVED_PARAMETERS[dialect], False), **own, DIALECT_TRAIT: dialect.value}
+    before = _derived(own.get(DIALECT_TRAIT, ""))
+    said = {name: value for name, value in own.items() if name not in before or before[name] != value}
+    return {**_derived(dialect), **said, DIALECT_TRAIT: dialect.value}
+
+
+def _derived(dialect: TraitValue) -> Mapping[str, TraitValue]:
+    """What the dialect of that name has no place for; nothing where that is the name of none."""
+    known = next((each for each in Dialect if each == dialect), None)
+    return dict.fromkeys(_UNSERVED_PARAMETERS[known], False) if known else {}

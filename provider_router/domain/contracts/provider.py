@@ -59,6 +59,8 @@ class ProviderSpec:
         max_tokens_parameter: What its API calls the limit of generated tokens.
         rate_limit: Of all its deployments together.
         probe: Whether it may be asked, at no cost, whether it is there.
+        is_private: Whether the operator says that it is in a network of its own, where its host's name leads to a
+            private address. Without that no name does.
     """
 
     name: str
@@ -67,6 +69,7 @@ class ProviderSpec:
     max_tokens_parameter: str = "max_tokens"
     rate_limit: RateLimit = RateLimit()
     probe: bool = True
+    is_private: bool = False
 
     @property
     def needs_key(self) -> bool:

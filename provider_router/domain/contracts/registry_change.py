@@ -10,7 +10,7 @@ from provider_router.domain.contracts.configuration import Configuration
 from provider_router.domain.contracts.contract import Contract
 from provider_router.domain.contracts.contract_checks import Violation
 from provider_router.domain.contracts.contract_document import encode_contract
-from provider_router.domain.contracts.dialect import UNSERVED_BY_DIALECT
+from provider_router.domain.contracts.dialect import UNSERVED_BY_DIALECT, dialect_traits
 from provider_router.domain.contracts.field_names import field_text
 from provider_router.domain.contracts.organisation_bounds import excesses_of
 from provider_router.domain.decisions.canonical_json import digest_of
@@ -158,7 +158,8 @@ def _served(contract: Contract, configuration: Configuration, today: date) -> Co
         raise _invalid([Violation(("capabilities", "operations"), reason)])
     if excesses := excesses_of(contract, configuration, today):
         raise _invalid(excesses)
-    return replace(contract, needs_auth=provider.needs_key, demonstration=False)
+    traits = dialect_traits(provider.type, contract.traits)
+    return replace(contract, needs_auth=provider.needs_key, demonstration=False, traits=traits)
 
 
 def _invalid(violations: Sequence[Violation]) -> NexusError:

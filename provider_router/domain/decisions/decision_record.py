@@ -49,19 +49,21 @@ class ChainLink:
 def chained(decision_id: str, org_id: str, time_us: int, payload: bytes, after: ChainLink) -> DecisionRecord:
     """The record that follows `after`."""
     sequence = after.sequence + 1
-    fields = (decision_id, org_id, str(sequence), str(time_us), after.record_hash)
-    return DecisionRecord(decision_id, org_id, sequence, time_us, after.record_hash, _hash(fields, payload), payload)
+    record_hash = hash_after(after, decision_id, org_id, time_us, payload).hex()
+    return DecisionRecord(decision_id, org_id, sequence, time_us, after.record_hash, record_hash, payload)
 
 
 def hash_of(record: DecisionRecord) -> str:
     """The hash that `record` must have, computed from everything else in it."""
-    fields = (record.decision_id, record.org_id, str(record.sequence), str(record.time_us), record.previous_hash)
-    return _hash(fields, record.payload)
+    after = ChainLink(record.sequence - 1, record.previous_hash)
+    return hash_after(after, record.decision_id, record.org_id, record.time_us, record.payload).hex()
 
 
-def _hash(fields: tuple[str, ...], payload: bytes) -> str:
-    digest = hashlib.sha256(_DOMAIN)
-    for field in (*(text.encode() for text in fields), payload):
-        digest.update(len(field).to_bytes(_LENGTH_BYTES))
-        digest.update(field)
-    return digest.hexdigest()
+def hash_after(after: ChainLink, decision_id: str, org_id: str, time_us: int, payload: bytes) -> bytes:
+    """The hash of the record that follows `after`."""
+    framed = [_DOMAIN]
+    for text in (decision_id, org_id, str(after.sequence + 1), str(time_us), after.record_hash):
+        raw = text.encode()
+        framed += (len(raw).to_bytes(_LENGTH_BYTES), raw)
+    framed += (len(payload).to_bytes(_LENGTH_BYTES), payload)
+    return hashlib.sha256(b"".join(framed)).digest()

@@ -6,19 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provider_router.domain.contracts.service import Service
+from provider_router.domain.decisions.call_entry import CallEntry
 from provider_router.domain.decisions.decision import Decision
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """A decision that was written down.
+    """A decision that is to be carried out.
 
     Attributes:
-        decision_id: Under which it is in the log.
-        decision: Which services to call, and how.
+        entry: What is to be written down before that.
         services: By name, of the snapshot that was decided on. It does not change while the call runs.
     """
 
-    decision_id: str
-    decision: Decision
+    entry: CallEntry
     services: Mapping[str, Service]
+
+    @property
+    def decision_id(self) -> str:
+        """Under which the decision is in the log."""
+        return self.entry.decision_id
+
+    @property
+    def decision(self) -> Decision:
+        """Which services to call, and how."""
+        return self.entry.decision

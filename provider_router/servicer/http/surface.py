@@ -41,7 +41,11 @@ class StreamEncoder(Protocol):
         ...
 
     def delta(self, event: Delta) -> bytes:
-        """More of a translated answer."""
+        """More of a translated answer.
+
+        Raises:
+            UpstreamDown: PROVIDER_BAD_RESPONSE, for an answer that the dialect cannot tell.
+        """
         ...
 
     def relayed(self, wire: bytes) -> bytes:
@@ -64,8 +68,12 @@ class StreamEncoder(Protocol):
 class Surface(Protocol):
     """One dialect, as callers speak it. Free of state."""
 
-    def read(self, fields: Mapping[str, Any]) -> Wanted:
-        """Reads a parsed body.
+    def read(self, fields: Mapping[str, Any], headers: Mapping[str, str]) -> Wanted:
+        """Reads a request.
+
+        Args:
+            fields: The parsed body.
+            headers: By lower-case name, as in `exchange.Request`.
 
         Raises:
             InvalidInput: With the fields that are wrong, by their paths in the body (`messages[2].content`).
@@ -73,7 +81,11 @@ class Surface(Protocol):
         ...
 
     def whole(self, wanted: Wanted, answer: Answer) -> bytes:
-        """The JSON body of a whole answer that is not relayed."""
+        """The JSON body of a whole answer that is not relayed.
+
+        Raises:
+            UpstreamDown: PROVIDER_BAD_RESPONSE, for an answer that the dialect cannot tell.
+        """
         ...
 
     def stream(self, wanted: Wanted) -> StreamEncoder:

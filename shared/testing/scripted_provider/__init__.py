@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from shared.testing.scripted_provider.embeddings import DIMENSIONS, embed
 from shared.testing.scripted_provider.recording import Recording
-from shared.testing.scripted_provider.request import ProviderRequest, ToolResult
+from shared.testing.scripted_provider.reply import Reply, ToolCall, Usage
+from shared.testing.scripted_provider.request import Attachment, ProviderRequest, ToolResult, Wishes
 from shared.testing.scripted_provider.script import (
     Action,
     DuplicateFinish,
@@ -22,14 +23,11 @@ from shared.testing.scripted_provider.script import (
     Garbage,
     Hang,
     MissingUsage,
-    Reply,
     Reset,
     Rule,
     Script,
     Status,
-    ToolCall,
     Truncate,
-    Usage,
     WrongContentType,
 )
 from shared.testing.scripted_provider.server import ScriptedProvider
@@ -37,6 +35,7 @@ from shared.testing.scripted_provider.server import ScriptedProvider
 __all__ = [
     "DIMENSIONS",
     "Action",
+    "Attachment",
     "DuplicateFinish",
     "EmptyBody",
     "EndlessStream",
@@ -56,6 +55,7 @@ __all__ = [
     "ToolResult",
     "Truncate",
     "Usage",
+    "Wishes",
     "WrongContentType",
     "embed",
 ]

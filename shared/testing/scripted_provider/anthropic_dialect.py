@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import cast
+from typing import Any, cast
 
 import orjson
 
-from shared.testing.scripted_provider.dialect import Answer, Frames, pieces
-from shared.testing.scripted_provider.request import JsonObject, ProviderRequest, ToolResult
-from shared.testing.scripted_provider.script import Reply, Usage
+from shared.testing.scripted_provider.attachments import attachments_of
+from shared.testing.scripted_provider.dialect import Answer, Frames, inner, pieces
+from shared.testing.scripted_provider.reply import Reply, Usage
+from shared.testing.scripted_provider.request import JsonObject, ProviderRequest, ToolResult, Wishes
 
 _STOP_REASONS = {
     "stop": "end_turn",
@@ -46,13 +47,15 @@ class AnthropicDialect:
             tool_results=tuple(_tool_results(messages, last_user)),
             tools={tool["name"]: tool.get("input_schema") or {} for tool in tools},
             include_usage=True,
+            attachments=attachments_of(message["content"] for message in messages),
+            wishes=_wishes(body),
         )
 
     def frames(self, answer: Answer) -> Frames:
         """Return the answer as a stream."""
         message = self.whole(answer)
-        message["content"], message["stop_reason"] = [], None
-        delta: JsonObject = {"stop_reason": _STOP_REASONS[answer.reply.finish()], "stop_sequence": None}
+        message["content"], message["stop_reason"], message["stop_sequence"] = [], None, None
+        delta = _stopped(answer.reply)
         finish: JsonObject = {"type": "message_delta", "delta": delta}
         if answer.usage is not None:
             message["usage"] = _usage(answer.usage) | {"output_tokens": 1}
@@ -67,7 +70,7 @@ class AnthropicDialect:
     def whole(self, answer: Answer) -> JsonObject:
         """Return the answer as one object. Arguments that are no JSON object become an empty one."""
         reply = answer.reply
-        text: list[JsonObject] = [{"type": "text", "text": reply.text}] if reply.text else []
+        text: list[JsonObject] = [{"type": "text", "text": said}] if (said := reply.text + reply.refusal) else []
         calls: list[JsonObject] = [
             {"type": "tool_use", "id": call.call_id, "name": call.name, "input": _parsed(call.arguments_json)}
             for call in reply.calls()
@@ -77,9 +80,8 @@ class AnthropicDialect:
             "type": "message",
             "role": "assistant",
             "model": answer.request.model,
-            "content": text + calls,
-            "stop_reason": _STOP_REASONS[reply.finish()],
-            "stop_sequence": None,
+            "content": [*_thoughts(reply), *text, *calls],
+            **_stopped(reply),
         }
         return body if answer.usage is None else body | {"usage": _usage(answer.usage)}
 
@@ -118,18 +120,54 @@ def _tool_results(messages: list[JsonObject], last_user: int) -> Iterator[ToolRe
                 yield ToolResult(block["tool_use_id"], names.get(block["tool_use_id"], ""), content)
 
 
+def _wishes(body: JsonObject) -> Wishes:
+    choice: JsonObject = body.get("tool_choice") or {"type": "auto"}
+    uses = {"auto": "auto", "none": "none", "any": "required", "tool": "required"}
+    return Wishes(
+        tool_use=cast("Any", uses[choice["type"]]),
+        tool_name=choice.get("name", ""),
+        parallel=not choice.get("disable_parallel_tool_use"),
+        schema=inner(body, "output_config", "format", "schema") or inner(body, "output_format", "schema") or None,
+        stop=tuple(body.get("stop_sequences") or ()),
+        thinking=inner(body, "thinking").get("type") in ("enabled", "adaptive"),
+    )
+
+
+def _stopped(reply: Reply) -> JsonObject:
+    if reply.stop_text:
+        return {"stop_reason": "stop_sequence", "stop_sequence": reply.stop_text}
+    return {"stop_reason": "refusal" if reply.refusal else _STOP_REASONS[reply.finish()], "stop_sequence": None}
+
+
+def _thoughts(reply: Reply) -> Iterator[JsonObject]:
+    if reply.thinking or reply.signature:
+        yield {"type": "thinking", "thinking": reply.thinking, "signature": reply.signature}
+    if reply.redacted:
+        yield {"type": "redacted_thinking", "data": reply.redacted}
+
+
 def _content_events(reply: Reply) -> Iterator[bytes]:
-    index = 0
-    if reply.text:
-        start: JsonObject = {"type": "text", "text": ""}
-        deltas: list[JsonObject] = [{"type": "text_delta", "text": p} for p in pieces(reply.text, reply.chunk_size)]
+    for index, (start, deltas) in enumerate(_blocks_of(reply)):
         yield from _block_events(index, start, deltas)
-        index += 1
+
+
+def _blocks_of(reply: Reply) -> Iterator[tuple[JsonObject, list[JsonObject]]]:
+    """The blocks as they begin, with what is added to each."""
+    for thought in _thoughts(reply):
+        if thought["type"] == "redacted_thinking":
+            yield thought, []
+            continue
+        thoughts = pieces(reply.thinking, reply.chunk_size)
+        signed: list[JsonObject] = [{"type": "signature_delta", "signature": reply.signature}]
+        said: list[JsonObject] = [{"type": "thinking_delta", "thinking": piece} for piece in thoughts]
+        yield {"type": "thinking", "thinking": "", "signature": ""}, said + signed
+    if text := reply.text + reply.refusal:
+        texts = pieces(text, reply.chunk_size)
+        yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": piece} for piece in texts]
     for call in reply.calls():
-        start = {"type": "tool_use", "id": call.call_id, "name": call.name, "input": {}}
+        start: JsonObject = {"type": "tool_use", "id": call.call_id, "name": call.name, "input": {}}
         parts = pieces(call.arguments_json, reply.chunk_size)
-        yield from _block_events(index, start, [{"type": "input_json_delta", "partial_json": p} for p in parts])
-        index += 1
+        yield start, [{"type": "input_json_delta", "partial_json": piece} for piece in parts]
 
 
 def _block_events(index: int, start: JsonObject, deltas: list[JsonObject]) -> Iterator[bytes]:

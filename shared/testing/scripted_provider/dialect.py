@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
+from shared.testing.scripted_provider.reply import Reply, Usage
 from shared.testing.scripted_provider.request import JsonObject, ProviderRequest
-from shared.testing.scripted_provider.script import Reply, Usage
+
+ANY_OBJECT: JsonObject = {"type": "object", "properties": {"said": {"type": "string"}}}
+"""The schema of an answer that may be any JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,14 @@ class Dialect(Protocol):
     def error_event(self, message: str) -> bytes:
         """Return an error as an event within a stream."""
         ...
+
+
+def inner(body: JsonObject, *names: str) -> JsonObject:
+    """Return the object at the path `names` within a body; an empty one where there is none."""
+    for name in names:
+        found: object = body.get(name)
+        body = cast("JsonObject", found) if isinstance(found, dict) else {}
+    return body
 
 
 def pieces(text: str, size: int) -> list[str]:

@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import orjson
 
-from shared.testing.scripted_provider.dialect import Answer, Frames, pieces
-from shared.testing.scripted_provider.request import JsonObject, ProviderRequest, ToolResult
-from shared.testing.scripted_provider.script import Reply, ToolCall, Usage
+from shared.testing.scripted_provider.attachments import attachments_of
+from shared.testing.scripted_provider.dialect import ANY_OBJECT, Answer, Frames, inner, pieces
+from shared.testing.scripted_provider.reply import Reply, ToolCall, Usage
+from shared.testing.scripted_provider.request import JsonObject, ProviderRequest, ToolResult, Wishes
 
 _CREATED_S = 1_767_225_600  # a fixed Unix time: answers are the same in every run
 _ERROR_TYPES = {
@@ -41,19 +42,19 @@ class OpenAIDialect:
             tool_results=tuple(_tool_results(messages, last_user)),
             tools={function["name"]: function.get("parameters") or {} for function in functions},
             include_usage=bool(stream_options.get("include_usage")),
+            attachments=attachments_of(message.get("content") for message in messages),
+            wishes=_wishes(body),
         )
 
     def frames(self, answer: Answer) -> Frames:
         """Return the answer as a stream."""
-        reply = answer.reply
-        deltas: list[JsonObject] = [{"content": piece} for piece in pieces(reply.text, reply.chunk_size)]
-        finish = [self._chunk(answer, choices=[_choice({}, reply.finish())])]
+        finish = [self._chunk(answer, choices=_choices(answer, {}, answer.reply.finish()))]
         if answer.usage is not None and answer.request.include_usage:
             finish.append(self._chunk(answer, choices=[], usage=_usage(answer.usage)))
         return Frames(
-            opening=(self._chunk(answer, choices=[_choice({"role": "assistant", "content": ""}, None)]),),
+            opening=(self._chunk(answer, choices=_choices(answer, {"role": "assistant", "content": ""}, None)),),
             content=tuple(
-                self._chunk(answer, choices=[_choice(delta, None)]) for delta in chain(deltas, _tool_call_deltas(reply))
+                self._chunk(answer, choices=_choices(answer, delta, None)) for delta in _deltas(answer.reply)
             ),
             finish=tuple(finish),
             end=(b"data: [DONE]\n\n",),
@@ -62,17 +63,18 @@ class OpenAIDialect:
     def whole(self, answer: Answer) -> JsonObject:
         """Return the answer as one object."""
         reply = answer.reply
-        message: JsonObject = {"role": "assistant", "content": reply.text or None}
+        message: JsonObject = {"role": "assistant", "content": reply.text or None, "refusal": reply.refusal or None}
+        if reply.thinking:
+            message["reasoning_content"] = reply.thinking
         if reply.tool_calls:
             message["tool_calls"] = [
                 {"id": call.call_id, "type": "function", "function": _function(call)} for call in reply.calls()
             ]
-        body: JsonObject = {
-            "id": answer.response_id,
-            "object": "chat.completion",
-            "created": _CREATED_S,
-            "model": answer.request.model,
-            "choices": [{"index": 0, "message": message, "finish_reason": reply.finish()}],
+        choice: JsonObject = {"message": message, "finish_reason": reply.finish()}
+        if answer.request.wishes.logprobs is not None:
+            choice["logprobs"] = _logprobs(pieces(reply.text, reply.chunk_size), answer.request.wishes.logprobs)
+        body = self._head(answer, "chat.completion") | {
+            "choices": [{"index": index, **choice} for index in range(answer.request.wishes.choices)]
         }
         return body if answer.usage is None else body | {"usage": _usage(answer.usage)}
 
@@ -86,14 +88,34 @@ class OpenAIDialect:
         return b"data: " + orjson.dumps(self.error(500, message)) + b"\n\n"
 
     def _chunk(self, answer: Answer, **fields: Any) -> bytes:
-        chunk = {
+        return b"data: " + orjson.dumps(self._head(answer, "chat.completion.chunk") | fields) + b"\n\n"
+
+    def _head(self, answer: Answer, kind: str) -> JsonObject:
+        head: JsonObject = {
             "id": answer.response_id,
-            "object": "chat.completion.chunk",
+            "object": kind,
             "created": _CREATED_S,
             "model": answer.request.model,
-            **fields,
         }
-        return b"data: " + orjson.dumps(chunk) + b"\n\n"
+        seed = answer.request.wishes.seed
+        return head if seed is None else head | {"system_fingerprint": f"seed-{seed}"}
+
+
+def _wishes(body: JsonObject) -> Wishes:
+    named, form = inner(body, "tool_choice", "function"), inner(body, "response_format")
+    stop: str | list[str] = body.get("stop") or []
+    schemas = {"json_schema": inner(form, "json_schema", "schema"), "json_object": ANY_OBJECT}
+    return Wishes(
+        tool_use="required" if named else body.get("tool_choice") or "auto",
+        tool_name=named.get("name", ""),
+        parallel=body.get("parallel_tool_calls") is not False,
+        schema=schemas.get(form.get("type", "")),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        choices=body.get("n") or 1,
+        logprobs=(body.get("top_logprobs") or 0) if body.get("logprobs") else None,
+        seed=body.get("seed"),
+        thinking=body.get("reasoning_effort") in ("low", "medium", "high", "xhigh"),
+    )
 
 
 def _text(content: str | list[JsonObject] | None) -> str:
@@ -113,8 +135,26 @@ def _tool_results(messages: list[JsonObject], last_user: int) -> Iterator[ToolRe
             yield ToolResult(call_id, names.get(call_id, ""), _text(message["content"]))
 
 
-def _choice(delta: JsonObject, finish_reason: str | None) -> JsonObject:
-    return {"index": 0, "delta": delta, "finish_reason": finish_reason}
+def _choices(answer: Answer, delta: JsonObject, finish_reason: str | None) -> list[JsonObject]:
+    choice: JsonObject = {"delta": delta, "finish_reason": finish_reason}
+    wishes = answer.request.wishes
+    if wishes.logprobs is not None:
+        choice["logprobs"] = _logprobs([delta["content"]], wishes.logprobs) if delta.get("content") else None
+    return [{"index": index, **choice} for index in range(wishes.choices)]
+
+
+def _logprobs(tokens: list[str], likely: int) -> JsonObject:
+    """Every piece counts as a token of probability one half, and so do the likely ones beside it."""
+    told: list[JsonObject] = [{"token": t, "logprob": -0.6931, "bytes": list(t.encode())} for t in tokens]
+    return {"content": [{**token, "top_logprobs": [token] * likely} for token in told], "refusal": None}
+
+
+def _deltas(reply: Reply) -> Iterator[JsonObject]:
+    spoken = (("reasoning_content", reply.thinking), ("content", reply.text), ("refusal", reply.refusal))
+    for field, text in spoken:
+        for piece in pieces(text, reply.chunk_size):
+            yield {field: piece}
+    yield from _tool_call_deltas(reply)
 
 
 def _function(call: ToolCall) -> JsonObject:

@@ -12,6 +12,7 @@ import orjson
 
 from shared.testing.scripted_provider import script
 from shared.testing.scripted_provider.dialect import Answer, Dialect, Frames, counted_usage
+from shared.testing.scripted_provider.reply import Reply
 from shared.testing.scripted_provider.request import ProviderRequest
 
 _JSON = "application/json"
@@ -65,7 +66,7 @@ class Stage:
     dialect: Dialect
     response_id: str
 
-    def frames(self, reply: script.Reply, *, with_usage: bool = True) -> Frames:
+    def frames(self, reply: Reply, *, with_usage: bool = True) -> Frames:
         """Return the reply in parts: events of a stream, or the halves of a whole body."""
         usage = counted_usage(reply, self.request) if with_usage else None
         answer = Answer(reply, self.request, self.response_id, usage)
@@ -86,9 +87,12 @@ class Stage:
             return performance
         return replace(performance, content_length=sum(map(len, frames.everything())))
 
-    def cut(self, reply: script.Reply, after_chunks: int, *then: Step) -> Performance:
+    def cut(self, reply: Reply, after_chunks: int, *then: Step) -> Performance:
         """Return a response that breaks off after some pieces of content."""
         frames = self.frames(reply)
+        if not self.request.stream:
+            # A whole body has two pieces.
+            after_chunks = min(after_chunks, 1)
         kept = frames.opening + frames.content[:after_chunks]
         return self.response([*_steps(kept, frames, reply.chunk_delay_s), *then])
 
@@ -108,7 +112,7 @@ def perform(action: object, stage: Stage) -> Performance:
 
 
 @perform.register
-def _(action: script.Reply, stage: Stage) -> Performance:
+def _(action: Reply, stage: Stage) -> Performance:
     return stage.sent(stage.frames(action), action.chunk_delay_s)
 
 
@@ -128,11 +132,13 @@ def _(action: script.Hang, stage: Stage) -> Performance:
     if action.before == "first_token":
         opening = [Write(piece) for piece in stage.frames(action.reply).opening]
         return stage.response([*opening, Forever()])
-    return stage.cut(action.reply, 1, Forever())
+    return stage.cut(action.reply, action.after_chunks, Forever())
 
 
 @perform.register
 def _(action: script.Reset, stage: Stage) -> Performance:
+    if action.before == "headers":
+        return replace(stage.response([]), before_headers=(Abort(),))
     return stage.cut(action.reply, action.after_chunks, Abort())
 
 
@@ -142,9 +148,12 @@ def _(action: script.Truncate, stage: Stage) -> Performance:
 
 
 @perform.register
-def _(_action: script.Garbage, stage: Stage) -> Performance:
+def _(action: script.Garbage, stage: Stage) -> Performance:
     garbage = b'{"id": \xff\xfe<<not json'
-    return stage.response([Write(b"data: " + garbage + b"\n\n" if stage.request.stream else garbage)])
+    if not stage.request.stream:
+        return stage.response([Write(garbage)])
+    spoiled = Write(b"data: " + garbage + b"\n\n")
+    return stage.cut(action.reply, action.after_chunks, spoiled) if action.after_chunks else stage.response([spoiled])
 
 
 @perform.register
@@ -167,12 +176,15 @@ def _(action: script.ErrorInStream, stage: Stage) -> Performance:
 
 @perform.register
 def _(action: script.EndlessStream, stage: Stage) -> Performance:
-    frames = stage.frames(script.Reply(text=action.text, chunk_size=len(action.text)))
+    frames = stage.frames(Reply(text=action.text * 2, chunk_size=len(action.text)))
     opening = [Write(piece) for piece in frames.opening]
     # A whole body that never ends is white space: legal before any JSON value.
-    more = frames.content if stage.request.stream else (b" " * 64,)
-    round_ = [*(Write(piece) for piece in more if b"block_st" not in piece), Pause(action.chunk_delay_s)]
-    started = [Write(piece) for piece in more if b"content_block_start" in piece]
+    if not stage.request.stream:
+        return stage.response(itertools.cycle([Write(b" " * 64), Pause(action.chunk_delay_s)]))
+    # The first piece opens what the second one adds to, for ever.
+    more = max(index for index, piece in enumerate(frames.content) if b"delta" in piece)
+    round_ = [Pause(action.chunk_delay_s), Write(frames.content[more])]
+    started = [Write(piece) for piece in frames.content[:more]]
     return stage.response(itertools.chain(opening, started, itertools.cycle(round_)))
 
 

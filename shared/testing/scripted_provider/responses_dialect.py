@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import count
 from typing import cast
 
-import orjson
-
-from shared.testing.scripted_provider.dialect import Answer, Frames, pieces
-from shared.testing.scripted_provider.request import JsonObject, ProviderRequest, ToolResult
-from shared.testing.scripted_provider.script import Reply, ToolCall, Usage
+from shared.testing.scripted_provider.attachments import attachments_of
+from shared.testing.scripted_provider.dialect import ANY_OBJECT, Answer, Frames, inner
+from shared.testing.scripted_provider.openai_dialect import OpenAIDialect
+from shared.testing.scripted_provider.reply import Reply, ToolCall, Usage
+from shared.testing.scripted_provider.request import JsonObject, ProviderRequest, ToolResult, Wishes
+from shared.testing.scripted_provider.responses_events import ResponsesEvents
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_CREATED_S = 1_767_225_600  # a fixed Unix time: answers are the same in every run
+_LATE = 1_000_000  # the number of an event after any other
 
 
 class ResponsesDialect:
@@ -34,48 +36,54 @@ class ResponsesDialect:
             tool_results=tuple(_tool_results(items, last_user)),
             tools={tool["name"]: tool.get("parameters") or {} for tool in tools},
             include_usage=True,
+            attachments=attachments_of(item.get("content") for item in items),
+            wishes=_wishes(body),
         )
 
     def frames(self, answer: Answer) -> Frames:
         """Return the answer as a stream."""
-        whole = self.whole(answer)
-        begun: JsonObject = {**whole, "status": "in_progress", "output": []}
+        whole, events = self.whole(answer), ResponsesEvents()
+        begun: JsonObject = {**whole, "status": "in_progress", "incomplete_details": None, "output": []}
         begun.pop("usage", None)
         end = "response.incomplete" if whole["status"] == "incomplete" else "response.completed"
         return Frames(
-            opening=(_event("response.created", response=begun), _event("response.in_progress", response=begun)),
-            content=tuple(_content_events(answer.reply)),
-            finish=(_event(end, response=whole),),
+            opening=(
+                events.event("response.created", response=begun),
+                events.event("response.in_progress", response=begun),
+            ),
+            content=tuple(events.content(whole["output"], answer.reply.chunk_size)),
+            finish=(events.event(end, response=whole),),
             end=(),
         )
 
     def whole(self, answer: Answer) -> JsonObject:
         """Return the answer as one object."""
-        reply = answer.reply
+        reply, asked = answer.reply, answer.request.body
         why = _INCOMPLETE.get(reply.finish())
         body: JsonObject = {
             "id": answer.response_id,
             "object": "response",
+            "created_at": _CREATED_S,
             "model": answer.request.model,
             "status": "incomplete" if why else "completed",
+            "error": None,
             "incomplete_details": {"reason": why} if why else None,
-            "output": [*([_message(reply.text)] if reply.text else []), *map(_function_call, reply.calls())],
+            "output": [*_thoughts(reply), *_messages(reply), *map(_function_call, reply.calls())],
+            "parallel_tool_calls": answer.request.wishes.parallel,
+            "tool_choice": asked.get("tool_choice") or "auto",
+            "tools": asked.get("tools") or [],
         }
         return body if answer.usage is None else body | {"usage": _usage(answer.usage)}
 
     def error(self, status: int, message: str) -> JsonObject:
         """Return an error body for an HTTP status."""
-        kind = "server_error" if status >= 500 else "invalid_request_error"
-        return {"error": {"message": message, "type": kind, "code": None}}
+        return OpenAIDialect().error(status, message)
 
     def error_event(self, message: str) -> bytes:
         """Return an error as an event within a stream."""
-        return _event("response.failed", **self.error(500, message))
-
-
-def _event(kind: str, **fields: object) -> bytes:
-    data = orjson.dumps({"type": kind, **fields})
-    return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+        failed: JsonObject = {"code": "server_error", "message": message}
+        response: JsonObject = {"id": "scripted-failed", "object": "response", "status": "failed", "output": []}
+        return ResponsesEvents(_LATE).event("response.failed", response=response | {"error": failed})
 
 
 def _text(content: str | list[JsonObject]) -> str:
@@ -85,15 +93,44 @@ def _text(content: str | list[JsonObject]) -> str:
 def _tool_results(items: list[JsonObject], last_user: int) -> Iterator[ToolResult]:
     names: dict[str, str] = {}
     for item in items[last_user + 1 :]:
-        if item["type"] == "function_call":
+        if item.get("type") == "function_call":
             names[item["call_id"]] = item["name"]
-        elif item["type"] == "function_call_output":
-            yield ToolResult(item["call_id"], names.get(item["call_id"], ""), item["output"])
+        elif item.get("type") == "function_call_output":
+            yield ToolResult(item["call_id"], names.get(item["call_id"], ""), _text(item["output"]))
 
 
-def _message(text: str) -> JsonObject:
-    content: list[JsonObject] = [{"type": "output_text", "text": text, "annotations": []}]
-    return {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content}
+def _wishes(body: JsonObject) -> Wishes:
+    named, form = inner(body, "tool_choice"), inner(body, "text", "format")
+    schemas = {"json_schema": inner(form, "schema"), "json_object": ANY_OBJECT}
+    return Wishes(
+        tool_use="required" if named else body.get("tool_choice") or "auto",
+        tool_name=named.get("name", ""),
+        parallel=body.get("parallel_tool_calls") is not False,
+        schema=schemas.get(form.get("type", "")),
+        thinking=inner(body, "reasoning").get("effort") not in (None, "none", "minimal"),
+    )
+
+
+def _thoughts(reply: Reply) -> Iterator[JsonObject]:
+    if reply.thinking or reply.signature:
+        summary = [{"type": "summary_text", "text": reply.thinking}] if reply.thinking else []
+        yield _reasoning("rs_1", summary, reply.signature)
+    if reply.redacted:
+        yield _reasoning("rs_2", [], reply.redacted)
+
+
+def _reasoning(item_id: str, summary: list[JsonObject], secret: str) -> JsonObject:
+    return {"type": "reasoning", "id": item_id, "summary": summary, "encrypted_content": secret or None}
+
+
+def _messages(reply: Reply) -> Iterator[JsonObject]:
+    parts: list[JsonObject] = []
+    if reply.text:
+        parts.append({"type": "output_text", "text": reply.text, "annotations": [], "logprobs": []})
+    if reply.refusal:
+        parts.append({"type": "refusal", "refusal": reply.refusal})
+    if parts:
+        yield {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": parts}
 
 
 def _function_call(call: ToolCall) -> JsonObject:
@@ -105,21 +142,6 @@ def _function_call(call: ToolCall) -> JsonObject:
         "arguments": call.arguments_json,
         "status": "completed",
     }
-
-
-def _content_events(reply: Reply) -> Iterator[bytes]:
-    places = count()
-    if reply.text:
-        place = next(places)
-        for piece in pieces(reply.text, reply.chunk_size):
-            yield _event("response.output_text.delta", output_index=place, content_index=0, delta=piece)
-        yield _event("response.output_item.done", output_index=place, item=_message(reply.text))
-    for call in reply.calls():
-        place, item = next(places), _function_call(call)
-        yield _event("response.output_item.added", output_index=place, item={**item, "arguments": ""})
-        for piece in pieces(call.arguments_json, reply.chunk_size):
-            yield _event("response.function_call_arguments.delta", output_index=place, delta=piece)
-        yield _event("response.output_item.done", output_index=place, item=item)
 
 
 def _usage(usage: Usage) -> JsonObject:

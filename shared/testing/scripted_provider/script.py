@@ -10,79 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from shared.testing.scripted_provider.reply import Reply
 from shared.testing.scripted_provider.request import ProviderRequest
-
-FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens that the provider claims to have counted.
-
-    Attributes:
-        input_tokens: Of the prompt: those of its cache and all others.
-        output_tokens: Generated, reasoning included.
-        cached_input_tokens: Of the prompt, read from the cache.
-        reasoning_tokens: Generated as reasoning.
-        cache_write_input_tokens: Of the prompt, written to the cache.
-        unlisted_tokens: Generated besides, and counted in the total alone, as Gemini counts thoughts (OpenAI dialect
-            only).
-        billed_usd: What the provider says that it charges, as Perplexity does (Responses dialect only).
-    """
-
-    input_tokens: int = 10
-    output_tokens: int = 5
-    cached_input_tokens: int = 0
-    reasoning_tokens: int = 0
-    cache_write_input_tokens: int = 0
-    unlisted_tokens: int = 0
-    billed_usd: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A tool call that the reply asks for; `arguments_json` is sent as it is, valid or not."""
-
-    name: str
-    arguments_json: str = "{}"
-    call_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A good answer.
-
-    Attributes:
-        text: The text, sent in pieces of `chunk_size` characters when streamed.
-        tool_calls: `ToolCall`s, or pairs of name and arguments.
-        finish_reason: None for the one that fits.
-        usage: None to count words.
-        chunk_delay_s: Pause before each piece, in seconds.
-        chunk_size: Characters a piece, for text and tool arguments alike; at least 1.
-        interleave: Whether pieces of parallel tool calls alternate (OpenAI dialect only).
-    """
-
-    text: str = ""
-    tool_calls: tuple[ToolCall | tuple[str, str], ...] = ()
-    finish_reason: FinishReason | None = None
-    usage: Usage | None = None
-    chunk_delay_s: float = 0.0
-    chunk_size: int = 8
-    interleave: bool = False
-    type: Literal["reply"] = "reply"
-
-    def calls(self) -> tuple[ToolCall, ...]:
-        """Return the tool calls, each with an id."""
-        as_calls = (call if isinstance(call, ToolCall) else ToolCall(*call) for call in self.tool_calls)
-        return tuple(
-            call if call.call_id else ToolCall(call.name, call.arguments_json, f"call_{index}")
-            for index, call in enumerate(as_calls)
-        )
-
-    def finish(self) -> FinishReason:
-        """Return the finish reason that is sent."""
-        return self.finish_reason or ("tool_calls" if self.tool_calls else "stop")
-
 
 _SPOILED = Reply(text="This answer will not reach its end as it should, whatever it says.")
 
@@ -99,19 +28,21 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """Says nothing more, for as long as the client stays."""
+    """Says nothing more, for as long as the client stays; `mid_stream` after so many pieces of content."""
 
     before: Literal["headers", "first_token", "mid_stream"] = "headers"
     reply: Reply = _SPOILED
+    after_chunks: int = 1
     type: Literal["hang"] = "hang"
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Resets the TCP connection after some pieces of content."""
+    """Resets the TCP connection: before the head of the response, or after some pieces of content."""
 
     after_chunks: int = 1
     reply: Reply = _SPOILED
+    before: Literal["headers", ""] = ""
     type: Literal["reset"] = "reset"
 
 
@@ -126,8 +57,10 @@ class Truncate:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """Sends bytes that are no JSON under the right content type."""
+    """Sends bytes that are no JSON under the right content type, after some pieces of content."""
 
+    after_chunks: int = 0
+    reply: Reply = _SPOILED
     type: Literal["garbage"] = "garbage"
 
 

@@ -16,7 +16,7 @@ from aiohttp import web
 from shared.testing.scripted_provider import agent
 from shared.testing.scripted_provider.anthropic_dialect import AnthropicDialect
 from shared.testing.scripted_provider.dialect import Dialect
-from shared.testing.scripted_provider.embeddings import embed
+from shared.testing.scripted_provider.embeddings import DIMENSIONS, embed
 from shared.testing.scripted_provider.openai_dialect import OpenAIDialect
 from shared.testing.scripted_provider.performance import (
     Abort,
@@ -137,7 +137,7 @@ class ScriptedProvider:
         try:
             body: JsonObject = orjson.loads(await request.read())
             asked = dialect.read(request.path, body, _recorded_headers(request))
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             return _error(dialect, 400, f"The request body is malformed: {error!r}.")
         self.recording.began(asked)
         action = self._script.next_action(asked) or agent.answer(asked)
@@ -164,8 +164,9 @@ class ScriptedProvider:
         self.recording.embeddings.append(ProviderRequest(request.path, body, _recorded_headers(request), model=model))
         given = cast("str | list[str]", body["input"])
         texts = [given] if isinstance(given, str) else given
+        dimensions = int(body.get("dimensions") or DIMENSIONS)
         words = sum(len(text.split()) for text in texts)
-        vectors = [{"object": "embedding", "index": i, "embedding": embed(t)} for i, t in enumerate(texts)]
+        vectors = [{"object": "embedding", "index": i, "embedding": embed(t, dimensions)} for i, t in enumerate(texts)]
         usage = {"prompt_tokens": words, "total_tokens": words}
         return _json({"object": "list", "model": model, "data": vectors, "usage": usage})
 
@@ -187,6 +188,8 @@ async def _play(performance: Performance, request: web.Request, response: web.St
     response.content_length = performance.content_length
     for step in performance.before_headers:
         await _take(step, request, response)
+        if isinstance(step, Abort):
+            return
     await response.prepare(request)
     for step in performance.steps:
         await _take(step, request, response)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.money.attempt import Outcome
 from provider_router.use_cases.attempt_desk import AttemptDesk, AttemptOrder, Ports
 from shared.errors import UpstreamDown
-from shared.storage import GroupCommit
+from shared.storage import GroupCommit, Notebook
 from shared.testing.fakes import FakeClock, SequenceIds
 
 ORDER = AttemptOrder(CALLER, service_of("one/m", prices=PRICES), Operation.CHAT, 10, 20, 30)
@@ -67,18 +67,18 @@ async def test_a_closing_that_is_cancelled_and_then_cannot_be_written_is_kept(
     ledger = await sqlite_routers.started()
     await ledger.open(opening())
     writer = sqlite_routers.writers["r1"]
-    run, refused = writer.run, asyncio.Event()
+    note, refused = writer.note, asyncio.Event()
 
-    def full(_connection: sqlite3.Connection) -> None:
+    def full() -> None:
         raise UpstreamDown("STORAGE_FULL", "The disk is full.")
 
-    def failing(_operation: object) -> asyncio.Future:
+    def failing(_noting: object, *notebooks: Notebook, failed: Callable[[Exception], None]) -> asyncio.Future:
         refused.set()
-        return run(full)
+        return note(full, *notebooks, failed=failed)
 
     held = Held(writer)
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "run", failing)
+        patch.setattr(writer, "note", failing)
         closes = asyncio.create_task(ledger.close(closing()))
         await refused.wait()
         closes.cancel()

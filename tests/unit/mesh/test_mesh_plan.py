@@ -4,7 +4,7 @@ import pytest
 
 from mesh.supervisor.domain.data_layout import DataLayout
 from mesh.supervisor.domain.mesh_plan import PlanInputs, plan_mesh
-from mesh.supervisor.domain.port_plan import PORT_COUNT, ports_from, ports_from_base
+from mesh.supervisor.domain.port_plan import port_count, ports_from, ports_from_base
 from mesh.supervisor.domain.process_spec import GrpcProbe, HttpProbe
 from shared.errors import InvalidInput
 
@@ -12,11 +12,11 @@ DATA = Path("/data")
 NAMES = ("orchestrator", "router", "tools", "sandbox", "settings", "dashboard", "local-model")
 
 
-def plan(**inherited):
+def plan(workers=1, **inherited):
     inputs = PlanInputs(
         layout=DataLayout(DATA),
         socket_dir=DATA / "run",
-        ports=ports_from_base(50054),
+        ports=ports_from_base(50054, workers),
         providers_file=Path("/config/providers.yaml"),
         weights_dir=Path("/weights"),
         provider_keys={"ACME_KEY", "ABSENT_KEY"},
@@ -92,12 +92,49 @@ def test_environments_do_not_show_in_the_text_of_a_plan():
 
 
 @pytest.mark.parametrize("base", [1024, 50054, 65000])
-def test_no_port_is_planned_twice(base):
-    assert len(ports_from_base(base).wanted()) == PORT_COUNT
+@pytest.mark.parametrize("workers", [1, 3])
+def test_no_port_is_planned_twice(base, workers):
+    assert len(ports_from_base(base, workers).wanted()) == port_count(workers)
 
 
-def test_free_ports_are_spread_over_all_purposes():
-    assert sorted(ports_from(range(2000, 2000 + PORT_COUNT)).wanted()) == list(range(2000, 2000 + PORT_COUNT))
+@pytest.mark.parametrize("workers", [1, 3])
+def test_free_ports_are_spread_over_all_purposes(workers):
+    free = list(range(2000, 2000 + port_count(workers)))
+    assert sorted(ports_from(free).wanted()) == free
+
+
+def test_the_router_alone_has_http_surfaces():
+    specs = plan()
+    assert {name: spec.http_address for name, spec in specs.items() if spec.http_address} == {
+        "router": "127.0.0.1:8055"
+    }
+    environment = specs["router"].environment
+    assert environment["NEXUS_ROUTER_HTTP_LISTEN"] == "127.0.0.1:8055"
+    assert environment["NEXUS_ROUTER_HTTP_SHARED_PORT"] == "false"
+
+
+def test_the_user_decides_where_the_http_surfaces_are():
+    elsewhere = plan(NEXUS_ROUTER_HTTP_LISTEN="0.0.0.0:80")["router"]
+    assert (elsewhere.http_address, elsewhere.environment["NEXUS_ROUTER_HTTP_LISTEN"]) == ("0.0.0.0:80", "0.0.0.0:80")
+    assert plan(NEXUS_ROUTER_HTTP_LISTEN="")["router"].http_address == ""
+
+
+def test_further_routers_share_the_port_and_have_sockets_of_their_own():
+    specs = plan(workers=3, ACME_KEY="sk-acme")
+    routers = [specs[name] for name in ("router", "router-2", "router-3")]
+    assert [spec.module for spec in routers] == ["provider_router"] * 3
+    assert {spec.http_address for spec in routers} == {"127.0.0.1:8055"}
+    assert {spec.environment["NEXUS_ROUTER_HTTP_SHARED_PORT"] for spec in routers} == {"true"}
+    assert {spec.environment["ACME_KEY"] for spec in routers} == {"sk-acme"}
+    assert [spec.environment["NEXUS_ROUTER_LISTEN"] for spec in routers[1:]] == [
+        "unix:/data/run/router-2.sock",
+        "unix:/data/run/router-3.sock",
+    ]
+    assert [spec.probes for spec in routers[1:]] == [
+        (GrpcProbe("unix:/data/run/router-2.sock"),),
+        (GrpcProbe("unix:/data/run/router-3.sock"),),
+    ]
+    assert len({spec.metrics_address for spec in routers} | {spec.log_file for spec in routers}) == 6
 
 
 @pytest.mark.parametrize(("root", "fits"), [("/data", True), ("/" + "d" * 90, False), ("/" + "ü" * 45, False)])

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from router_fakes import service_of
 
 from provider_router.adapters.anthropic.decoder import AnthropicDecoder
-from provider_router.adapters.anthropic.payload import messages_body
-from provider_router.adapters.http.chat_stream import Thinking
+from provider_router.adapters.http.chat_stream import AT_WORK
 from provider_router.adapters.http.json_fields import MalformedAnswerError
-from provider_router.domain.calls.chat import ChatRequest, FinishReason, Message, Role, Tool, ToolCall
-from provider_router.domain.calls.events import Finished, TextDelta, ToolCallDelta
+from provider_router.domain.calls.chat import FinishReason
+from provider_router.domain.calls.events import Finished, TextDelta, ThinkingDelta, ToolCallDelta
 from provider_router.domain.calls.usage import TokenUsage
 from shared.errors import InvalidInput, UpstreamDown
 
@@ -85,10 +83,37 @@ def test_stop_reasons(reason: str, meant: FinishReason) -> None:
     assert decoded(START, *ending(reason))[-1].finish_reason is meant
 
 
-def test_thinking_and_unknown_events_are_not_passed_on() -> None:
-    thinking = block(0, {"type": "thinking"}, {"type": "thinking_delta", "thinking": "hm"}, {"type": "signature_delta"})
-    events = decoded(START, *thinking, {"type": "new_kind"}, *text(1, "x"), *ending("end_turn"))
-    assert next(event for event in events if event != Thinking()) == TextDelta("x")
+def test_thoughts_are_told_with_what_proves_them() -> None:
+    deltas = ({"type": "thinking_delta", "thinking": "hm"}, {"type": "signature_delta", "signature": "s"})
+    thinking = block(0, {"type": "thinking", "thinking": "", "signature": ""}, *deltas)
+    redacted = block(1, {"type": "redacted_thinking", "data": "sealed"})
+    events = decoded(START, *thinking, *redacted, *text(2, "x"), *ending("end_turn"))
+    assert [event for event in events[:-1] if event != AT_WORK] == [
+        ThinkingDelta("hm"),
+        ThinkingDelta(signature="s"),
+        ThinkingDelta(redacted="sealed"),
+        TextDelta("x"),
+    ]
+
+
+def test_what_the_providers_own_tools_do_is_nothing_to_the_router() -> None:
+    query = {"type": "input_json_delta", "partial_json": '{"query": "x"}'}
+    searched = block(0, {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}, query)
+    found = block(1, {"type": "web_search_tool_result", "tool_use_id": "s", "content": []})
+    events = decoded(START, *searched, *found, {"type": "new_kind"}, *text(2, "x"), *ending("end_turn"))
+    assert [event for event in events if event != AT_WORK] == [TextDelta("x"), Finished(FinishReason.STOP, USED)]
+
+
+def test_the_text_that_ended_it_is_told() -> None:
+    delta = {"type": "message_delta", "delta": {"stop_reason": "stop_sequence", "stop_sequence": "END"}}
+    assert decoded(START, *text(0, "x"), delta, STOP)[-1].stop_text == "END"
+
+
+@pytest.mark.parametrize(("kind", "head"), [("new kind", b"event: new kind\n"), ("a\nevent: b", b""), ("", b"")])
+def test_the_name_of_an_unknown_event_ends_no_line(kind: str, head: bytes) -> None:
+    decoder, data = AnthropicDecoder("p"), orjson.dumps({"type": kind})
+    decoder.decode(data)
+    assert decoder.wire(data) == head + b"data: " + data + b"\n\n"
 
 
 def test_missing_usage_stays_unknown() -> None:
@@ -132,65 +157,3 @@ def test_an_error_within_the_stream(error: dict, kind: type[Exception], reason: 
     with pytest.raises(kind) as caught:
         AnthropicDecoder("p").decode(orjson.dumps({"type": "error", "error": error}))
     assert caught.value.reason == reason
-
-
-def test_the_request_body() -> None:
-    request = ChatRequest(
-        messages=(
-            Message(Role.SYSTEM, "Be brief."),
-            Message(Role.USER, "1+1?"),
-            Message(Role.SYSTEM, "In French."),
-            Message(Role.ASSISTANT, "", (ToolCall("a", "add", '{"x":1}'), ToolCall("b", "now", ""))),
-            Message(Role.TOOL, "2", tool_call_id="a"),
-            Message(Role.TOOL, "noon", tool_call_id="b"),
-            Message(Role.USER, "And?"),
-        ),
-        tools=(Tool("add", "Adds.", {"type": "object"}),),
-        response_schema={"type": "object"},
-        temperature=0.5,
-        max_output_tokens=7,
-        stop=("END",),
-    )
-    assert orjson.loads(messages_body(service_of("one/claude"), request)) == {
-        "model": "claude",
-        "max_tokens": 7,
-        "stream": True,
-        "system": "Be brief.\n\nIn French.",
-        "messages": [
-            {"role": "user", "content": [{"type": "text", "text": "1+1?"}]},
-            {
-                "role": "assistant",
-                "content": [
-                    {"type": "tool_use", "id": "a", "name": "add", "input": {"x": 1}},
-                    {"type": "tool_use", "id": "b", "name": "now", "input": {}},
-                ],
-            },
-            {
-                "role": "user",
-                "content": [
-                    {"type": "tool_result", "tool_use_id": "a", "content": "2"},
-                    {"type": "tool_result", "tool_use_id": "b", "content": "noon"},
-                    {"type": "text", "text": "And?"},
-                ],
-            },
-        ],
-        "tools": [{"name": "add", "description": "Adds.", "input_schema": {"type": "object"}}],
-        "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
-        "temperature": 0.5,
-        "stop_sequences": ["END"],
-    }
-
-
-@pytest.mark.parametrize(("configured", "sent"), [(0, 4096), (99, 99)])
-def test_the_limit_that_the_dialect_demands(configured: int, sent: int) -> None:
-    request = ChatRequest((Message(Role.USER, "Hi"),))
-    body = orjson.loads(messages_body(service_of(max_output_tokens=configured), request))
-    assert body["max_tokens"] == sent
-
-
-@pytest.mark.parametrize("arguments", ["{", "[]", "3"])
-def test_earlier_arguments_must_be_an_object(arguments: str) -> None:
-    call = Message(Role.ASSISTANT, "", (ToolCall("a", "add", arguments),))
-    with pytest.raises(InvalidInput) as caught:
-        messages_body(service_of(), ChatRequest((Message(Role.USER, "Hi"), call)))
-    assert caught.value.reason == "INVALID_MESSAGES"

@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from router_fakes import provider_spec, service_of
 
-from provider_router.adapters.http.chat_stream import Thinking
 from provider_router.adapters.http.json_fields import MalformedAnswerError
 from provider_router.adapters.http.server_sent_events import EventParser
 from provider_router.adapters.openai.decoder import OpenAIDecoder
 from provider_router.adapters.openai.payload import chat_body
 from provider_router.domain.calls.chat import ChatRequest, FinishReason, Message, Role, Tool, ToolCall
-from provider_router.domain.calls.events import Finished, TextDelta, ToolCallDelta
+from provider_router.domain.calls.events import Finished, TextDelta, ThinkingDelta, ToolCallDelta
 from provider_router.domain.calls.usage import TokenUsage
 from shared.errors import InvalidInput, UpstreamDown
 
@@ -111,13 +110,36 @@ def test_a_call_without_id_gets_one_and_one_without_arguments_gets_an_empty_obje
     assert events[:-1] == [ToolCallDelta(0, "call_0", "now", ""), ToolCallDelta(0, "", "", "{}")]
 
 
-def test_reasoning_keeps_the_stream_alive_and_is_not_passed_on() -> None:
-    assert decoded(chunk({"reasoning_content": "hm"}), chunk({"content": "x"}, "stop"))[0] == Thinking()
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_is_what_the_model_thinks(name: str) -> None:
+    events = decoded(chunk({name: "hm", "content": None}), chunk({name: "!", "content": "x"}, "stop"))
+    assert events[:-1] == [ThinkingDelta("hm"), ThinkingDelta("!"), TextDelta("x")]
 
 
 def test_a_refusal_is_text_and_says_so_at_the_end() -> None:
     events = decoded(chunk({"refusal": "No."}), chunk({}, "stop"))
-    assert events == [TextDelta("No."), Finished(FinishReason.CONTENT_FILTER, None)]
+    assert events == [TextDelta("No.", refusal=True), Finished(FinishReason.CONTENT_FILTER, None)]
+
+
+@pytest.mark.parametrize("word", ["error", "network_error", "insufficient_system_resource", "abort"])
+def test_an_answer_that_the_server_could_not_finish_is_none(word: str) -> None:
+    with pytest.raises(MalformedAnswerError):
+        decoded(chunk({"content": "x"}), chunk({}, word))
+
+
+def test_the_text_that_ended_the_answer_is_told() -> None:
+    ended = {"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": "stop", "stop_reason": "END"}]}
+    assert decoded(orjson.dumps(ended))[-1] == Finished(FinishReason.STOP, None, stop_text="END")
+
+
+def test_a_custom_tools_input_stands_for_arguments() -> None:
+    opening = {"index": 0, "id": "a", "type": "custom", "custom": {"name": "shell", "input": ""}}
+    events = decoded(
+        chunk({"tool_calls": [opening]}),
+        chunk({"tool_calls": [{"index": 0, "custom": {"input": "ls"}}]}),
+        chunk({}, "tool_calls"),
+    )
+    assert events[:-1] == [ToolCallDelta(0, "a", "shell", ""), ToolCallDelta(0, "", "", "ls")]
 
 
 def test_a_second_end_changes_nothing() -> None:

@@ -7,22 +7,20 @@ from typing import Any
 
 import orjson
 import pytest
-from router_fakes import service_of
 from router_shipped import shipped
 
-from provider_router.adapters.http.chat_stream import Thinking
+from provider_router.adapters.http.chat_stream import AT_WORK
 from provider_router.adapters.http.json_fields import MalformedAnswerError
 from provider_router.adapters.openai_responses.decoder import ResponsesDecoder
-from provider_router.adapters.openai_responses.payload import responses_body
 from provider_router.adapters.openai_responses.usage import billed_micro_usd, usage_of
 from provider_router.adapters.yaml_file.located_yaml import RefusedFileError
 from provider_router.adapters.yaml_file.provider_reader import LocalAddresses, read_configuration
-from provider_router.domain.calls.chat import ChatRequest, FinishReason, Message, Role, Tool, ToolCall
+from provider_router.domain.calls.chat import FinishReason
 from provider_router.domain.calls.events import Finished, TextDelta, ToolCallDelta
 from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.provider import ProviderType
 from provider_router.domain.money.pricing import cost_micro_usd
-from shared.errors import InvalidInput, UpstreamDown
+from shared.errors import UpstreamDown
 
 USAGE = {
     "input_tokens": 2006,
@@ -72,7 +70,7 @@ def function_call(arguments: str, call_id: str = "a") -> dict[str, Any]:
 
 def decoded(*events: dict[str, Any]) -> list[Any]:
     decoder = ResponsesDecoder("p")
-    seen = [found for sent in events for found in decoder.decode(orjson.dumps(sent)) if found != Thinking()]
+    seen = [found for sent in events for found in decoder.decode(orjson.dumps(sent)) if found is not AT_WORK]
     return [*seen, decoder.end()]
 
 
@@ -152,7 +150,7 @@ def test_finish_reasons(end: dict[str, Any], meant: FinishReason) -> None:
 
 def test_a_refusal_is_text_and_says_so() -> None:
     events = decoded(event("refusal.delta", output_index=0, delta="No."), done())
-    assert events == [TextDelta("No."), Finished(FinishReason.CONTENT_FILTER, None)]
+    assert events == [TextDelta("No.", refusal=True), Finished(FinishReason.CONTENT_FILTER, None)]
 
 
 @pytest.mark.parametrize(
@@ -235,52 +233,6 @@ def test_only_a_plausible_bill_is_believed(cost: Any, billed: int | None) -> Non
 
 def test_without_a_bill_there_is_none() -> None:
     assert decoded(text("x"), done(usage=USAGE))[-1].billed_micro_usd is None
-
-
-def test_the_body() -> None:
-    tool = Tool("add", "Adds", {"type": "object"})
-    messages = (
-        Message(Role.SYSTEM, "Be brief."),
-        Message(Role.USER, "1+2?"),
-        Message(Role.ASSISTANT, "", (ToolCall("a", "add", ""),)),
-        Message(Role.TOOL, "3", tool_call_id="a"),
-    )
-    request = ChatRequest(messages, (tool,), {"type": "object"}, temperature=0.5, max_output_tokens=9)
-    assert orjson.loads(responses_body(service_of("p/m"), request)) == {
-        "model": "m",
-        "input": [
-            {"type": "message", "role": "system", "content": "Be brief."},
-            {"type": "message", "role": "user", "content": "1+2?"},
-            {"type": "function_call", "call_id": "a", "name": "add", "arguments": "{}"},
-            {"type": "function_call_output", "call_id": "a", "output": "3"},
-        ],
-        "stream": True,
-        "store": False,
-        "tools": [
-            {
-                "type": "function",
-                "name": "add",
-                "description": "Adds",
-                "parameters": {"type": "object"},
-                "strict": False,
-            }
-        ],
-        "text": {"format": {"type": "json_schema", "name": "answer", "strict": True, "schema": {"type": "object"}}},
-        "temperature": 0.5,
-        "max_output_tokens": 9,
-    }
-
-
-def test_a_model_that_searches_is_given_the_web() -> None:
-    request = ChatRequest((Message(Role.USER, "News?"),))
-    body = orjson.loads(responses_body(service_of("p/m", traits={"web_search": True}), request))
-    assert body["tools"] == [{"type": "web_search"}]
-    assert "tools" not in orjson.loads(responses_body(service_of("p/m"), request))
-
-
-def test_texts_that_end_an_answer_are_refused_and_not_dropped() -> None:
-    with pytest.raises(InvalidInput):
-        responses_body(service_of("p/m"), ChatRequest((Message(Role.USER, "x"),), stop=("END",)))
 
 
 def configured(address: str, model: str) -> ProviderType:

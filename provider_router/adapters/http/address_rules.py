@@ -1,0 +1,58 @@
+"""Which addresses a provider may be at, whatever a name server says."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+_NAT64 = ip_network("64:ff9b::/96")
+# Where clouds keep what only the machine itself may know, besides the link-local one.
+_METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
+_THIS_NETWORK = ip_network("0.0.0.0/8")
+_COMPATIBLE = ip_network("::/96")
+
+
+class Reach(Enum):
+    """Who is at an address: anybody's machine, one of a network of its own, or nobody that serves models."""
+
+    PUBLIC = auto()
+    PRIVATE = auto()
+    NEVER = auto()
+
+
+def reach_of(address: str) -> Reach:
+    """Who is at `address`, an IPv4 or IPv6 address as sockets have it.
+
+    Private are loopback, RFC 1918, RFC 6598, RFC 4193 and all else that the registries of IANA do not count as globally
+    reachable. Never are link-local addresses, those of the clouds' metadata, multicast, unspecified and reserved ones.
+    An IPv6 address that stands for an IPv4 one counts as that.
+    """
+    ip = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address) and (inner := _embedded(ip)) is not None:
+        ip = inner
+    if ip in _METADATA or ip in _THIS_NETWORK or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+        return Reach.NEVER
+    # Python counts the loopback address of IPv6 as reserved, too.
+    if ip.is_reserved and not ip.is_loopback:
+        return Reach.NEVER
+    return Reach.PUBLIC if ip.is_global else Reach.PRIVATE
+
+
+def names_private_place(host: str) -> bool:
+    """Whether `host` says by itself that it is private: a private address, or this machine.
+
+    Who writes that into a configuration means it; a name may stand for anything.
+    """
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return reach_of(host) is Reach.PRIVATE
+    except ValueError:
+        return False
+
+
+def _embedded(ip: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that `ip` stands for: mapped, by 6to4, or by NAT64."""
+    if ip in _NAT64 or (ip in _COMPATIBLE and int(ip) > 1):
+        return IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour

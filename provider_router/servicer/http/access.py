@@ -1,0 +1,90 @@
+"""Who calls over HTTP, and how much they may ask for at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.auth.authenticator import API_KEY_PREFIX, Authenticator
+from shared.auth.permissions import require_permission
+from shared.auth.principal import Principal
+from shared.errors import InvalidInput, QuotaExceeded, Unauthenticated
+from shared.server.callers import Callers
+
+_SCHEME = "bearer"
+
+
+class Access:
+    """Lets callers in by their API keys.
+
+    Tokens of the mesh are not taken here: services call each other over gRPC, and an address that programs elsewhere
+    reach needs no second kind of credential.
+
+    Args:
+        authenticator: Knows whose a key is.
+        calls_per_key: Calls that one key may have open.
+        bytes_per_key: Of bodies that the open calls of one key may hold.
+    """
+
+    def __init__(self, authenticator: Authenticator, calls_per_key: int, bytes_per_key: int) -> None:
+        self._authenticator = authenticator
+        self._callers = Callers(calls_per_key, by_key=True)
+        self._bytes_per_key = bytes_per_key
+        self._held: dict[tuple[str, str, str], int] = {}
+
+    async def principal_of(self, headers: Mapping[str, str], permission: str) -> Principal:
+        """Who sent `headers`, and may do what needs `permission`.
+
+        Raises:
+            Unauthenticated: CREDENTIAL_MISSING, or there is no such key.
+            InvalidInput: CREDENTIALS_DIFFER.
+            Forbidden: PERMISSION_DENIED.
+            UpstreamDown: The key cannot be checked now.
+        """
+        principal = await self._authenticator.authenticate(f"Bearer {_key_in(headers)}")
+        require_permission(principal, permission)
+        return principal
+
+    def enter(self, principal: Principal, body_bytes: int) -> None:
+        """Counts a call of `principal`, and a body of that size, until `leave`.
+
+        Raises:
+            QuotaExceeded: TOO_MANY_CALLS, TOO_MANY_BYTES; then there is nothing to leave.
+        """
+        key = (principal.org_id, principal.user_id, principal.key_id)
+        held = self._held.get(key, 0) + body_bytes
+        if held > self._bytes_per_key:
+            raise QuotaExceeded(
+                "TOO_MANY_BYTES",
+                f"The bodies of your open calls have {self._bytes_per_key} bytes. Try again when some have ended.",
+                retry_after_s=1.0,
+            )
+        self._callers.enter(principal)
+        if body_bytes:
+            self._held[key] = held
+
+    def leave(self, principal: Principal, body_bytes: int) -> None:
+        """Counts them no more."""
+        self._callers.leave(principal)
+        if body_bytes:
+            key = (principal.org_id, principal.user_id, principal.key_id)
+            left = self._held[key] - body_bytes
+            if left:
+                self._held[key] = left
+            else:
+                del self._held[key]
+
+
+def _key_in(headers: Mapping[str, str]) -> str:
+    """The API key in `authorization` or `x-api-key`."""
+    scheme, _, credential = headers.get("authorization", "").partition(" ")
+    bearer = credential.strip() if scheme.lower() == _SCHEME else ""
+    key = headers.get("x-api-key", "")
+    if key and bearer and key != bearer:
+        raise InvalidInput("CREDENTIALS_DIFFER", "`authorization` and `x-api-key` hold different keys; send one.")
+    found = key or bearer
+    if not found.startswith(API_KEY_PREFIX):
+        raise Unauthenticated(
+            "CREDENTIAL_MISSING",
+            "Send your API key of Nexus: `authorization: Bearer nxk_...` or `x-api-key: nxk_...`.",
+        )
+    return found

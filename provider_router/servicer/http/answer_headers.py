@@ -1,0 +1,100 @@
+"""The headers of answers, and what stands for them where they are gone already."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import orjson
+
+from provider_router.domain.calls.answer import Answer
+from provider_router.domain.calls.chat_call import CacheMode
+from provider_router.domain.calls.events import CacheHit, Completed, Started
+from provider_router.servicer.http.visit import Headers
+from shared.errors import (
+    AlreadyExists,
+    Forbidden,
+    InvalidInput,
+    NexusError,
+    NotFound,
+    PreconditionFailed,
+    QuotaExceeded,
+    StaleWrite,
+    Unauthenticated,
+)
+
+_MICRO_USD = 1_000_000
+_LONGEST = 512
+_UNSAFE = re.compile(r"[^\x20-\x7e]")
+# The same request fails in the same way, unless it is said when it does not.
+_FINAL = (
+    InvalidInput,
+    PreconditionFailed,
+    Unauthenticated,
+    Forbidden,
+    NotFound,
+    AlreadyExists,
+    StaleWrite,
+    QuotaExceeded,
+)
+
+
+def started_headers(said: Started | Answer, cache: CacheMode) -> list[tuple[str, str]]:
+    """What is known of an answer when it begins."""
+    headers = [
+        ("x-nexus-decision-id", said.decision_id),
+        ("x-nexus-provider", said.model.partition("/")[0]),
+        ("x-nexus-model", _safe(said.model)),
+        ("x-nexus-attempts", str(len(said.attempts) + 1) if said.cache_hit is None else "0"),
+        ("x-nexus-cache", _cache(cache, said.cache_hit)),
+    ]
+    if said.dropped:
+        headers.append(("x-nexus-warnings", _safe(f"dropped: {', '.join(said.dropped)}")))
+    return headers
+
+
+def answer_headers(answer: Answer, cache: CacheMode) -> Headers:
+    """What is known of a whole answer."""
+    headers = started_headers(answer, cache)
+    headers.append(("x-nexus-cost-usd", _dollars(answer.cost_micro_usd, unknown=answer.cost_unknown)))
+    if answer.continuations:
+        headers.append(("x-nexus-continued-by", _safe(", ".join(each.model for each in answer.continuations))))
+    return headers
+
+
+def ending_comment(completed: Completed, continued_by: Sequence[str]) -> bytes:
+    """What the headers of a whole answer say that no stream's can, as a comment of server-sent events."""
+    facts: dict[str, object] = {"cost_usd": _dollars(completed.cost_micro_usd, unknown=completed.cost_unknown)}
+    if continued_by:
+        facts["continued_by"] = continued_by
+    return b": nexus " + orjson.dumps(facts) + b"\n\n"
+
+
+def error_headers(error: NexusError) -> Headers:
+    """Why it failed, and whether and when it makes sense to try again, as the official clients read it."""
+    headers = [("x-nexus-reason", error.reason)]
+    if error.retry_after_s is not None:
+        headers.append(("retry-after", str(max(1, math.ceil(error.retry_after_s)))))
+        headers.append(("retry-after-ms", str(max(1, math.ceil(error.retry_after_s * 1000)))))
+    elif isinstance(error, _FINAL):
+        headers.append(("x-should-retry", "false"))
+    return headers
+
+
+def _cache(mode: CacheMode, hit: CacheHit | None) -> str:
+    if hit is None:
+        return "off" if mode is CacheMode.OFF else "miss"
+    kind = "; semantic" if hit.semantic else ""
+    return f"hit; age={max(0, round(hit.age_s))}{kind}"
+
+
+def _dollars(micro_usd: int, *, unknown: bool) -> str:
+    """An amount in US dollars, exact; what is known of it where a price is not."""
+    whole, rest = divmod(micro_usd, _MICRO_USD)
+    return f"{whole}.{rest:06d}{'; incomplete' if unknown else ''}"
+
+
+def _safe(text: str) -> str:
+    """`text` as a header can hold it: it may have been a stranger's."""
+    return _UNSAFE.sub("?", text)[:_LONGEST]

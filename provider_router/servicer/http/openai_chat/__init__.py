@@ -1,0 +1,1 @@
+"""OpenAI's chat completions, embeddings and models, as callers speak them."""

@@ -1,0 +1,79 @@
+"""What is known of a request while its fields are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from provider_router.servicer.http.fields import WrongFieldError
+from provider_router.servicer.http.openai_chat.unknown_fields import check_name, is_hint
+
+_MOST_UNKNOWN = 32
+
+
+@dataclass(slots=True)
+class Draft:
+    """A request that is being read.
+
+    Attributes:
+        chat: Fields of `ChatRequest` so far.
+        sampling: Fields of `Sampling` so far.
+        foreign: As in `CallersBody`.
+        hints: As in `CallersBody`.
+        model: As the caller wrote it.
+        streamed: Whether the answer is to come piece by piece.
+        told_usage: Whether a stream is to tell the tokens used.
+        allowed_tools: Names of those that may be asked for; None for all.
+        likely_tokens: `top_logprobs`; None where it is not given.
+        limits: Most tokens to generate, by the field that says so.
+    """
+
+    chat: dict[str, Any] = field(default_factory=dict[str, Any])
+    sampling: dict[str, Any] = field(default_factory=dict[str, Any])
+    foreign: list[str] = field(default_factory=list[str])
+    hints: list[str] = field(default_factory=list[str])
+    model: str = ""
+    streamed: bool = False
+    told_usage: bool = False
+    allowed_tools: frozenset[str] | None = None
+    likely_tokens: int | None = None
+    limits: dict[str, int] = field(default_factory=dict[str, int])
+
+    def unknown(self, name: str, value: Any, prefix: str = "") -> None:
+        """Notes a field that has no place in the router's own model; it stands in what is at `prefix` in the body.
+
+        Raises:
+            WrongFieldError: It must not reach a provider.
+        """
+        hint = is_hint(name, value)
+        if hint is None:
+            return
+        self._note(self.hints if hint else self.foreign, prefix + name)
+
+    def lacks(self, kind: str, prefix: str) -> None:
+        """Notes that the router's own model has no such `kind` of what is at `prefix`: it is foreign.
+
+        Raises:
+            WrongFieldError: It is no name.
+        """
+        check_name(kind)
+        self._note(self.foreign, prefix + kind)
+
+    def _note(self, noted: list[str], name: str) -> None:
+        if name not in noted:
+            noted.append(name)
+        if len(noted) > _MOST_UNKNOWN:
+            raise WrongFieldError(f"is one of more than {_MOST_UNKNOWN} fields that nobody knows")
+
+    def others(self, owner: Mapping[str, Any], known: frozenset[str], prefix: str) -> None:
+        """Notes the fields of `owner`, which stands at `prefix`, that are not `known`."""
+        if owner.keys() <= known:
+            return
+        for name, value in owner.items():
+            if name in known:
+                continue
+            try:
+                self.unknown(name, value, prefix)
+            except WrongFieldError as error:
+                raise error.within(f".{name}") from error

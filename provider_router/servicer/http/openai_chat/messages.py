@@ -1,0 +1,134 @@
+"""Reads the messages of a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from provider_router.domain.calls.chat import Message, Role, ToolCall
+from provider_router.domain.calls.content import Part, RefusalPart, TextPart, ThinkingPart
+from provider_router.servicer.http.fields import (
+    WrongFieldError,
+    each_in,
+    field_in,
+    list_in,
+    maybe_in,
+    object_in,
+    text_in,
+    word_in,
+)
+from provider_router.servicer.http.openai_chat.content import content_in
+from provider_router.servicer.http.openai_chat.draft import Draft
+
+_MOST_MESSAGES = 10_000
+_MOST_CALLS = 128
+_MOST_NAME = 256
+_PREFIX = "messages."
+_PLAIN = frozenset({"role", "content", "name"})
+_OF_TOOL = _PLAIN | {"tool_call_id"}
+_OF_ASSISTANT = _PLAIN | {"refusal", "tool_calls", "reasoning_content", "reasoning"}
+_OF_CALL = frozenset({"id", "type", "function", "custom"})
+
+
+def messages_in(draft: Draft, value: Any) -> None:
+    """Reads `messages` into `draft`.
+
+    Raises:
+        WrongFieldError: One is wrong, or there are none.
+    """
+    listed = list_in(value, 1, _MOST_MESSAGES)
+    draft.chat["messages"] = tuple(each_in(listed, lambda message: _message(draft, message)))
+
+
+def _message(draft: Draft, value: Any) -> Message:
+    message = object_in(value)
+    role = message.get("role")
+    read = _ROLES.get(role) if type(role) is str else None
+    if read is None:
+        raise WrongFieldError(f"must be one of {', '.join(_ROLES)}", ".role")
+    return read(draft, message)
+
+
+def _system(draft: Draft, message: Mapping[str, Any]) -> Message:
+    return _plain(draft, message, Role.SYSTEM)
+
+
+def _user(draft: Draft, message: Mapping[str, Any]) -> Message:
+    return _plain(draft, message, Role.USER)
+
+
+def _plain(draft: Draft, message: Mapping[str, Any], role: Role) -> Message:
+    draft.others(message, _PLAIN, _PREFIX)
+    text, parts = _content(draft, message)
+    return Message(role, text, parts=parts, name=_name(message))
+
+
+def _tool(draft: Draft, message: Mapping[str, Any]) -> Message:
+    draft.others(message, _OF_TOOL, _PREFIX)
+    text, parts = _content(draft, message)
+    call_id = field_in(message, "tool_call_id", _name_in)
+    return Message(Role.TOOL, text, tool_call_id=call_id, parts=parts, name=_name(message))
+
+
+def _assistant(draft: Draft, message: Mapping[str, Any]) -> Message:
+    draft.others(message, _OF_ASSISTANT, _PREFIX)
+    text, parts = ("", ()) if message.get("content") is None else _content(draft, message)
+    calls = message.get("tool_calls")
+    made = () if not calls else field_in(message, "tool_calls", lambda value: _calls(draft, value))
+    thought = maybe_in(message, "reasoning_content", text_in, "") or maybe_in(message, "reasoning", text_in, "")
+    refusal = maybe_in(message, "refusal", text_in, "")
+    if thought or refusal:
+        said: tuple[Part, ...] = parts or ((TextPart(text),) if text else ())
+        before = (ThinkingPart(thought),) if thought else ()
+        parts = (*before, *said, *((RefusalPart(refusal),) if refusal else ()))
+        text += refusal
+    return Message(Role.ASSISTANT, text, made, parts=parts, name=_name(message))
+
+
+def _content(draft: Draft, message: Mapping[str, Any]) -> tuple[str, tuple[Part, ...]]:
+    content = message.get("content")
+    return (content, ()) if type(content) is str else field_in(message, "content", lambda it: content_in(draft, it))
+
+
+def _name(message: Mapping[str, Any]) -> str:
+    return maybe_in(message, "name", lambda name: text_in(name, _MOST_NAME), "") if "name" in message else ""
+
+
+def _name_in(value: Any) -> str:
+    return word_in(value, _MOST_NAME)
+
+
+def _calls(draft: Draft, value: Any) -> tuple[ToolCall, ...]:
+    return tuple(each_in(list_in(value, most=_MOST_CALLS), lambda call: _call(draft, call)))
+
+
+def _call(draft: Draft, value: Any) -> ToolCall:
+    call = object_in(value)
+    draft.others(call, _OF_CALL, "messages.tool_calls.")
+    call_id = field_in(call, "id", _name_in)
+    if call.get("type") == "custom":
+        draft.lacks("custom", "messages.tool_calls.")
+        return field_in(call, "custom", lambda custom: _custom(call_id, object_in(custom)))
+    return field_in(call, "function", lambda function: _function(call_id, object_in(function)))
+
+
+def _function(call_id: str, function: Mapping[str, Any]) -> ToolCall:
+    return ToolCall(call_id, field_in(function, "name", _name_in), maybe_in(function, "arguments", text_in, ""))
+
+
+def _custom(call_id: str, custom: Mapping[str, Any]) -> ToolCall:
+    """A call whose arguments are text, where other dialects have JSON."""
+    text = maybe_in(custom, "input", text_in, "")
+    return ToolCall(call_id, field_in(custom, "name", _name_in), orjson.dumps({"input": text}).decode())
+
+
+_Reader = Callable[[Draft, Mapping[str, Any]], Message]
+_ROLES: Mapping[str, _Reader] = {
+    "system": _system,
+    "developer": _system,
+    "user": _user,
+    "assistant": _assistant,
+    "tool": _tool,
+}

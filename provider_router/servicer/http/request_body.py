@@ -1,0 +1,64 @@
+"""Reads the JSON bodies of requests, which strangers write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import orjson
+
+from shared.errors import InvalidInput
+from shared.http_server.exchange import Request
+
+_JSON = "application/json"
+# An object or a list takes fifty times the memory that it takes in the body. So the marks of structure are bounded,
+# and the body must be larger than anybody's chat before the ones outside of texts are told apart.
+_UNSUSPICIOUS_MARKS = 50_000
+_MOST_MARKS = 200_000
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
+
+def check_content_type(headers: Mapping[str, str]) -> None:
+    """Checks that the body is said to be plain JSON.
+
+    Raises:
+        InvalidInput: MEDIA_TYPE_UNSUPPORTED.
+    """
+    kind, _, parameters = headers.get("content-type", "").partition(";")
+    if kind.strip().lower() != _JSON or (parameters and not _is_utf8(parameters)):
+        raise InvalidInput("MEDIA_TYPE_UNSUPPORTED", "Send the body as JSON: `content-type: application/json`.")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise InvalidInput("MEDIA_TYPE_UNSUPPORTED", "Send the body as it is, without a content-encoding.")
+
+
+async def read_object(request: Request, most_bytes: int) -> Mapping[str, Any]:
+    """The JSON object in the body.
+
+    Raises:
+        InvalidInput: BODY_TOO_LARGE, BODY_TOO_SLOW, REQUEST_MALFORMED.
+    """
+    raw = await request.body(most_bytes)
+    if _is_bomb(raw):
+        raise InvalidInput("BODY_TOO_LARGE", f"The body has more than {_MOST_MARKS} values.")
+    try:
+        fields: object = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        # Its message holds a position and nothing of the body.
+        raise InvalidInput("REQUEST_MALFORMED", f"The body is not JSON: {error.msg} at byte {error.pos}.") from error
+    if not isinstance(fields, dict):
+        raise InvalidInput("REQUEST_MALFORMED", "The body must be a JSON object.")
+    return cast("Mapping[str, Any]", fields)
+
+
+def _is_bomb(raw: bytes) -> bool:
+    return _marks(raw) > _UNSUSPICIOUS_MARKS and _marks(_TEXT.sub(b"", raw)) > _MOST_MARKS
+
+
+def _marks(raw: bytes) -> int:
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+
+
+def _is_utf8(parameters: str) -> bool:
+    name, _, value = parameters.strip().partition("=")
+    return name.strip().lower() != "charset" or value.strip(' "').lower() in ("utf-8", "utf8")

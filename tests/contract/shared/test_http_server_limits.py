@@ -1,0 +1,200 @@
+"""The bounds of the HTTP server: what is too large, too slow, or too many."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+from prometheus_client import REGISTRY
+
+from shared.http_server.exchange import Reply, Request
+from tests.http_server_rig import TEXT, Seen, peer, served, until
+from tests.router_http import on_both_loops
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+LARGE = {
+    "headers": (b"GET / HTTP/1.1\r\nHost: x\r\nA: %b\r\n\r\n" % (b"a" * 1000), 431, b"HEAD_TOO_LARGE"),
+    "a head without an end": (b"GET / HTTP/1.1\r\nHost: x\r\nA: %b" % (b"a" * 1000), 431, b"HEAD_TOO_LARGE"),
+    "a target": (b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 200), 414, b"TARGET_TOO_LONG"),
+    "many headers": (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 10 + b"\r\n", 431, b"HEAD_TOO_LARGE"),
+    "a body": (POST % (b"/echo", 1_000_001), 413, b"BODY_TOO_LARGE"),
+    "chunks": (
+        b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n80000000\r\n" + b"x" * 1_100_000,
+        413,
+        b"BODY_TOO_LARGE",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "status", "reason"), LARGE.values(), ids=LARGE)
+@on_both_loops
+async def test_what_is_too_large_is_refused(data: bytes, status: int, reason: bytes) -> None:
+    async with served(Seen(), head_bytes=800, target_bytes=100, headers=10) as server, peer(server) as client:
+        client.send(data)
+        answer = await client.answer()
+        assert (answer.status, answer.body) == (status, reason)
+        assert await client.is_closed()
+
+
+@on_both_loops
+async def test_what_is_just_as_large_as_it_may_be_is_not() -> None:
+    fields = b"Host: x\r\n" + b"A: b\r\n" * 8 + b"B: %b\r\n\r\n"
+    empty = b"GET /%b HTTP/1.1\r\n" % (b"a" * 99) + fields % b""
+    async with served(Seen(), head_bytes=800, target_bytes=100, headers=10) as server, peer(server) as client:
+        client.send(empty.replace(b"B: ", b"B: " + b"b" * (800 - len(empty))))
+        assert (await client.answer()).status == 200
+
+
+@on_both_loops
+async def test_a_slow_head_is_not_waited_for() -> None:
+    async with served(Seen(), head_s=0.1) as server, peer(server) as client, peer(server) as mute:
+        client.send(GET)
+        assert (await client.answer()).status == 200
+        begun = asyncio.get_running_loop().time()
+        for byte in GET[:-1]:
+            client.send(bytes([byte]))
+            await asyncio.sleep(0.01)
+            if client.reader._buffer:  # type: ignore[attr-defined]
+                break
+        answer = await client.answer()
+        assert (answer.status, answer.body) == (408, b"HEAD_TOO_SLOW")
+        assert 0.08 < asyncio.get_running_loop().time() - begun < 0.25
+        # Who said nothing at all is not told anything either.
+        assert await mute.is_closed()
+
+
+@on_both_loops
+async def test_an_idle_connection_is_closed_without_a_word() -> None:
+    async with served(Seen(), idle_s=0.1) as server, peer(server) as client:
+        client.send(GET)
+        assert (await client.answer()).status == 200
+        assert await client.is_closed()
+
+
+@on_both_loops
+async def test_a_handler_may_take_longer_than_any_of_these() -> None:
+    seen = Seen()
+    async with served(seen, idle_s=0.05, head_s=0.05, body_grace_s=0.05) as server, peer(server) as client:
+        client.send(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(0.2)
+        seen.released.set()
+        assert (await client.answer()).body == b"at last"
+
+
+@pytest.mark.parametrize(
+    "head", [POST % (b"/echo", 9000), b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"]
+)
+@on_both_loops
+async def test_a_slow_body_is_not_waited_for(head: bytes) -> None:
+    seen = Seen()
+    async with served(seen, body_grace_s=0.1) as server, peer(server) as client:
+        client.send(head)
+        for _ in range(20):
+            client.send(b"1")
+            await asyncio.sleep(0.01)
+        answer = await client.answer()
+        assert (answer.status, answer.body, seen.bodies) == (408, b"BODY_TOO_SLOW", [])
+        assert await client.is_closed()
+
+
+@on_both_loops
+async def test_a_body_that_takes_long_and_comes_fast_enough_is_read() -> None:
+    async with served(Seen(), body_grace_s=0.05, body_bytes_s=100_000) as server, peer(server) as client:
+        client.send(POST % (b"/echo", 200_000))
+        for _ in range(20):
+            client.send(b"x" * 10_000)
+            await asyncio.sleep(0.01)
+        assert (await client.answer()).json["body"] == "x" * 200_000
+
+
+@on_both_loops
+async def test_bodies_are_bounded_together() -> None:
+    seen = Seen()
+    async with served(seen, bodies_bytes=300_000) as server, AsyncExitStack() as stack:
+        one, two, three = [await stack.enter_async_context(peer(server)) for _ in range(3)]
+        one.send(POST % (b"/wait", 200_000) + b"x" * 200_000)
+        await until(lambda: server._hub and server._hub.held_bytes == 200_000)
+        # A body that is coming, and one that came with its head.
+        two.send(POST % (b"/wait", 200_000))
+        await until(lambda: len(seen.paths) == 2)
+        two.send(b"x" * 200_000)
+        answer = await two.answer()
+        assert (answer.status, answer.body) == (503, b"BODIES_TOO_LARGE")
+        await until(lambda: server._hub and server._hub.held_bytes == 200_000)
+        three.send(POST % (b"/wait", 60_000) + b"x" * 60_000)
+        await until(lambda: len(seen.paths) == 3)
+        seen.released.set()
+        assert [(await client.answer()).status for client in (one, three)] == [200, 200]
+        assert server._hub
+        assert server._hub.held_bytes == 0
+
+
+@on_both_loops
+async def test_connections_are_bounded() -> None:
+    async with served(Seen(), connections=3) as server, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(peer(server)) for _ in range(3)]
+        for client in clients:
+            client.send(GET)
+            assert (await client.answer()).status == 200
+        for _ in range(5):
+            async with peer(server) as refused:
+                answer = await refused.answer()
+                assert (answer.status, answer.body) == (503, b"TOO_MANY_CONNECTIONS")
+                assert await refused.is_closed()
+        clients[0].writer.close()
+        await until(lambda: server._hub and len(server._hub.connections) == 2)
+        async with peer(server) as client:
+            client.send(GET)
+            assert (await client.answer()).status == 200
+
+
+@on_both_loops
+async def test_connections_of_one_address_are_bounded() -> None:
+    async with served(Seen(), connections_per_peer=1) as server, peer(server) as client, peer(server) as second:
+        assert (await second.answer()).body == b"TOO_MANY_CONNECTIONS"
+        client.send(GET)
+        assert (await client.answer()).status == 200
+        reader, writer = await asyncio.open_connection(*server.address, local_addr=("127.0.0.2", 0))
+        writer.write(GET)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+@on_both_loops
+async def test_a_small_body_that_nobody_reads_does_not_cost_the_connection() -> None:
+    async with served(Seen()) as server, peer(server) as client:
+        client.send(POST % (b"/deaf", 1000) + b"x" * 1000 + GET)
+        assert (await client.answer()).status == 401
+        assert (await client.answer()).status == 200
+
+
+@on_both_loops
+async def test_a_body_is_given_at_most_as_large_as_was_asked_for() -> None:
+    async def handler(request: Request, reply: Reply) -> None:
+        assert request.headers["content-length"] == "6"
+        try:
+            await request.body(5)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
+            reply.send(413, TEXT, type(error).__name__.encode())
+
+    async with served(handler) as server, peer(server) as client:
+        client.send(POST % (b"/", 6) + b"123456")
+        assert (await client.answer()).body == b"InvalidInput"
+
+
+@on_both_loops
+async def test_refusals_and_connections_are_counted() -> None:
+    def count(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0
+
+    labels = {"reason": "REQUEST_MALFORMED"}
+    refused, opened = count("nexus_http_server_refusals_total", **labels), count("nexus_http_server_connections")
+    async with served(Seen()) as server:
+        async with peer(server) as client:
+            client.send(b"nonsense\r\n\r\n")
+            assert (await client.answer()).status == 400
+            assert count("nexus_http_server_connections") == opened + 1
+        await until(lambda: count("nexus_http_server_connections") == opened)
+    assert count("nexus_http_server_refusals_total", **labels) == refused + 1

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from provider_router.adapters.http.address_rules import Reach, names_private_place, reach_of
+
+
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
+def test_addresses_of_the_internet_are_public(address: str) -> None:
+    assert reach_of(address) is Reach.PUBLIC
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "127.9.9.9",
+        "10.0.0.1",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.168.1.1",
+        "100.64.0.1",
+        "198.18.0.1",
+        "192.0.2.1",
+        "::1",
+        "fc00::1",
+        "fd12:3456::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.1.2.3",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a00:1",
+        "2002:7f00:1::",
+        "2002:c0a8:101::1",
+        "::127.0.0.1",
+        "2001:db8::1",
+    ],
+)
+def test_addresses_of_somebodys_own_network_are_private_however_they_are_written(address: str) -> None:
+    assert reach_of(address) is Reach.PRIVATE
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::",
+        "fd00:ec2::254",
+        "100.100.100.200",
+        "192.0.0.192",
+        "fe80::1",
+        "fe80::1%eth0",
+        "0.0.0.0",  # noqa: S104 - nothing is bound
+        "0.1.2.3",
+        "::",
+        "224.0.0.1",
+        "ff02::1",
+        "240.0.0.1",
+        "255.255.255.255",
+    ],
+)
+def test_nobody_serves_models_at_metadata_link_local_multicast_and_reserved_addresses(address: str) -> None:
+    assert reach_of(address) is Reach.NEVER
+
+
+@pytest.mark.parametrize(
+    ("host", "private"),
+    [
+        ("localhost", True),
+        ("model.localhost", True),
+        ("127.0.0.1", True),
+        ("10.1.2.3", True),
+        ("::1", True),
+        ("8.8.8.8", False),
+        ("169.254.169.254", False),
+        ("api.acme.test", False),
+        ("localhost.acme.test", False),
+        ("10.1.2.3.acme.test", False),
+    ],
+)
+def test_what_a_configuration_says_to_be_private_by_itself(host: str, private: bool) -> None:
+    assert names_private_place(host) is private

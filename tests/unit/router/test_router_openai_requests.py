@@ -1,0 +1,186 @@
+"""Bodies of chat completions, as they are read and as they are refused."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from router_openai_requests import golden_requests, told, wanted_of
+
+from shared.errors import InvalidInput
+
+HI = {"role": "user", "content": "Hi"}
+TOOL = {"type": "function", "function": {"name": "add"}}
+
+
+def body(**fields: Any) -> dict[str, Any]:
+    return {"model": "m", "messages": [HI], **fields}
+
+
+def message(**fields: Any) -> dict[str, Any]:
+    return body(messages=[fields])
+
+
+def part(**fields: Any) -> dict[str, Any]:
+    return message(role="user", content=[fields])
+
+
+def function(**fields: Any) -> dict[str, Any]:
+    return body(tools=[{"type": "function", "function": fields}])
+
+
+def form(**fields: Any) -> dict[str, Any]:
+    return body(response_format={"type": "json_schema", "json_schema": fields})
+
+
+@pytest.mark.parametrize("name", golden_requests())
+def test_bodies_are_read_as_in_the_golden_file(name: str) -> None:
+    golden = golden_requests()[name]
+    wanted = wanted_of(golden["body"])
+    assert told(wanted) == golden["wanted"]
+    assert wanted.request.body is not None
+    assert wanted.request.body.fields is golden["body"]
+
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"messages": [HI]}, "model", "is missing"),
+    ({"model": "m"}, "messages", "is missing"),
+    ({"model": None, "messages": [HI]}, "model", "is missing"),
+    (body(model=""), "model", "must not be empty"),
+    (body(model="m" * 257), "model", "must have at most 256 characters"),
+    (body(messages=[]), "messages", "must have at least 1 item"),
+    (body(messages="Hi"), "messages", "must be a list"),
+    (body(messages=[HI, "Hi"]), "messages[1]", "must be an object"),
+    (message(content="Hi"), "messages[0].role", "must be one of system, developer, user, assistant, tool"),
+    (message(role="function", content="Hi"), "messages[0].role", "must be one of"),
+    (message(role=["user"], content="Hi"), "messages[0].role", "must be one of"),
+    (message(role="user"), "messages[0].content", "is missing"),
+    (message(role="user", content=5), "messages[0].content", "must be text or a list of parts"),
+    (message(role="user", content={"type": "text"}), "messages[0].content", "must be text or a list of parts"),
+    (message(role="user", content="x", name=5), "messages[0].name", "must be text"),
+    (message(role="tool", content="x"), "messages[0].tool_call_id", "is missing"),
+    (message(role="assistant", function_call={"name": "x"}), "messages[0].function_call", "use tools"),
+    (message(role="assistant", tool_calls=[{}]), "messages[0].tool_calls[0].id", "is missing"),
+    (message(role="assistant", tool_calls=[{"id": "a"}]), "messages[0].tool_calls[0].function", "is missing"),
+    (
+        message(role="assistant", tool_calls=[{"id": "a", "function": {"name": "x", "arguments": {}}}]),
+        "messages[0].tool_calls[0].function.arguments",
+        "must be text",
+    ),
+    (part(), "messages[0].content[0].type", "is missing"),
+    (part(type="video_url"), "messages[0].content[0].type", "must be one of text, image_url"),
+    (part(type="text"), "messages[0].content[0].text", "is missing"),
+    (part(type="image_url", image_url="x"), "messages[0].content[0].image_url", "must be an object"),
+    (
+        part(type="image_url", image_url={"url": "file:///etc/passwd"}),
+        "messages[0].content[0].image_url.url",
+        "must be an https address",
+    ),
+    (
+        part(type="image_url", image_url={"url": "data:image/png,x"}),
+        "messages[0].content[0].image_url.url",
+        "must be a data URL with a media type and base64",
+    ),
+    (
+        part(type="input_audio", input_audio={"data": "x", "format": "ogg"}),
+        "messages[0].content[0].input_audio.format",
+        "must be one of wav, mp3",
+    ),
+    (part(type="file", file={}), "messages[0].content[0].file", "must have file_data or file_id"),
+    (body(temperature="hot"), "temperature", "must be a number"),
+    (body(temperature=True), "temperature", "must be a number"),
+    (body(temperature=2.1), "temperature", "must be from 0 to 2"),
+    (body(top_p=-0.1), "top_p", "must be from 0 to 1"),
+    (body(seed=1.5), "seed", "must be a whole number"),
+    (body(seed=2**63), "seed", "must be from"),
+    (body(max_tokens=0), "max_tokens", "must be from 1 to"),
+    (body(max_tokens=True), "max_tokens", "must be a whole number"),
+    (body(n=0), "n", "must be from 1 to 128"),
+    (body(stop=[1]), "stop[0]", "must be text"),
+    (body(stop=["x"] * 17), "stop", "must have at most 16 items"),
+    (body(logit_bias={"x": 1}), "logit_bias", "must have ids of tokens"),
+    (body(logit_bias={"5": 101}), "logit_bias", "must be from -100 to 100"),
+    (body(top_logprobs=2), "top_logprobs", "needs logprobs to be true"),
+    (body(logprobs=True, top_logprobs=21), "top_logprobs", "must be from 0 to 20"),
+    (body(stream="yes"), "stream", "must be true or false"),
+    (body(stream_options={"include_usage": 1}), "stream_options.include_usage", "must be true or false"),
+    (body(tools=[{}]), "tools[0].type", "is missing"),
+    (body(tools=[{"type": "function"}]), "tools[0].function", "is missing"),
+    (function(parameters={}), "tools[0].function.name", "is missing"),
+    (function(name="x", parameters=[]), "tools[0].function.parameters", "must be an object"),
+    (function(name="x", strict="yes"), "tools[0].function.strict", "must be true or false"),
+    (body(tool_choice="any", tools=[TOOL]), "tool_choice", "must be one of auto, none, required"),
+    (body(tool_choice="required"), "tool_choice", "needs a tool"),
+    (
+        body(tool_choice={"type": "function", "function": {"name": "now"}}, tools=[TOOL]),
+        "tool_choice",
+        "names no tool that is offered",
+    ),
+    (
+        body(tool_choice={"type": "allowed_tools", "allowed_tools": {"mode": "none", "tools": [TOOL]}}),
+        "tool_choice.allowed_tools.mode",
+        "must be one of auto, required",
+    ),
+    (body(response_format="json"), "response_format", "must be an object"),
+    (form(schema={}), "response_format.json_schema.name", "is missing"),
+    (form(name="x", schema=[]), "response_format.json_schema.schema", "must be an object"),
+    (body(functions=[{"name": "x"}]), "functions", "use tools"),
+    (body(n_predict=100_000), "n_predict", "use max_completion_tokens"),
+    (body(models=["other"]), "models", "the router chooses among models"),
+    (body(api_base="http://x"), "api_base", "providers are the operator's"),
+    (body(**{"x\r\ny: z": 1}), "x\r\ny: z", "has a name that no field of the dialect has"),
+    (body(**{f"x{i}": 1 for i in range(40)}), "x32", "is one of more than 32 fields that nobody knows"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "field", "description"), WRONG)
+def test_what_is_wrong_is_said_with_its_place(wrong: dict[str, Any], field: str, description: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        wanted_of(wrong)
+    assert caught.value.reason == "REQUEST_INVALID"
+    assert caught.value.violations[0].field == field
+    assert description in caught.value.violations[0].description
+
+
+def test_several_mistakes_are_told_at_once() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        wanted_of({"messages": [], "temperature": 5, "n": "x"})
+    assert [each.field for each in caught.value.violations] == ["messages", "temperature", "n", "model"]
+    assert "temperature must be from 0 to 2" in caught.value.message
+
+
+def test_depth_costs_nothing() -> None:
+    deep: Any = "x"
+    for _ in range(900):
+        deep = [deep]
+    began = time.process_time()
+    for field in ("tools", "metadata", "unknown"):
+        with pytest.raises(InvalidInput, match="100 levels deep"):
+            wanted_of(body(**{field: deep}))
+    assert time.process_time() - began < 0.1
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = sorted({name for golden in golden_requests().values() for name in golden["body"]})
+INNER = ["role", "content", "type", "text", "tool_calls", "function", "name", "json_schema", "image_url", "url", "id"]
+SHAPED = st.recursive(
+    ANY | st.sampled_from(["user", "assistant", "tool", "function", "json_schema", "text", "image_url", "file"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(INNER), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), SHAPED, max_size=6), st.booleans())
+def test_no_body_raises_anything_else(fields: dict[str, Any], whole: bool) -> None:
+    with contextlib.suppress(InvalidInput):
+        wanted = wanted_of({**body(), **fields} if whole else fields)
+        orjson.dumps(told(wanted))

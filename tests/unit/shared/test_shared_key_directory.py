@@ -1,0 +1,75 @@
+"""Whose a key is is asked once at a time, and the key is kept nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from protos.gen.nexus.settings.v1 import identity_pb2
+from shared.auth.authenticator import SettingsKeyDirectory
+from shared.errors import Unauthenticated
+from shared.testing.fakes import FakeClock
+
+
+class Identity:
+    """Stands for the settings service: answers when it is let."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answers = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def AuthenticateKey(
+        self,
+        request: identity_pb2.AuthenticateKeyRequest,
+        timeout: float,
+    ) -> identity_pb2.AuthenticateKeyResponse:
+        self.asked.append(request.api_key)
+        await self.answers.wait()
+        if self.error is not None:
+            raise self.error
+        return identity_pb2.AuthenticateKeyResponse(principal=identity_pb2.Principal(org_id="o", user_id="u"))
+
+
+class Channel:
+    """A channel without a peer: nothing is called on it."""
+
+    def __getattr__(self, name: str) -> object:
+        return lambda *args, **kwargs: None
+
+
+def directory(identity: Identity, clock: FakeClock) -> SettingsKeyDirectory:
+    made = SettingsKeyDirectory(Channel(), "router", clock)  # pyright: ignore[reportArgumentType]
+    made._stub = identity
+    return made
+
+
+async def test_calls_that_come_together_ask_once_and_one_that_leaves_takes_nothing_along() -> None:
+    identity, clock = Identity(), FakeClock()
+    keys = directory(identity, clock)
+    calls = [asyncio.create_task(keys.principal_of("nxk_secret")) for _ in range(50)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    calls[0].cancel()
+    identity.answers.set()
+    found = await asyncio.gather(*calls[1:])
+    assert {each.user_id for each in found} == {"u"}
+    assert identity.asked == ["nxk_secret"]
+    assert (await keys.principal_of("nxk_secret")).user_id == "u"
+    clock.advance(5.1)
+    await keys.principal_of("nxk_secret")
+    assert identity.asked == ["nxk_secret"] * 2
+    assert "nxk_secret" not in repr(vars(keys))
+
+
+async def test_a_refusal_is_everybodys_and_is_not_kept() -> None:
+    identity = Identity()
+    identity.error = Unauthenticated("KEY_UNKNOWN", "No.")
+    identity.answers.set()
+    keys = directory(identity, FakeClock())
+    for found in await asyncio.gather(*[keys.principal_of("nxk_x") for _ in range(3)], return_exceptions=True):
+        assert isinstance(found, Unauthenticated)
+    with pytest.raises(Unauthenticated):
+        await keys.principal_of("nxk_x")
+    assert len(identity.asked) == 2
