@@ -36,7 +36,7 @@ def show(rows: list[Row], title: str = "Nexus benchmarks") -> None:
     for heading in ("measurement", "value", "unit", "target", "met"):
         table.add_column(heading, justify="right" if heading in ("value", "target") else "left")
     for row in rows:
-        met = {None: "", True: "yes", False: "NO"}[row.met]
+        met = "?" if math.isnan(row.value) else {None: "", True: "yes", False: "NO"}[row.met]
         target = f">= {row.least:g}" if row.least is not None else "" if row.target is None else f"{row.target:g}"
         value = f"{row.value:.2f}" if row.unit == "x" else f"{row.value:.1f}"
         table.add_row(row.name, value, row.unit, target, met)

@@ -10,6 +10,8 @@ from datetime import timedelta
 from provider_router.adapters.affinity_memory import MemoryAffinity
 from provider_router.adapters.attempt_observer_otel import OtelAttemptObserver
 from provider_router.adapters.cache_observer_metrics import MetricsCacheObserver
+from provider_router.adapters.call_opener_sqlite import SqliteCallOpener
+from provider_router.adapters.call_opener_stepwise import StepwiseCallOpener
 from provider_router.adapters.configuration_files import configuration_files
 from provider_router.adapters.configuration_problems_watched import WatchedProblems
 from provider_router.adapters.continuation_prompt import continuation_instruction
@@ -18,7 +20,7 @@ from provider_router.adapters.deployment_metrics import DeploymentGauges
 from provider_router.adapters.deployments_memory import MemoryDeployments
 from provider_router.adapters.health_prober import HealthProber
 from provider_router.adapters.http.client import HttpClient
-from provider_router.adapters.ledger_metered import MeteredLedger
+from provider_router.adapters.ledger_metered import MeteredCallOpener, MeteredLedger
 from provider_router.adapters.ledger_sqlite import SqliteLedger
 from provider_router.adapters.limit_book_yaml import YamlLimitBook
 from provider_router.adapters.local_embedder_bounded import BoundedLocalEmbedder
@@ -44,6 +46,7 @@ from provider_router.adapters.yaml_file.rules_reader import Rules
 from provider_router.adapters.yaml_file.watched_files import WatchedFiles
 from provider_router.domain.engine.engine import DecisionEngine
 from provider_router.domain.traffic.retry_budget import RetryBudgets
+from provider_router.ports.call_opener import CallOpener
 from provider_router.ports.rate_limiter import RateLimiter
 from provider_router.ports.response_cache import ResponseCache
 from provider_router.servicer.decision_servicer import DecisionUseCases
@@ -154,6 +157,7 @@ class _Money:
 
     ledger: MeteredLedger
     limiter: RateLimiter
+    opener: CallOpener
     admit: AdmitCall
 
 
@@ -230,17 +234,21 @@ def _parts(settings: Settings, deps: Dependencies) -> _Parts:
     store = _store(settings, deps)
     knowledge = _knowledge(settings, deps, store)
     providers = _providers(settings, deps, knowledge)
-    ledger = MeteredLedger(
-        SqliteLedger(store.database, store.writer, knowledge.limits, store.presence, deps.clock), deps.clock
-    )
-    shared = settings.shared_rate_limits
-    limiter = SqliteRateLimiter(store.writer, deps.clock) if shared else MemoryRateLimiter(deps.clock)
+    stored = SqliteLedger(store.database, store.writer, knowledge.limits, store.presence, deps.clock)
+    ledger = MeteredLedger(stored, deps.clock)
+    decisions = _decisions(deps, store, knowledge, providers, ledger)
+    if settings.shared_rate_limits:
+        limiter = SqliteRateLimiter(store.writer, deps.clock)
+        opener = MeteredCallOpener(SqliteCallOpener(store.writer, decisions.log, limiter, stored), deps.clock)
+    else:
+        limiter = MemoryRateLimiter(deps.clock)
+        opener = StepwiseCallOpener(decisions.log, limiter, ledger)
     return _Parts(
         store,
         knowledge,
         providers,
-        _decisions(deps, store, knowledge, providers, ledger),
-        _Money(ledger, limiter, AdmitCall(knowledge.limits, limiter)),
+        decisions,
+        _Money(ledger, limiter, opener, AdmitCall(knowledge.limits, limiter)),
         _cache(settings, store),
         MetricsCacheObserver(),
         LooseEnds(),
@@ -317,7 +325,9 @@ def _new_engine() -> DecisionEngine:
 def _router_use_cases(settings: Settings, deps: Dependencies, parts: _Parts) -> RouterUseCases:
     knowledge, providers, decisions, money = parts.knowledge, parts.providers, parts.decisions, parts.money
     observer = OtelAttemptObserver(traced=bool(settings.otlp_endpoint))
-    desk = AttemptDesk(Ports(providers.deployments, money.limiter, money.ledger, observer, deps.clock, deps.new_id))
+    desk = AttemptDesk(
+        Ports(providers.deployments, money.limiter, money.opener, money.ledger, observer, deps.clock, deps.new_id)
+    )
     retries = PaceRetries(RetryBudgets(), deps.clock, asyncio.sleep, random.random)
     means = Means(
         desk=desk,
@@ -328,7 +338,7 @@ def _router_use_cases(settings: Settings, deps: Dependencies, parts: _Parts) -> 
         instruction=continuation_instruction(),
         most=settings.limits.of_call,
     )
-    decide = DecideRoute(decisions.explain, decisions.log, deps.new_id)
+    decide = DecideRoute(decisions.explain, money.admit, money.opener, deps.new_id)
     embedder = BoundedLocalEmbedder(providers.embedder, deps.clock, timeout_s=settings.cache_embed_timeout_s)
     cache = CacheParts(parts.cache, knowledge.rules, knowledge.registry, embedder, parts.cache_observer, deps.clock)
     chat = AnswerChat(money.admit, decide, decisions.affinity, means)

@@ -7,20 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from router_decision_fakes import rules_of
 from router_fakes import QUESTION, FakeChatModel, FakeDeployments, FakeModelSource, price_of, service_of, snapshot_of
 from router_money_fakes import FakeLimitBook, MemoryLedger
 
 from provider_router.adapters.affinity_memory import MemoryAffinity
+from provider_router.adapters.call_opener_stepwise import StepwiseCallOpener
 from provider_router.adapters.rate_limiter_memory import MemoryRateLimiter
 from provider_router.domain.calls.call_limits import CallLimits
 from provider_router.domain.calls.chat import ChatRequest
 from provider_router.domain.calls.chat_call import ChatCall, RoutingOptions
 from provider_router.domain.contracts.service import Service
+from provider_router.domain.decisions.call_entry import CallEntry
 from provider_router.domain.decisions.decision import Control, Decision, Link, Promise
 from provider_router.domain.decisions.route_request import Caller, RouteRequest
 from provider_router.domain.decisions.routed import Routed
+from provider_router.domain.decisions.state_document import system_state
+from provider_router.domain.decisions.world import World
 from provider_router.domain.money.attempt import LedgerEntry
-from provider_router.domain.money.rate import Charge
+from provider_router.domain.money.rate import Charge, Unit
 from provider_router.domain.traffic.retry_budget import RetryBudgets
 from provider_router.ports.attempt_observer import AttemptRecord
 from provider_router.use_cases.admit_answers import AdmitAnswers
@@ -92,6 +97,16 @@ class FakeObserver:
         self.overheads_s.append(overhead_s)
 
 
+class KeptEntries:
+    """As much of a log of decisions as is written to."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    async def append(self, decision_id: str, decision: Decision, world: World) -> None:
+        self.ids.append(decision_id)
+
+
 class Rig:
     """One chain of services, each answered by a fake model.
 
@@ -129,7 +144,10 @@ class Rig:
         self.slept_s: list[float] = []
         self.jitter = 1.0
         self.refusal: Exception | None = None
-        ports = Ports(self.deployments, self.limiter, self.ledger, self.observer, self.clock, SequenceIds("attempt"))
+        self.log = KeptEntries()
+        opener = StepwiseCallOpener(self.log, self.limiter, self.ledger)
+        ids = SequenceIds("attempt")
+        ports = Ports(self.deployments, self.limiter, opener, self.ledger, self.observer, self.clock, ids)
         self.desk = AttemptDesk(ports)
         self.means = Means(
             desk=self.desk,
@@ -160,7 +178,11 @@ class Rig:
         names = [link.service for link in self.control.chain]
         request = RouteRequest(call.caller, input_tokens=1, output_tokens=2)
         decision = Decision(now, request, "", "", "", "balanced", (), (), names[0], Promise(), self.control)
-        return Routed("decision-1", decision, self.snapshot.services)
+        tokens = self.admit.charges(call.caller, request.input_tokens + request.output_tokens, Unit.TOKENS)
+        requests = self.admit.charges(call.caller, 0, Unit.REQUESTS)
+        world = World(self.snapshot, rules_of(), system_state({}))
+        entry = CallEntry("decision-1", decision, world, requests, tokens, has_requests=call.asks_cache)
+        return Routed(entry, self.snapshot.services)
 
     def stream(self, request: ChatRequest = QUESTION, **options: object):
         return self.answer.stream(ChatCall(CALLER, request, RoutingOptions(**options)))

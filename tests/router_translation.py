@@ -1,7 +1,9 @@
 """Answers of providers, as callers of each dialect get them: recordings in, goldens out.
 
 What a provider says is in `data/http/upstream/<its dialect>`: `.sse` for a stream, `.json` for a whole answer. What the
-callers are then sent is in `data/http/golden/<caller's dialect>/<provider's dialect>`.
+callers are then sent is in `data/http/golden/<caller's dialect>/<provider's dialect>`. Beside it, as `asked_*`, is what
+the provider is asked where a caller sends what is in `data/http/callers/<its dialect>`: its body, what is dropped
+of the request, and what the caller must have let go of before such a provider is chosen.
 
 `PYTHONPATH=tests:. python tests/router_translation.py` writes the goldens anew and says which of them changed. Read the
 difference against the published formats before you commit it: that is what they are for.
@@ -9,6 +11,7 @@ difference against the published formats before you commit it: that is what they
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +30,7 @@ from provider_router.domain.calls.answer import AnswerBuilder
 from provider_router.domain.calls.chat import ChatRequest
 from provider_router.domain.calls.events import ChatEvent, Completed, Finished, ModelEvent, Relayed, Started
 from provider_router.domain.calls.fitting import fitted
+from provider_router.domain.contracts.dialect import dialect_traits
 from provider_router.domain.contracts.provider import ProviderType
 from provider_router.domain.contracts.service import Service
 from provider_router.servicer.http.anthropic_messages.surface import AnthropicMessages
@@ -118,6 +122,39 @@ def golden_file(caller: str, provider: str, recording: Path) -> Path:
     """Where the golden of a recording is."""
     kind = "" if recording.suffix == ".sse" else ".whole"
     return DATA / "golden" / caller / provider / f"{recording.stem}{kind}.txt"
+
+
+def requests_of(caller: str) -> list[Path]:
+    """The requests of a dialect."""
+    return sorted((DATA / "callers" / caller).glob("*.json"))
+
+
+def asked_file(caller: str, provider: str, request: Path) -> Path:
+    """Where the golden of a request is."""
+    return DATA / "golden" / caller / provider / f"asked_{request.stem}.txt"
+
+
+def asked(caller: str, provider: str, request: Path) -> str:
+    """What a provider is asked by the caller of a dialect, to be read by people."""
+    wanted = surface_of(caller).read(orjson.loads(request.read_bytes()), {})
+    kind, model = _TYPES[provider]
+    service = service_of("p/m", provider=provider_spec("p", type=kind), traits=dialect_traits(kind, {}))
+    fit = fitted(wanted.request, service)
+    client = RecordedClient([])
+    stream = model(client, service, target_of(service), "sk-1").stream(fit.request)  # type: ignore[arg-type]
+    with contextlib.suppress(NexusError):
+        _finished(_first(stream))
+    call = client.asked
+    assert call is not None
+    refused = [name for name in wanted.request.parameters if service.contract.traits.get(name) is False]
+    if provider != caller and wanted.request.body is not None:
+        refused += wanted.request.body.foreign
+    told = {"refused": sorted(refused), "dropped": list(fit.dropped), "body": orjson.loads(call.body)}
+    return orjson.dumps(told, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+async def _first(events: Any) -> None:
+    await anext(events, None)
 
 
 def surface_of(caller: str) -> Surface:
@@ -218,17 +255,24 @@ def golden(caller: str, provider: str, recording: Path) -> str:
     return orjson.dumps(body, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
+def goldens() -> Iterator[tuple[Path, str]]:
+    """All of them: where each is, and what is in it."""
+    for caller, provider in PAIRS:
+        for recording in upstream(provider):
+            yield golden_file(caller, provider, recording), golden(caller, provider, recording)
+        for request in requests_of(caller):
+            yield asked_file(caller, provider, request), asked(caller, provider, request)
+
+
 def main() -> None:
     """Writes all goldens, and says which of them changed."""
     kept = set[Path]()
-    for caller, provider in PAIRS:
-        for recording in upstream(provider):
-            path, text = golden_file(caller, provider, recording), golden(caller, provider, recording)
-            kept.add(path)
-            if not path.exists() or path.read_text() != text:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
-                sys.stdout.write(f"changed: {path.relative_to(DATA)}\n")
+    for path, text in goldens():
+        kept.add(path)
+        if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            sys.stdout.write(f"changed: {path.relative_to(DATA)}\n")
     for path in set((DATA / "golden").rglob("*.txt")) - kept:
         path.unlink()
         sys.stdout.write(f"gone: {path.relative_to(DATA)}\n")

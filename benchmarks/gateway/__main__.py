@@ -26,6 +26,7 @@ from benchmarks.gateway.cpu_share import NoSharesError
 from benchmarks.gateway.envoy import envoy
 from benchmarks.gateway.generator import LoadGenerator, load_generator
 from benchmarks.gateway.light import latencies
+from benchmarks.gateway.machine import Machine
 from benchmarks.gateway.nexus import nexus
 from benchmarks.gateway.nginx import nginx, upstream
 from benchmarks.gateway.others import litellm, portkey
@@ -162,16 +163,20 @@ def main() -> None:
     if options.setup:
         set_up(references)
         return
-    # Ended like by Ctrl-C, so that everything that was started is ended too.
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Both ways to be ended unwind the stack, so that everything that was started is ended too.
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _end)
     effort = QUICK if options.quick else WHOLE
+    machine = Machine()
     values = measure(options.gateways, options.only, effort, references)
+    others = machine.others_percent()
     found = rows(values, effort.streams)
     show_values(values)
     show(found, "Targets of the gateway")
     for where, what in values.troubles.items():
         print(f"{where}: {what[:_SHOWN]}")
-    _write(options.output, values, {"rows": as_json(found), "quick": options.quick})
+    print(f"Other programs used {others:.0f} % of the machine's processors meanwhile.")
+    _write(options.output, values, {"others_percent": others, "rows": as_json(found), "quick": options.quick})
     sys.exit(exit_code(found))
 
 
@@ -188,8 +193,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _interrupt(_signum: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _end(signum: int, _frame: object) -> NoReturn:
+    sys.exit(128 + signum)
 
 
 def _write(file: Path, values: Values, more: dict[str, object]) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opentelemetry import trace
-from prometheus_client import Counter, Histogram
 
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.money.attempt import Outcome
 from provider_router.ports.attempt_observer import AttemptRecord
+from shared.telemetry.tally import Count, Counts, Spread, Spreads
 
 _GEN_AI = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 _TOKEN_BUCKETS = tuple(4**power for power in range(14))
@@ -28,52 +28,52 @@ _FIRST_TOKEN_BUCKETS = (
 _PER_TOKEN_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
 _OVERHEAD_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
-_TOKENS = Histogram(
+_TOKENS = Spreads(
     "gen_ai_client_token_usage", "Tokens of an attempt.", (*_GEN_AI, "gen_ai_token_type"), buckets=_TOKEN_BUCKETS
 )
-_DURATION = Histogram(
+_DURATION = Spreads(
     "gen_ai_server_request_duration_seconds",
     "How long an attempt took, to its last token or its failure.",
     (*_GEN_AI, "error_type"),
     buckets=_DURATION_BUCKETS,
 )
-_FIRST_TOKEN = Histogram(
+_FIRST_TOKEN = Spreads(
     "gen_ai_server_time_to_first_token_seconds",
     "From the call to the first piece of an answer that succeeded.",
     _GEN_AI,
     buckets=_FIRST_TOKEN_BUCKETS,
 )
-_PER_TOKEN = Histogram(
+_PER_TOKEN = Spreads(
     "gen_ai_server_time_per_output_token_seconds",
     "Time per token after the first one, of an answer that succeeded.",
     _GEN_AI,
     buckets=_PER_TOKEN_BUCKETS,
 )
-_ATTEMPTS = Counter(
+_ATTEMPTS = Counts(
     "nexus_router_attempts_total",
     "Attempts by how they ended.",
     ("provider", "model", "operation", "outcome", "reason"),
 )
-_ESTIMATED = Counter(
+_ESTIMATED = Counts(
     "nexus_router_usage_estimated_total",
     "Attempts whose tokens the router counted, since the provider did not say.",
     ("provider", "model", "operation"),
 )
-_COST = Counter("nexus_router_cost_usd_total", "What attempts cost, in US dollars.", ("provider", "model", "operation"))
-_PASSED_OVER = Counter(
+_COST = Counts("nexus_router_cost_usd_total", "What attempts cost, in US dollars.", ("provider", "model", "operation"))
+_PASSED_OVER = Counts(
     "nexus_router_passed_over_total",
     "Services of a chain that could not be called at the moment.",
     ("provider", "model", "reason"),
 )
-_FALLBACKS = Counter(
+_FALLBACKS = Counts(
     "nexus_router_fallbacks_total",
     "Calls that went on to another service, by the one that they left.",
     ("provider", "model", "reason"),
 )
-_DECISIONS = Counter(
+_DECISIONS = Counts(
     "nexus_router_decisions_total", "Decisions; `reason` is OK, or why there was no service.", ("reason",)
 )
-_OVERHEAD = Histogram(
+_OVERHEAD = Spreads(
     "nexus_router_overhead_seconds",
     "From the arrival of a call to its first attempt: admission, decision, reservation.",
     buckets=_OVERHEAD_BUCKETS,
@@ -88,12 +88,12 @@ _tracer = trace.get_tracer("nexus.router")
 class _Series:
     """The children of one service and operation, looked up once."""
 
-    input_tokens: Histogram
-    output_tokens: Histogram
-    first_token: Histogram
-    per_token: Histogram
-    estimated: Counter
-    cost: Counter
+    input_tokens: Spread
+    output_tokens: Spread
+    first_token: Spread
+    per_token: Spread
+    estimated: Count
+    cost: Count
 
 
 class OtelAttemptObserver:
@@ -106,10 +106,11 @@ class OtelAttemptObserver:
     def __init__(self, *, traced: bool) -> None:
         self._traced = traced
         self._series: dict[tuple[str, Operation], _Series] = {}
-        self._ended: dict[tuple[str, Operation, str, str], tuple[Counter, Histogram]] = {}
-        self._counters: dict[tuple[int, str, str], Counter] = {}
-        self._decisions: dict[str, Counter] = {}
+        self._ended: dict[tuple[str, Operation, str, str], tuple[Count, Spread]] = {}
+        self._counters: dict[tuple[int, str, str], Count] = {}
+        self._decisions: dict[str, Count] = {}
         self._models: set[str] = set()
+        self._overhead = _OVERHEAD.labels()
 
     def ended(self, record: AttemptRecord) -> None:
         """An attempt ended."""
@@ -151,7 +152,7 @@ class OtelAttemptObserver:
 
     def began(self, overhead_s: float) -> None:
         """A first attempt was handed to its provider."""
-        _OVERHEAD.observe(overhead_s)
+        self._overhead.observe(overhead_s)
 
     def _names(self, service: Service) -> tuple[str, str]:
         """Provider and model as labels; models beyond the cap, which only callers can register, share one."""
@@ -179,9 +180,7 @@ class OtelAttemptObserver:
                 self._series[service.name, operation] = known
         return known
 
-    def _of_end(
-        self, service: Service, operation: Operation, outcome: Outcome, reason: str
-    ) -> tuple[Counter, Histogram]:
+    def _of_end(self, service: Service, operation: Operation, outcome: Outcome, reason: str) -> tuple[Count, Spread]:
         known = self._ended.get((service.name, operation, outcome.value, reason))
         if known is None:
             provider, model = self._names(service)
@@ -194,7 +193,7 @@ class OtelAttemptObserver:
                 self._ended[service.name, operation, outcome.value, reason] = known
         return known
 
-    def _counter(self, family: Counter, service: Service, reason: str) -> Counter:
+    def _counter(self, family: Counts, service: Service, reason: str) -> Count:
         known = self._counters.get((id(family), service.name, reason))
         if known is None:
             provider, model = self._names(service)

@@ -125,9 +125,7 @@ class Appending:
 
     def __call__(self) -> None:
         """Notes the record."""
-        self._uses = self._notebook.append(
-            self._decision_id, self._decision, self._payload, self._worlds, self._world
-        )
+        self._uses = self._notebook.append(self._decision_id, self._decision, self._payload, self._worlds, self._world)
 
     def committed(self) -> None:
         """Learns that the record, and what it needs, is on the disk."""

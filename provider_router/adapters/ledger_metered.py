@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
+from provider_router.domain.decisions.call_entry import AttemptEntry, CallEntry, NoRoom
 from provider_router.domain.decisions.route_request import Caller
 from provider_router.domain.money.attempt import AttemptClosing, AttemptOpening, LedgerEntry
 from provider_router.domain.money.budget import BudgetStatus, Period, Scope
 from provider_router.domain.money.model_usage import ModelUsage
+from provider_router.ports.call_opener import CallOpener
 from provider_router.ports.ledger import Ledger
 from shared.clock import Clock
 from shared.errors import NexusError, QuotaExceeded
+from shared.telemetry.tally import Counts, Spreads
 
 _SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10)
-_WRITES = Counter("nexus_router_ledger_writes_total", "Writes of the ledger.", ("operation", "outcome"))
-_DURATION = Histogram(
+_WRITES = Counts("nexus_router_ledger_writes_total", "Writes of the ledger.", ("operation", "outcome"))
+_DURATION = Spreads(
     "nexus_router_ledger_write_seconds", "From asking for a write to its commit.", ("operation",), buckets=_SECONDS
 )
 _RECOVERED = Counter("nexus_router_ledger_recovered_total", "Attempts that dead routers left open.")
@@ -30,6 +34,7 @@ _LEFT = Gauge(
     "The least share that any budget of a scope had left in this period, as this router saw it; 1 for untouched.",
     ("scope", "period"),
 )
+T = TypeVar("T")
 _OUTCOMES = ("ok", "refused", "failed")
 
 
@@ -41,11 +46,11 @@ class _Meter:
         self._duration = _DURATION.labels(operation)
         self._ok, self._refused, self._failed = (_WRITES.labels(operation, outcome) for outcome in _OUTCOMES)
 
-    async def measured(self, write: Awaitable[None]) -> None:
+    async def measured(self, write: Awaitable[T]) -> T:
         """Waits for a write and measures it; one that is cancelled is not counted."""
         began = self._clock.monotonic()
         try:
-            await write
+            written = await write
         except QuotaExceeded:
             self._refused.inc()
             raise
@@ -54,6 +59,20 @@ class _Meter:
             raise
         self._ok.inc()
         self._duration.observe(self._clock.monotonic() - began)
+        return written
+
+
+class MeteredCallOpener:
+    """Implements `CallOpener` by another one, whose openings of attempts it counts and times as the ledger's."""
+
+    def __init__(self, opener: CallOpener, clock: Clock) -> None:
+        self._opener = opener
+        self._opens = _Meter("open", clock)
+
+    async def open(self, call: CallEntry | None, attempt: AttemptEntry | None) -> NoRoom | None:
+        """See `CallOpener.open`."""
+        opened = self._opener.open(call, attempt)
+        return await (self._opens.measured(opened) if attempt is not None else opened)
 
 
 class MeteredLedger:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from provider_router.domain.calls.chat import FinishReason
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.money.attempt import AttemptClosing, AttemptOpening
+from shared.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttemptRecord:
     """One attempt, from its opening to its end. It holds no text and no secret.
 

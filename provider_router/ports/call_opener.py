@@ -11,8 +11,11 @@ class CallOpener(Protocol):
     """What `DecisionLog.append`, `RateLimiter.acquire` and `Ledger.open` do, in one step."""
 
     async def open(self, call: CallEntry | None, attempt: AttemptEntry | None) -> NoRoom | None:
-        """Takes the call's requests, writes its record, takes its tokens; takes the attempt's charges, reserves its
-        cost and writes its row. Either may be None: a call has one entry, and perhaps no attempt, or several.
+        """Makes the entry of a call, and opens an attempt.
+
+        That is, in this order: takes the call's requests, writes its record, takes its tokens; takes the attempt's
+        charges, reserves its cost and writes its row. Either may be None: a call has one entry, and perhaps no attempt,
+        or several.
 
         What has no room ends it there, and leaves no trace itself. Without room for requests nothing took place;
         without room for tokens the record is written, and the requests are given back; without room at the provider or

@@ -26,12 +26,13 @@ class AdmitAnswers:
         """Answers `call`; see `AnswerSource`.
 
         Raises:
-            QuotaExceeded: RATE_LIMITED, with the time to wait.
+            InvalidInput: At once, for a call that makes no sense.
+            QuotaExceeded: Out of the stream: RATE_LIMITED, with the time to wait.
         """
+        call.check()
         return self._admitted(call) if call.asks_cache else self._source.stream(call)
 
     async def _admitted(self, call: ChatCall) -> AsyncGenerator[ChatEvent, None]:
-        call.request.check()
         await self._admit.request(call.caller)
         async with aclosing(self._source.stream(call)) as events:
             async for event in events:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 
 from provider_router.domain.calls.chat import FinishReason
@@ -33,6 +32,7 @@ from provider_router.use_cases.entrance import Entrance
 from shared.clock import Clock
 from shared.errors import NexusError, UpstreamDown
 from shared.ids import IdSource
+from shared.value import value
 
 _UNAVAILABLE = {
     Reason.PROVIDER_NOT_CONFIGURED: "needs a key that is not there",
@@ -43,7 +43,7 @@ _UNAVAILABLE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ports:
     """What attempts are opened and settled with."""
 
@@ -56,7 +56,7 @@ class Ports:
     new_id: IdSource
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttemptOrder:
     """An attempt to open. The fields mean what they mean in `AttemptOpening`.
 
@@ -81,7 +81,7 @@ class AttemptOrder:
     tried: Sequence[Target] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ending:
     """How an attempt ended.
 
@@ -177,7 +177,7 @@ class OpenAttempt:
             await self._desk.close(closing, rest)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Hold:
     """What an open attempt holds."""
 

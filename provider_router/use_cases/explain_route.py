@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from provider_router.domain.calls.chat_call import ChatCall
 from provider_router.domain.decisions.decision import Decision
@@ -15,9 +14,10 @@ from provider_router.use_cases.read_features import ReadFeatures
 from provider_router.use_cases.see_world import SeeWorld
 from shared.clock import Clock
 from shared.errors import NexusError
+from shared.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Explained:
     """A decision that was not written down.
 
@@ -52,7 +52,7 @@ class ExplainRoute:
             InvalidInput: INVALID_MESSAGES, TIER_UNKNOWN.
             UpstreamDown: Budgets cannot be read.
         """
-        call.request.check()
+        call.check()
         world = self._see_world(call.caller.org_id)
         features = await self._read_features(call, world)
         decision = self._engine.decide(world, features.request, self._clock.now())

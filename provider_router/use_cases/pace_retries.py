@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from provider_router.domain.decisions.decision import Control
 from provider_router.domain.errors import Reason
@@ -12,12 +11,13 @@ from provider_router.domain.traffic.retry import PASSES_SOON, Move, backoff_s, l
 from provider_router.domain.traffic.retry_budget import RetryBudgets
 from shared.clock import Clock
 from shared.errors import NexusError
+from shared.value import value
 
 _WAITS = 3
 """Pauses for a service that cannot be called now, one after the other."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pace:
     """What bounds the pauses of one call: whose it is, its control, the time left, and whether another service is."""
 

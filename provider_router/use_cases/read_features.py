@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from provider_router.domain.calls.asked_model import AskedModel, asked_model, likeliest_service
@@ -21,6 +20,7 @@ from provider_router.ports.affinity import Affinity
 from provider_router.ports.ledger import Ledger
 from provider_router.ports.task_estimator import TaskEstimator
 from provider_router.ports.token_counter import TokenCounter
+from shared.value import value
 
 _ALWAYS = When()
 _NOT_ESTIMATED = Estimate()
@@ -28,7 +28,7 @@ _NO_PARAMETERS = frozenset[str]()
 _ESTIMATED = ("task_class", "complexity")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Features:
     """What was read.
 

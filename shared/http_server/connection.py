@@ -277,8 +277,7 @@ class Connection(asyncio.Protocol):
         if body.is_whole:
             request.whole = body.take()
         else:
-            is_told = request.expects and not data
-            incoming = Incoming(body, self._hub.limits, self._ask_told if is_told else self._resume)
+            incoming = Incoming(body, self._hub.limits, self._ask_told if request.expects else self._resume)
             self._incoming = request.incoming = incoming
         return rest
 

@@ -95,7 +95,7 @@ class Head:
             raise _malformed("not HTTP/1.1")
         if len(target) > limits.target_bytes:
             raise refusal(Refusal.TARGET_TOO_LONG)
-        if target[:1] != "/" or "#" in target or method == "CONNECT" or not target.isascii():
+        if target[:1] != "/" or "#" in target or method == "CONNECT":
             raise _malformed("the target must be a path")
         self.method = method
         self.is_old = version == "HTTP/1.0"

@@ -15,7 +15,7 @@ from shared.http_server.limits import Limits
 _BACKLOG = 2048
 # That handlers get, once they are cancelled, to tidy up.
 _TIDY_S = 1.0
-# Peers that vanished without a word are found out by the kernel.
+# Peers that vanished without a word are found out by the kernel: idle ones by these, others after twice `stall_s`.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 
 
@@ -129,4 +129,4 @@ def _prepare(bound: socket.socket, limits: Limits) -> None:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in _KEEPALIVE:
         bound.setsockopt(socket.IPPROTO_TCP, option, value)
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(limits.stall_s * 1000))
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(limits.stall_s * 2000))

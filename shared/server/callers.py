@@ -15,11 +15,11 @@ class Callers:
     """Counts the open calls of each caller. Who has none costs nothing.
 
     Args:
-        most: calls that one caller may have open.
+        most: calls that one caller may have open; 0 for MOST_CALLS.
         by_key: whether each API key counts for itself, and not all of a user together.
     """
 
-    def __init__(self, most: int = MOST_CALLS, *, by_key: bool = False) -> None:
+    def __init__(self, most: int = 0, *, by_key: bool = False) -> None:
         self._most = most
         self._by_key = by_key
         self._calls: dict[tuple[str, ...], int] = {}
@@ -43,12 +43,12 @@ class Callers:
         Raises:
             QuotaExceeded: TOO_MANY_CALLS; then there is nothing to leave.
         """
-        caller = self._caller(principal)
+        caller, most = self._caller(principal), self._most or MOST_CALLS
         calls = self._calls.get(caller, 0)
-        if calls >= self._most:
+        if calls >= most:
             raise QuotaExceeded(
                 "TOO_MANY_CALLS",
-                f"You have {self._most} calls open. End some, or try again in a moment.",
+                f"You have {most} calls open. End some, or try again in a moment.",
                 retry_after_s=1.0,
             )
         self._calls[caller] = calls + 1

@@ -238,7 +238,7 @@ class TestErrors:
         assert answer.content[0].text == "You said: Hello"
 
     # Every fault in every dialect: tests/integration/test_gateway_faults.py.
-    @pytest.mark.parametrize(("words", "provider"), zip(BREAKING, cycle(TYPES), strict=False))
+    @pytest.mark.parametrize(("words", "provider"), list(zip(BREAKING, cycle(TYPES), strict=False)))
     def test_a_stream_that_breaks_is_an_error(self, client: anthropic.Anthropic, provider: str, words: str) -> None:
         model = f"{provider}/faulty-{4 + list(BREAKING).index(words)}"
         events = []

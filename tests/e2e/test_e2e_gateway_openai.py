@@ -327,7 +327,7 @@ class TestErrors:
         gateway.wait_for(lambda: gateway.provider.disconnects > left)
 
     # Every fault in every dialect: tests/integration/test_gateway_faults.py.
-    @pytest.mark.parametrize(("words", "provider"), zip(BREAKING, cycle(TYPES), strict=False))
+    @pytest.mark.parametrize(("words", "provider"), list(zip(BREAKING, cycle(TYPES), strict=False)))
     def test_a_stream_that_breaks_is_an_error(self, client: openai.OpenAI, provider: str, words: str) -> None:
         model = f"{provider}/faulty-{4 + list(BREAKING).index(words)}"
         chunks, events = [], []

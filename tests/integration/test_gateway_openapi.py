@@ -20,7 +20,6 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
-    ignored_auth,
     negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
@@ -36,7 +35,6 @@ CHECKS = (
     content_type_conformance,
     response_schema_conformance,
     response_headers_conformance,
-    negative_data_rejection,
 )
 MODELS = ("chatty/m", "claudish/m", "responsive/m")
 PROVIDERS = """\
@@ -51,7 +49,26 @@ CHAT = (
     "{name: m, capabilities: {operations: [chat], input: [text, image, file, audio], tool_calling: true,"
     " json_schema: true}, usd_per_million_tokens: {input: 1, output: 2}}"
 )
-schema = schemathesis.openapi.from_dict(document())
+TOO_MUCH = frozenset({413, 431})
+BIG = 1000
+
+
+def without_big_bounds(shape: Any) -> Any:
+    """The document less the bounds that take megabytes to break."""
+    if isinstance(shape, list):
+        return [without_big_bounds(each) for each in shape]
+    if not isinstance(shape, dict):
+        return shape
+    kept = {name: each for name, each in shape.items() if name not in ("maxItems", "maxLength") or each < BIG}
+    return {name: without_big_bounds(each) for name, each in kept.items()}
+
+
+def wrong_data_is_refused(context: Any, response: Any, case: Any) -> bool | None:
+    """As schemathesis has it, where there is not simply too much of it."""
+    return None if response.status_code in TOO_MUCH else negative_data_rejection(context, response, case)
+
+
+schema = schemathesis.openapi.from_dict(without_big_bounds(document()))
 
 
 @contextmanager
@@ -79,7 +96,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     file = tmp_path_factory.mktemp("openapi") / "providers.yaml"
     with threaded_provider() as provider, pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROUTER_TEST_KEY", "sk-test-0123456789")
-        models = PROVIDERS.replace("CHAT", CHAT).replace("EMBED", "{name: e, embeddings: true}")
+        models = PROVIDERS.replace("CHAT", CHAT).replace(
+            "EMBED", "{name: e, embeddings: true, usd_per_million_tokens: {input: 1, output: 0}}"
+        )
         file.write_text(models.replace("ROOT", provider.root_url))
         with served(file) as address:
             yield address
@@ -88,28 +107,30 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def of_models_that_are_there(case: Any) -> None:
     """Names that nobody has would all end in one error."""
     body = case.body
-    if isinstance(body, dict) and isinstance(body.get("model"), str) and body["model"]:
+    if isinstance(body, dict) and isinstance(body.get("model"), str) and 0 < len(body["model"]) <= 256:
         embeds = case.path == "/v1/embeddings"
         body["model"] = "chatty/e" if embeds else MODELS[len(str(body)) % len(MODELS)]
 
 
 @schema.parametrize()
 @settings(
-    max_examples=25,
+    max_examples=12,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
     deadline=None,
 )
 def test_it_answers_as_the_document_says(url: str, case: Any) -> None:
     of_models_that_are_there(case)
-    case.call_and_validate(base_url=url, headers={"authorization": f"Bearer {KEY}"}, checks=CHECKS)
+    case.call_and_validate(
+        base_url=url, headers={"authorization": f"Bearer {KEY}"}, checks=(*CHECKS, wrong_data_is_refused)
+    )
 
 
-@schema.parametrize()
-@settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck), deadline=None)
-def test_it_asks_for_a_key(url: str, case: Any) -> None:
-    if case.path != "/healthz":
-        case.call_and_validate(base_url=url, headers={"authorization": f"Bearer {KEY}"}, checks=(ignored_auth,))
+@pytest.mark.parametrize("path", [path for path in document()["paths"] if path != "/healthz"])
+def test_it_asks_for_a_key(url: str, path: str) -> None:
+    method = "POST" if "post" in document()["paths"][path] else "GET"
+    for headers in ({}, {"authorization": "Bearer nxk_nobodys"}, {"x-api-key": "nxk_nobodys"}):
+        assert httpx.request(method, url + path, headers=headers).status_code == 401
 
 
 def test_the_document_is_served(url: str) -> None:

@@ -40,9 +40,8 @@ def may_be_cached(call: ChatCall, rules: RuleSet) -> bool:
 
 def _is_understood(request: ChatRequest) -> bool:
     """Whether the router knows all that was asked, and keeps all of an answer that a caller would get."""
-    foreign = request.body is not None and request.body.foreign
     shows_thoughts = request.reasoning is not None and request.reasoning.shown
-    return not foreign and not shows_thoughts and request.choices == 1 and request.logprobs is None
+    return not shows_thoughts and not request.needs_own_words
 
 
 def cache_key(call: ChatCall, rules: RuleSet, chain: Sequence[str], embedding_model: str) -> CacheKey:

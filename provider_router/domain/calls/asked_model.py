@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import RegistrySnapshot, Service
+from shared.value import value
 
 AUTO = "auto"
 """Names no model and asks for free choice, where an empty name would follow the operator's chain."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AskedModel:
     """What to choose among. At most one field is set; none for free choice.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from shared.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallLimits:
     """Time limits of one call, in milliseconds, each at least 1.
 

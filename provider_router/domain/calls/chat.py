@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from provider_router.domain.calls.content import Part, modalities_of
 from provider_router.domain.contracts.contract import Modality
 from provider_router.domain.contracts.dialect import Dialect
 from provider_router.domain.errors import Reason, failure
+from shared.value import value
 
 _SCHEMA_CAP_BYTES = 256 * 1024
 _TEXT = frozenset({Modality.TEXT})
@@ -35,7 +36,7 @@ class FinishReason(StrEnum):
     CONTENT_FILTER = "content_filter"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToolCall:
     """A tool call that a model asked for; `arguments_json` stands as the model wrote it."""
 
@@ -44,7 +45,7 @@ class ToolCall:
     arguments_json: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Message:
     """One message of a chat.
 
@@ -68,7 +69,7 @@ class Message:
     is_error: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tool:
     """A tool that the model may ask for; `parameters` is a JSON Schema.
 
@@ -92,7 +93,7 @@ class ToolUse(StrEnum):
     REQUIRED = "required"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToolChoice:
     """Which tools a model may ask for; with `name` it must ask for that one."""
 
@@ -100,7 +101,7 @@ class ToolChoice:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sampling:
     """How the next token is picked, besides the temperature; None for the model's default.
 
@@ -125,7 +126,7 @@ _MODELS_OWN = Sampling()
 _SAMPLING = tuple(field.name for field in fields(Sampling))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reasoning:
     """How much a model is to think before it answers.
 
@@ -139,8 +140,13 @@ class Reasoning:
     budget_tokens: int | None = None
     shown: bool = False
 
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether a model is to think; who asks it not to is content with one that cannot."""
+        return self.effort not in ("", "none") or bool(self.budget_tokens) or self.shown
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class CallersBody:
     """A request as its caller wrote it, for providers that speak the caller's dialect.
 
@@ -161,7 +167,7 @@ class CallersBody:
     hints: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChatRequest:
     """A chat to complete, free of any provider's dialect.
 
@@ -218,7 +224,7 @@ class ChatRequest:
             given.add("n")
         if self.logprobs is not None:
             given.add("logprobs")
-        if self.reasoning is not None:
+        if self.reasoning is not None and self.reasoning.is_asked_for:
             given.add("reasoning")
         if self.sampling is not _MODELS_OWN:
             given.update(name for name in _SAMPLING if getattr(self.sampling, name) is not None)
@@ -230,6 +236,12 @@ class ChatRequest:
         found = [modalities_of(message.parts) for message in self.messages if message.parts]
         return _TEXT.union(*found) if found else _TEXT
 
+    @property
+    def needs_own_words(self) -> bool:
+        """Whether only a provider's own words tell all that was asked for, so that nobody may translate the answer."""
+        foreign = self.body is not None and bool(self.body.foreign)
+        return foreign or self.choices > 1 or self.logprobs is not None
+
     def speaks(self, dialect: Dialect) -> bool:
         """Whether a provider of `dialect` can be asked in the caller's own words, and its answer be passed on."""
         return self.body is not None and self.body.dialect is dialect
@@ -240,6 +252,8 @@ class ChatRequest:
         Raises:
             InvalidInput: INVALID_MESSAGES.
         """
+        if not self.messages:
+            raise failure(Reason.INVALID_MESSAGES, "Nobody says anything: add a message.")
         for index, message in enumerate(self.messages):
             problem = _problem(message)
             if problem:

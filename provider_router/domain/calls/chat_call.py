@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from provider_router.domain.calls.chat import ChatRequest
 from provider_router.domain.contracts.contract import DataClass
 from provider_router.domain.decisions.route_request import Caller, TraitConstraint
+from provider_router.domain.errors import Reason, failure
+from shared.value import value
 
 
 class CacheMode(StrEnum):
@@ -25,7 +26,7 @@ class OnBreak(StrEnum):
     CONTINUE = "continue"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RoutingOptions:
     """How a call is to be routed. The defaults are those of a caller who says nothing.
 
@@ -63,7 +64,7 @@ class RoutingOptions:
     drop_unsupported: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChatCall:
     """A chat to complete, with its caller and its routing options."""
 
@@ -80,4 +81,20 @@ class ChatCall:
     @property
     def is_relayed(self) -> bool:
         """Whether a provider's answer may reach the caller as it is: the router does not keep it, nor go on with it."""
-        return self.options.cache is CacheMode.OFF and self.options.on_break is OnBreak.FAIL
+        kept = self.options.cache is not CacheMode.OFF and not self.request.needs_own_words
+        return not kept and self.options.on_break is OnBreak.FAIL
+
+    def check(self) -> None:
+        """Checks what the contract's constraints cannot say.
+
+        Raises:
+            InvalidInput: INVALID_MESSAGES; UNSUPPORTED_CAPABILITY for an answer that another model cannot go on with.
+        """
+        self.request.check()
+        options = self.options
+        if options.on_break is OnBreak.CONTINUE and self.request.needs_own_words and not options.drop_unsupported:
+            raise failure(
+                Reason.UNSUPPORTED_CAPABILITY,
+                "Several choices, log probabilities and fields of one dialect alone cannot be continued by another "
+                "model: leave them out, or do not ask for continuation.",
+            )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from provider_router.domain.calls.chat import FinishReason
 from provider_router.domain.calls.usage import TokenUsage
+from shared.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attempt:
     """A model that was tried before and failed.
 
@@ -26,7 +26,7 @@ class Attempt:
     deployment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CacheHit:
     """An answer that comes from the cache.
 
@@ -41,7 +41,7 @@ class CacheHit:
     similarity_ppm: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Started:
     """The first piece of the answer is there; always first.
 
@@ -63,7 +63,7 @@ class Started:
     dropped: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Continued:
     """The answer broke off and another model goes on with it; what follows is its continuation.
 
@@ -76,7 +76,7 @@ class Continued:
     attempts: tuple[Attempt, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TextDelta:
     """More text; never empty.
 
@@ -89,7 +89,7 @@ class TextDelta:
     refusal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ThinkingDelta:
     """More of what the model thinks; the fields are those of `content.ThinkingPart`.
 
@@ -104,7 +104,7 @@ class ThinkingDelta:
     redacted: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToolCallDelta:
     """More of a tool call. Pieces with one index belong together.
 
@@ -121,7 +121,7 @@ class ToolCallDelta:
     arguments_json: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Relayed:
     """What a provider said, for a caller of the provider's dialect.
 
@@ -138,7 +138,7 @@ class Relayed:
     events: tuple[TextDelta | ThinkingDelta | ToolCallDelta, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finished:
     """The model is done; always a model's last event.
 
@@ -159,7 +159,7 @@ class Finished:
     wire: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Completed:
     """The answer is complete; always last.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from provider_router.domain.calls.chat import CallersBody, ChatRequest, Message, Sampling
 from provider_router.domain.calls.content import FilePart, ImagePart, Part, TextPart, ThinkingPart, text_of
 from provider_router.domain.contracts.dialect import DIALECT_OF, Dialect
 from provider_router.domain.contracts.service import Service
+from shared.value import value
 
 _SAMPLING = frozenset(field.name for field in fields(Sampling))
 # What a parameter is in the body of a dialect, where that is not the one word.
@@ -20,8 +21,11 @@ _WORDS = {
     (Dialect.OPENAI_RESPONSES, "json_object"): ("text",),
 }
 
+_OF_RELAYED = frozenset({"n", "logprobs"})
+"""Parameters whose answer only the provider's own words tell."""
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class Fitted:
     """A request for one service.
 
@@ -50,6 +54,7 @@ def fitted(request: ChatRequest, service: Service, *, relayed: bool = True) -> F
     unserved = sorted(name for name in request.parameters if service.contract.traits.get(name) is False)
     if relayed and request.speaks(dialect):
         return Fitted(_without(request, unserved, dialect), tuple(unserved)) if unserved else Fitted(request)
+    unserved = sorted({*unserved, *request.parameters & _OF_RELAYED})
     lost = _unknown_to_others(request.body) if request.body else []
     lost += _left_out(request, dialect)
     if dialect is not Dialect.ANTHROPIC_MESSAGES:
@@ -69,6 +74,8 @@ def _left_out(request: ChatRequest, dialect: Dialect) -> list[str]:
     lost: list[str] = []
     if dialect is not Dialect.OPENAI_CHAT and any(message.name for message in request.messages):
         lost.append("messages.name")
+    if dialect is not Dialect.ANTHROPIC_MESSAGES and any(message.is_error for message in request.messages):
+        lost.append("is_error")
     if dialect is Dialect.ANTHROPIC_MESSAGES and any(
         isinstance(part, ThinkingPart) and not part.signature and not part.redacted
         for message in request.messages

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from shared.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenUsage:
     """Tokens as the provider counted them.
 

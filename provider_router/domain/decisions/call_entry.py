@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from provider_router.domain.decisions.decision import Decision
 from provider_router.domain.decisions.world import World
 from provider_router.domain.money.attempt import AttemptOpening
 from provider_router.domain.money.rate import Charge
+from shared.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallEntry:
     """A call with its decision.
 
@@ -22,7 +22,7 @@ class CallEntry:
         world: That it was made in.
         requests: What the call takes of its caller's limits on requests, before all else.
         tokens: What it is expected to take of the limits on tokens.
-        has_requests: Whether it took its requests already; without room for its tokens they are given back all the same.
+        has_requests: Whether it took its requests already; without room for its tokens they are given back, too.
     """
 
     decision_id: str
@@ -38,7 +38,7 @@ class CallEntry:
         return () if self.has_requests else self.requests
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttemptEntry:
     """An attempt that is about to be made: its row, and what it takes of its provider's limits."""
 
@@ -54,7 +54,7 @@ class Limited(StrEnum):
     PROVIDER = "provider"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NoRoom:
     """Limits that have no room for an entry, and the seconds after which it makes sense to try again."""
 

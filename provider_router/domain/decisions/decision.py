@@ -6,12 +6,12 @@ time; `use_cases` give it an id and write it down.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from provider_router.domain.contracts.contract import DataClass
 from provider_router.domain.decisions.route_request import RouteRequest
+from shared.value import value
 
 FORMULA = 2
 """What decisions are made by. A record names its formula and is verified by it.
@@ -70,7 +70,7 @@ class Rejected(StrEnum):
     TRAIT = "TRAIT"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rejection:
     """A service that is no candidate: at which step it fell, and why.
 
@@ -91,7 +91,7 @@ TERMS = ("quality", "reward", "fit", "affinity", "preference", "order", "cost", 
 """The terms of the utility, in the order in which `Ranked.terms` has them. The last three count against a service."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ranked:
     """A candidate with its score. `score` is the sum of `terms`; both in millionths times the weight's thousandths.
 
@@ -112,7 +112,7 @@ class Ranked:
     expected_total_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Promise:
     """What can be promised to the caller along the fallback chain; None where nothing follows from the contracts.
 
@@ -139,7 +139,7 @@ class Promise:
     deterministic: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Link:
     """One link of the fallback chain.
 
@@ -154,7 +154,7 @@ class Link:
     first_token_timeout_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Control:
     """What to do at run time.
 
@@ -177,7 +177,7 @@ class Control:
     backoff_cap_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """The outcome of the nine steps. Without a candidate `choice` is empty, and `rejections` say why.
 

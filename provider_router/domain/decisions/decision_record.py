@@ -9,13 +9,14 @@ an empty `previous_hash`.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+
+from shared.value import value
 
 _DOMAIN = b"nexus decision record 1"
 _LENGTH_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DecisionRecord:
     """One decision as it was written down.
 
@@ -38,7 +39,7 @@ class DecisionRecord:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChainLink:
     """A place in the chain: a record's sequence and hash. The start of the chain is 0 and empty."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from provider_router.domain.contracts.contract import DataClass, Modality, Operation, TraitValue
+from shared.value import value
 
 
 class Comparison(StrEnum):
@@ -20,7 +20,7 @@ class Comparison(StrEnum):
     IN = "in"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TraitConstraint:
     """A constraint on one trait. A service without the trait, or with one of another type, does not satisfy it.
 
@@ -35,7 +35,7 @@ class TraitConstraint:
     values: tuple[TraitValue, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Caller:
     """Who asks. `key_id` names the API key, and is never the key."""
 
@@ -45,7 +45,7 @@ class Caller:
     roles: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Estimate:
     """What the estimator thinks of a request.
 
@@ -62,7 +62,7 @@ class Estimate:
     method: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RouteRequest:
     """The features of one request, as a decision and its record hold them.
 

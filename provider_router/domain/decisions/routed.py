@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.decisions.call_entry import CallEntry
 from provider_router.domain.decisions.decision import Decision
+from shared.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Routed:
     """A decision that is to be carried out.
 

@@ -7,7 +7,6 @@ and where: providers are no part of a stored world.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from provider_router.domain.contracts.contract_document import decode_registry, encode_registry
@@ -15,6 +14,7 @@ from provider_router.domain.decisions.decision import Decision
 from provider_router.domain.decisions.state_document import decode_state, encode_state
 from provider_router.domain.decisions.world import World
 from provider_router.domain.rulebook.rules_document import decode_rules, encode_rules
+from shared.value import value
 
 
 class WorldPart(StrEnum):
@@ -29,7 +29,7 @@ Documents = Mapping[WorldPart, bytes]
 """The parts that are there, in canonical form."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PartName:
     """Names a document: which part of a world, and the SHA-256 of its canonical form, hexadecimal."""
 

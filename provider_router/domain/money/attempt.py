@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.contract import UNKNOWN_PRICE, Operation
 from provider_router.domain.decisions.route_request import Caller
+from shared.value import value
 
 
 class Outcome(StrEnum):
@@ -22,7 +22,7 @@ class Outcome(StrEnum):
     LOST = "lost"  # the router died in the middle; settled at what was reserved
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttemptOpening:
     """An attempt that is about to be made. Its row is in the ledger before the provider hears of it.
 
@@ -59,7 +59,7 @@ class AttemptOpening:
     time: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttemptClosing:
     """How an attempt ended. Closing one twice is closing it once; the first closing counts.
 
@@ -86,7 +86,7 @@ class AttemptClosing:
     time: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LedgerEntry:
     """A row of the ledger. `closing` is None while it is open. `sequence` counts up from 1 in each organisation."""
 

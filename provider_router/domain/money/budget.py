@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from shared.value import value
 
 
 class Scope(StrEnum):
@@ -25,7 +26,7 @@ class Period(StrEnum):
     MONTH = "month"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BudgetLimit:
     """A configured budget. `subject` is the id of what it is for, or `*` for each one of its own."""
 
@@ -36,7 +37,7 @@ class BudgetLimit:
     org_id: str = "*"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BudgetStatus:
     """A budget in its current period.
 

@@ -7,10 +7,11 @@ in integers without a remainder: in units of a request or token divided by the m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from provider_router.domain.money.budget import Scope
+from shared.value import value
 
 MINUTE_US = 60_000_000
 
@@ -22,7 +23,7 @@ class Unit(StrEnum):
     TOKENS = "tokens"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Bucket:
     """A bucket: it holds at most `per_minute` and refills at that rate.
 
@@ -44,7 +45,7 @@ class Bucket:
         object.__setattr__(self, "name", f"{self.scope.value}/{self.unit.value}/{self.subject}")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Charge:
     """What one call takes of one bucket. More than the bucket's size is taken when the bucket is full."""
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 
 from provider_router.domain.contracts.contract import PPM
 from provider_router.domain.decisions.service_state import Breaker
+from shared.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BreakerPolicy:
     """When a breaker opens, and for how long.
 
@@ -53,7 +54,7 @@ class BreakerPolicy:
         return longest * (1 - self.jitter_share * jitter)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Permit:
     """Leave to make one call, as of one period between two changes of a breaker; `trial` when it decides."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from provider_router.domain.contracts.provider import Target
 from provider_router.domain.errors import Reason
+from shared.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lease:
     """Leave to call a service once, at one deployment with one key.
 
@@ -23,7 +22,7 @@ class Lease:
     trial: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unavailable:
     """No deployment of a service may be called now.
 
@@ -38,7 +37,7 @@ class Unavailable:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallReport:
     """How a leased call went.
 

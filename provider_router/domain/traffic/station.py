@@ -16,6 +16,7 @@ from provider_router.domain.traffic.call_verdict import Verdict, verdict_of
 from provider_router.domain.traffic.call_window import CallWindow, tokens_per_second
 from provider_router.domain.traffic.key_health import KeyHealth, PausePolicy
 from provider_router.domain.traffic.lease import CallReport, Lease
+from shared.value import value
 
 KeyOf: TypeAlias = Callable[[Target], str | None]
 """`ports.credentials.Credentials.key_of`."""
@@ -35,7 +36,7 @@ class Effect(StrEnum):
     COOLED = "cooled"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HealthPolicy:
     """How health is kept."""
 
@@ -64,7 +65,7 @@ class Site:
         self.mean_s += (duration_s - self.mean_s) * (_MEAN_SHARE if self.mean_s else 1)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Moment:
     """When a report came: both clocks, and a random number in 0 to 1."""
 
@@ -73,7 +74,7 @@ class Moment:
     jitter: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Loan:
     """What the lender keeps of a lease. `fingerprint` is that of the key, see `KeyHealth`."""
 

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from router_answer_rig import CALLER, PRICES, RecordingRateLimiter
+from router_answer_rig import CALLER, PRICES, KeptEntries, RecordingRateLimiter
 from router_answer_rig import FakeObserver as Observer
 from router_fakes import FakeDeployments, service_of
 from router_money_fakes import closing, daily, opening
 
+from provider_router.adapters.call_opener_stepwise import StepwiseCallOpener
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.money.attempt import Outcome
 from provider_router.use_cases.attempt_desk import AttemptDesk, AttemptOrder, Ports
@@ -41,7 +42,9 @@ async def test_a_caller_who_leaves_while_its_opening_is_queued_reserves_nothing(
     sqlite_routers.book.budgets = [daily(1_000)]
     ledger = await sqlite_routers.started()
     deployments, clock = FakeDeployments(), FakeClock()
-    ports = Ports(deployments, RecordingRateLimiter(clock), ledger, Observer(), clock, SequenceIds("attempt"))
+    limiter = RecordingRateLimiter(clock)
+    opener = StepwiseCallOpener(KeptEntries(), limiter, ledger)
+    ports = Ports(deployments, limiter, opener, ledger, Observer(), clock, SequenceIds("attempt"))
     writer = sqlite_routers.writers["r1"]
     held = Held(writer)
     opens = asyncio.create_task(AttemptDesk(ports).open(ORDER))

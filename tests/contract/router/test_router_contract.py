@@ -31,6 +31,7 @@ from router_money_fakes import FakeLimitBook, MemoryLedger
 from protos.gen.nexus.router.v1 import contract_pb2, router_pb2_grpc
 from protos.gen.nexus.router.v1 import router_pb2 as pb
 from provider_router.adapters.affinity_memory import MemoryAffinity
+from provider_router.adapters.call_opener_stepwise import StepwiseCallOpener
 from provider_router.adapters.rate_limiter_memory import MemoryRateLimiter
 from provider_router.domain.calls.call_limits import CallLimits
 from provider_router.domain.calls.chat import FinishReason
@@ -107,11 +108,13 @@ class Router:
             see_world, counter, self.ledger, engine, log, (clock, SequenceIds("embedding"))
         )
         deployments = FakeDeployments()
-        desk = AttemptDesk(Ports(deployments, self.limiter, self.ledger, FakeObserver(), clock, SequenceIds("attempt")))
+        opener = StepwiseCallOpener(log, self.limiter, self.ledger)
+        ids = SequenceIds("attempt")
+        desk = AttemptDesk(Ports(deployments, self.limiter, opener, self.ledger, FakeObserver(), clock, ids))
         retries = PaceRetries(RetryBudgets(), clock, lambda _: asyncio.sleep(0), lambda: 0.0)
         admit = AdmitCall(self.book, self.limiter)
         means = Means(desk, self.source, counter, retries, LooseEnds(), "Go on.", CallLimits(60_000, 30_000, 300_000))
-        decide = DecideRoute(explain, log, SequenceIds("decision"))
+        decide = DecideRoute(explain, admit, opener, SequenceIds("decision"))
         answers = AdmitAnswers(admit, AnswerChat(admit, decide, affinity, means))
         troubles = FindTroubles(self.registry, FakeProblems(), self.source, deployments)
         use_cases = RouterUseCases(

@@ -39,7 +39,6 @@ from provider_router.domain.money.budget import BudgetStatus, Period, Scope
 from provider_router.domain.money.rate import Bucket, Charge, Unit
 from provider_router.servicer.decision_servicer import DecisionServicer, DecisionUseCases
 from provider_router.use_cases.admit_call import AdmitCall
-from provider_router.use_cases.decide_route import DecideRoute
 from provider_router.use_cases.explain_route import ExplainRoute
 from provider_router.use_cases.get_decision import GetDecision
 from provider_router.use_cases.list_decisions import ListDecisions
@@ -93,8 +92,10 @@ class Rig:
 
     async def decided(self, *ids: str, org_id: str = "org-a") -> None:
         for decision_id in ids:
-            decide = DecideRoute(self.explain(), self.log, lambda made=decision_id: made)
-            await decide(ChatCall(replace(CALLER, org_id=org_id), ChatRequest((Message(Role.USER, "Hi"),))))
+            explained = await self.explain()(
+                ChatCall(replace(CALLER, org_id=org_id), ChatRequest((Message(Role.USER, "Hi"),)))
+            )
+            await self.log.append(decision_id, explained.decision, explained.world)
 
     @asynccontextmanager
     async def served(self) -> AsyncGenerator[tuple[decision_pb2_grpc.DecisionServiceStub, Served], None]:

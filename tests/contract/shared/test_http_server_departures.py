@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 
 import psutil
 import pytest
+from prometheus_client import REGISTRY
 
+from shared.http_server.connection import Connection
 from shared.http_server.server import HttpServer
 from tests.http_server_rig import Peer, Seen, peer, served, until
 from tests.router_http import on_both_loops
@@ -62,13 +65,54 @@ async def test_a_client_that_leaves_with_its_request_is_forgotten() -> None:
 
 
 @on_both_loops
+async def test_nothing_is_begun_for_one_that_is_gone_already() -> None:
+    seen = Seen()
+    async with served(seen) as server, peer(server):
+        assert server._hub
+        await until(lambda: server._hub and server._hub.connections)
+        (connection,) = server._hub.connections
+        assert isinstance(connection, Connection)
+        # A loop may see the request and the end in one turn.
+        connection.data_received(b"POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi")
+        connection.eof_received()
+        await _is_empty(server)
+        assert not seen.paths
+
+
+@on_both_loops
+async def test_whoever_writes_on_and_on_to_a_client_that_left_is_stopped() -> None:
+    turns = 0
+
+    async def handler(_: object, reply: object) -> None:
+        nonlocal turns
+        reply.begin(200, [])  # type: ignore[attr-defined]
+        while turns < 1_000_000:
+            turns += 1
+            reply.write(b"x" * 10_000)  # type: ignore[attr-defined]
+            if reply.is_behind:  # type: ignore[attr-defined]
+                await reply.drained()  # type: ignore[attr-defined]
+            elif turns == 20:
+                # The client leaves within a turn of the loop, which sees it only when it writes.
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                line.close()
+
+    async with served(handler) as server:
+        line = socket.create_connection(server.address)
+        line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: turns)
+        await _is_empty(server)
+        assert turns < 1_000
+
+
+@on_both_loops
 async def test_a_client_that_reads_nothing_is_cut_off() -> None:
     seen = Seen()
     async with served(seen, stall_s=0.2) as server, peer(server, limit=1) as client:
         client.send(b"GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
         await until(lambda: seen.at_work)
+        before = _stalled()
         assert 0.1 < await until(lambda: not seen.at_work) < 2
-        assert seen.cancelled == 1
+        assert (seen.cancelled, _stalled() - before) == (1, 1)
         await _is_empty(server)
 
 
@@ -174,6 +218,10 @@ async def test_a_reply_reaches_a_client_that_is_still_sending() -> None:
 
             reply = await asyncio.to_thread(talk)
             assert reply.startswith((b"HTTP/1.1 401 ", b"HTTP/1.1 413 ")), reply
+
+
+def _stalled() -> float:
+    return REGISTRY.get_sample_value("nexus_http_server_stalled_total") or 0
 
 
 def _held(server: HttpServer) -> int:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.http_server.exchange import Reply, Request
-from tests.http_server_rig import TEXT, Seen, peer, served
+from tests.http_server_rig import TEXT, Seen, peer, served, until
 from tests.router_http import on_both_loops
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -245,7 +245,8 @@ async def test_a_reply_is_sent_once_and_in_order() -> None:
 
 @on_both_loops
 async def test_a_handler_that_fails_is_an_error_without_its_words() -> None:
-    async with served(Seen()) as server, peer(server) as client, peer(server) as other, peer(server) as third:
+    seen = Seen()
+    async with served(seen) as server, peer(server) as client, peer(server) as other, peer(server) as third:
         client.send(b"GET /crash HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = await client.answer()
         assert (answer.status, answer.body, answer.headers["connection"]) == (500, b"INTERNAL", "close")
@@ -254,6 +255,9 @@ async def test_a_handler_that_fails_is_an_error_without_its_words() -> None:
             unlucky.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path)
             with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
                 await unlucky.answer()
+        # Whoever cuts a reply goes on with what else there is to do.
+        await until(lambda: seen.settled)
+        assert seen.cancelled == 0
 
 
 @on_both_loops

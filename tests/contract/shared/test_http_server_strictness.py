@@ -37,7 +37,7 @@ HEADS = {
     "a quoted coding": HOST + b'Transfer-Encoding: "chunked"\r\n\r\n',
     "a coding behind a control character": HOST + b"Transfer-Encoding: \x0bchunked\r\n\r\n",
     "an empty coding": HOST + b"Transfer-Encoding:\r\n\r\n",
-    "chunks of an old client": b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "chunks of an old client": b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     # Lines.
     "a folded line": HOST + b"A: b\r\n c\r\n\r\n",
     "a line folded by a tab": HOST + b"Transfer-Encoding:\r\n\tchunked\r\n\r\n",
@@ -126,7 +126,8 @@ BODIES = {
     "a trailer that ends with LF": b"0\r\nA: b\n\r\n",
     "an endless trailer": b"0\r\nA: " + b"b" * 10_000,
     "endless trailers": b"0\r\n" + b"A: b\r\n" * 10_000,
-    "crumbs": b"1\r\na\r\n" * 20_000,
+    "a trailer with a bare CR": b"0\r\nA: b\rC: d\r\n\r\n",
+    "crumbs": b"1\r\na\r\n" * 10_001 + b"0\r\n\r\n",
 }
 
 PASSED = {

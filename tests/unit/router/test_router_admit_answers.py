@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from router_cache_fakes import (
     HELLO,
@@ -67,8 +69,8 @@ async def test_a_hit_counts_as_a_request_and_takes_no_tokens() -> None:
 
 async def test_whoever_is_refused_has_nothing_looked_up() -> None:
     rig = Rig()
-    for _ in range(2):
-        await rig.ask(asked(mode=CacheMode.OFF))
+    for text in ("One question", "Two questions"):
+        await rig.ask(asked(text, mode=CacheMode.EXACT))
     with pytest.raises(QuotaExceeded):
         await rig.ask(asked("Another question", mode=CacheMode.SEMANTIC))
     assert rig.embedder.asked == []
@@ -76,6 +78,7 @@ async def test_whoever_is_refused_has_nothing_looked_up() -> None:
 
 async def test_a_request_that_is_wrong_takes_nothing() -> None:
     rig = Rig()
+    wrong = ChatRequest((Message(Role.SYSTEM, "Be nice."),))
     for _ in range(3):
         with pytest.raises(InvalidInput):
-            await rig.ask(ChatCall(asked().caller, ChatRequest((Message(Role.SYSTEM, "Be nice."),))))
+            await rig.ask(replace(asked(), request=wrong))

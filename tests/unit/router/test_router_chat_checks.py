@@ -27,6 +27,7 @@ def test_good_chats(messages: tuple[Message, ...]) -> None:
 @pytest.mark.parametrize(
     ("messages", "problem"),
     [
+        ((), "Nobody says anything"),
         ((USER, Message(Role.USER, "")), r"messages\[1\] is empty"),
         ((Message(Role.SYSTEM, ""), USER), r"messages\[0\] is empty"),
         ((Message(Role.SYSTEM, "Be brief."),), "add what the user says"),

@@ -21,8 +21,11 @@ from router_decision_fakes import (
     rules_of,
 )
 from router_fakes import FakeRegistry, contract_of, price_of, provider_spec, service_of
+from router_money_fakes import FakeLimitBook, MemoryLedger
 
 from provider_router.adapters.affinity_memory import MemoryAffinity
+from provider_router.adapters.call_opener_stepwise import StepwiseCallOpener
+from provider_router.adapters.rate_limiter_memory import MemoryRateLimiter
 from provider_router.domain.calls.chat import ChatRequest, Message, Role, Tool, ToolCall
 from provider_router.domain.calls.chat_call import ChatCall, RoutingOptions
 from provider_router.domain.contracts.contract import (
@@ -43,6 +46,7 @@ from provider_router.domain.decisions.state_document import system_state
 from provider_router.domain.engine.engine import DecisionEngine
 from provider_router.domain.money.budget import BudgetStatus, Period, Scope
 from provider_router.domain.rulebook.rules import Requirement, Services, When
+from provider_router.use_cases.admit_call import AdmitCall
 from provider_router.use_cases.decide_route import DecideRoute
 from provider_router.use_cases.explain_route import ExplainRoute
 from provider_router.use_cases.read_features import ReadFeatures
@@ -86,8 +90,16 @@ class Rig:
 
     def decide(self, text: str = "Hi", chat: ChatRequest | None = None, **options: object) -> Routed:
         request = chat or ChatRequest((Message(Role.USER, text),))
-        use_case = DecideRoute(self.explain(), self.log, SequenceIds("d"))
-        return asyncio.run(use_case(ChatCall(CALLER, request, RoutingOptions(**options))))
+        return asyncio.run(self._decided(ChatCall(CALLER, request, RoutingOptions(**options))))
+
+    async def _decided(self, call: ChatCall) -> Routed:
+        limiter = MemoryRateLimiter(FakeClock())
+        opener = StepwiseCallOpener(self.log, limiter, MemoryLedger())
+        before = len(self.log.records.get("org-a", ()))
+        routed = await DecideRoute(self.explain(), AdmitCall(FakeLimitBook(), limiter), opener, SequenceIds("d"))(call)
+        assert len(self.log.records.get("org-a", ())) == before
+        await opener.open(routed.entry, None)
+        return routed
 
     def refused(self, kind: type[NexusError], **options: object) -> NexusError:
         with pytest.raises(kind) as caught:
@@ -98,7 +110,7 @@ class Rig:
         return self.decide(**options).decision.request
 
 
-def test_a_decision_is_written_down_before_it_is_returned() -> None:
+def test_a_decision_is_written_down_with_the_entry_of_its_call() -> None:
     rig = Rig()
     routed = rig.decide()
     (record,) = rig.log.records["org-a"]

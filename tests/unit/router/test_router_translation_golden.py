@@ -11,7 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from router_client_facts import Facts, facts_of
-from router_translation import DATA, DIALECTS, PAIRS, golden, golden_file, told, upstream
+from router_translation import (
+    DATA,
+    DIALECTS,
+    PAIRS,
+    asked,
+    asked_file,
+    golden,
+    golden_file,
+    requests_of,
+    told,
+    upstream,
+)
 
 STREAMS = {provider: [path for path in upstream(provider) if path.suffix == ".sse"] for provider in DIALECTS}
 CASES = [
@@ -33,8 +44,15 @@ def test_callers_are_told_what_people_have_read(caller: str, provider: str, reco
     assert golden(caller, provider, recording) == golden_file(caller, provider, recording).read_text()
 
 
+@pytest.mark.parametrize(("caller", "provider"), PAIRS)
+def test_providers_are_asked_what_people_have_read(caller: str, provider: str) -> None:
+    for request in requests_of(caller):
+        assert asked(caller, provider, request) == asked_file(caller, provider, request).read_text()
+
+
 def test_every_dialect_is_recorded_and_no_golden_is_left_over() -> None:
     made = {golden_file(caller, provider, path) for caller, provider in PAIRS for path in upstream(provider)}
+    made |= {asked_file(caller, provider, path) for caller, provider in PAIRS for path in requests_of(caller)}
     assert set((DATA / "golden").rglob("*.txt")) == made
     assert all(len(streams) >= 10 for streams in STREAMS.values())
 

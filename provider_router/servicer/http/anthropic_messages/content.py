@@ -89,8 +89,7 @@ class _ContentReader:
             self.messages.append(Message(Role.TOOL, content or "", tool_call_id=call_id, is_error=is_error))
             return
         said = _Turn(self, Role.TOOL)
-        if content:
-            field_in(block, "content", said.content)
+        field_in(block, "content", said.content)
         parts = tuple(marked(said.parts, cached))
         self.messages.append(Message(Role.TOOL, text_of(parts), (), call_id, _if_more(parts), is_error=is_error))
 

@@ -76,7 +76,7 @@ def _assistant(draft: Draft, message: Mapping[str, Any]) -> Message:
     draft.others(message, _OF_ASSISTANT, _PREFIX)
     text, parts = ("", ()) if message.get("content") is None else _content(draft, message)
     calls = message.get("tool_calls")
-    made = () if not calls else field_in(message, "tool_calls", lambda value: _calls(draft, value))
+    made = () if calls is None else field_in(message, "tool_calls", lambda value: _calls(draft, value))
     thought = maybe_in(message, "reasoning_content", text_in, "") or maybe_in(message, "reasoning", text_in, "")
     refusal = maybe_in(message, "refusal", text_in, "")
     if thought or refusal:

@@ -137,18 +137,17 @@ _OPERATIONS = (
     _Operation(
         "listModels",
         "/v1/models",
-        "Lists the models that the caller may use.",
+        "Lists the models that the caller may use; in Anthropic's form where an `anthropic-version` is sent.",
         "Models",
         errors=_ERROR_OF_LISTS,
-        parameters=[version_parameter()],
     ),
     _Operation(
         "getModel",
         "/v1/models/{model}",
-        "Describes one of them.",
+        "Describes one of them, likewise.",
         "Model",
         errors=_ERROR_OF_LISTS,
-        parameters=[_MODEL_NAME, version_parameter()],
+        parameters=[_MODEL_NAME],
     ),
 )
 
