@@ -324,7 +324,7 @@ def _new_engine() -> DecisionEngine:
 
 def _router_use_cases(settings: Settings, deps: Dependencies, parts: _Parts) -> RouterUseCases:
     knowledge, providers, decisions, money = parts.knowledge, parts.providers, parts.decisions, parts.money
-    observer = OtelAttemptObserver(traced=bool(settings.otlp_endpoint))
+    observer = OtelAttemptObserver()
     desk = AttemptDesk(
         Ports(providers.deployments, money.limiter, money.opener, money.ledger, observer, deps.clock, deps.new_id)
     )

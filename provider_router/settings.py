@@ -19,6 +19,7 @@ from provider_router.servicer.http.edge_settings import EdgeSettings
 from provider_router.use_cases.answer_from_cache import CacheLimits
 from shared.http_server.limits import Limits
 from shared.settings import ServiceSettings
+from shared.telemetry.tracing import Sampling
 
 
 def _with_version(value: str) -> str:
@@ -62,7 +63,7 @@ class Settings(ServiceSettings):
     total_timeout_s: float = Field(default=300, gt=0, le=86400, description="For a whole answer.")
     embed_timeout_s: float = Field(default=60, gt=0, le=3600, description="For a whole embedding call.")
     connections_per_host: int = Field(
-        default=64, ge=1, le=10_000, description="Connections at once to one host; more calls wait."
+        default=1000, ge=1, le=10_000, description="Connections at once to one host; more calls wait."
     )
     breaker_failures: int = Field(default=5, ge=1, le=1000, description="Failures in a row that open a breaker.")
     breaker_open_s: float = Field(
@@ -147,7 +148,7 @@ class Settings(ServiceSettings):
             calls_per_key=self.http_calls_per_key,
             bytes_per_key=self.http_key_mb * _MB,
             heartbeat_s=self.http_heartbeat_s,
-            traced=bool(self.otlp_endpoint),
+            sampling=Sampling(self.otlp_endpoint, self.trace_ratio),
             limits=Limits(
                 bodies_bytes=max(self.http_bodies_mb, self.http_body_mb) * _MB,
                 connections=self.http_connections,

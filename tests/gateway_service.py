@@ -57,7 +57,7 @@ async def gateway_router(file: Path, **settings: object) -> AsyncGenerator[Gatew
             router_pb2_grpc.RouterServiceStub(served.channel), ledger_pb2_grpc.LedgerServiceStub(served.channel)
         )
         async with (
-            openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0) as chatty,
-            anthropic.AsyncAnthropic(base_url=url, api_key=KEY, max_retries=0) as claudish,
+            openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0, timeout=60) as chatty,
+            anthropic.AsyncAnthropic(base_url=url, api_key=KEY, max_retries=0, timeout=60) as claudish,
         ):
             yield GatewayRouter(url, books, chatty, claudish)

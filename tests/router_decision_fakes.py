@@ -192,7 +192,7 @@ class FakeBudgets:
 
     statuses: Sequence[BudgetStatus] = ()
 
-    async def budgets(self, caller: Caller, conversation_id: str) -> Sequence[BudgetStatus]:
+    async def budgets(self, caller: Caller, conversation_id: str, *, max_age_s: float = 0.0) -> Sequence[BudgetStatus]:
         return self.statuses
 
 

@@ -31,6 +31,7 @@ from shared.clock import SystemClock
 from shared.http_server.limits import Limits
 from shared.ids import new_id
 from shared.server import Dependencies, Service
+from shared.telemetry.tracing import Sampling
 from shared.testing.fakes import FakeKeyDirectory
 from shared.testing.harness import principal, serving
 
@@ -142,7 +143,7 @@ async def gateway(*steps: Step, **settings: Any) -> AsyncGenerator[Gate, None]:
                 "calls_per_key": 100,
                 "bytes_per_key": 8 * 1024 * 1024,
                 "heartbeat_s": 15.0,
-                "traced": False,
+                "sampling": Sampling(),
                 "limits": Limits(),
                 **settings,
             }

@@ -164,7 +164,7 @@ class MemoryLedger:
             )
         return len(lost)
 
-    async def budgets(self, caller: Caller, conversation_id: str) -> Sequence[BudgetStatus]:
+    async def budgets(self, caller: Caller, conversation_id: str, *, max_age_s: float = 0.0) -> Sequence[BudgetStatus]:
         self._fail()
         limits = self.limits.budgets_for(caller, conversation_id)
         return tightest_first(self._status(limit, day_of(self.now)) for limit in limits)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opentelemetry import trace
+from opentelemetry.context import get_current
 
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import Service
@@ -97,14 +98,9 @@ class _Series:
 
 
 class OtelAttemptObserver:
-    """Implements `AttemptObserver`.
+    """Implements `AttemptObserver`. An attempt is drawn where the request that it is for is recorded."""
 
-    Args:
-        traced: Whether spans are drawn; a process whose spans go nowhere need not pay for them.
-    """
-
-    def __init__(self, *, traced: bool) -> None:
-        self._traced = traced
+    def __init__(self) -> None:
         self._series: dict[tuple[str, Operation], _Series] = {}
         self._ended: dict[tuple[str, Operation, str, str], tuple[Count, Spread]] = {}
         self._counters: dict[tuple[int, str, str], Count] = {}
@@ -132,7 +128,8 @@ class OtelAttemptObserver:
             if closing.usage.output_tokens > 1:
                 rest_ms = closing.duration_ms - closing.first_token_ms
                 series.per_token.observe(rest_ms / 1000 / (closing.usage.output_tokens - 1))
-        if self._traced:
+        # Where nothing is drawn there is no context at all, which is seen sooner.
+        if get_current() and trace.get_current_span().is_recording():
             _draw(record)
 
     def passed_over(self, service: Service, reason: str) -> None:
@@ -181,7 +178,7 @@ class OtelAttemptObserver:
         return known
 
     def _of_end(self, service: Service, operation: Operation, outcome: Outcome, reason: str) -> tuple[Count, Spread]:
-        known = self._ended.get((service.name, operation, outcome.value, reason))
+        known = self._ended.get((service.name, operation, outcome, reason))
         if known is None:
             provider, model = self._names(service)
             error = reason if outcome is Outcome.FAILED else "" if outcome is Outcome.SUCCEEDED else outcome.value
@@ -190,7 +187,7 @@ class OtelAttemptObserver:
                 _DURATION.labels(_OPERATIONS.get(operation, operation.value), provider, model, error),
             )
             if model is not _OTHER:
-                self._ended[service.name, operation, outcome.value, reason] = known
+                self._ended[service.name, operation, outcome, reason] = known
         return known
 
     def _counter(self, family: Counts, service: Service, reason: str) -> Count:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from provider_router.adapters.decision_worlds_sqlite import Uses, WorldKeeper
+from provider_router.adapters.decision_worlds_sqlite import USE_STEP, Uses, WorldKeeper
 from provider_router.domain.decisions.decision import Decision
 from provider_router.domain.decisions.decision_document import encode_decision, microseconds_of
 from provider_router.domain.decisions.decision_record import ChainLink, hash_after
@@ -22,6 +22,7 @@ INSERT = ManyRows(
 )
 IS_THERE = "SELECT 1 FROM decisions WHERE org_id = ? AND decision_id = ?"
 UNDO = "DELETE FROM decisions WHERE org_id = ? AND sequence > ?"
+_MOST_NEEDED = 1024
 _Noted = tuple[str, str, int, bytes]
 """Decision, organisation, time and payload."""
 
@@ -34,11 +35,18 @@ class DecisionNotebook:
         self._generation = -1
         self._ends: dict[str, ChainLink] = {}
         self._noted: list[_Noted] = []
+        # Records noted in this transaction, by organisation.
+        self._counts: dict[str, int] = {}
+        # The least `used_sequence` of documents that are there.
+        self._needed: dict[tuple[str, str, str, str], int] = {}
 
     def begin(self, connection: sqlite3.Connection, generation: int) -> None:
         """See `Notebook.begin`."""
         self._connection = connection
         self._noted.clear()
+        self._counts.clear()
+        if len(self._needed) > _MOST_NEEDED:
+            self._needed.clear()
         if generation != self._generation:
             self._generation = generation
             self._ends.clear()
@@ -57,6 +65,7 @@ class DecisionNotebook:
             self._noted = [each for each in self._first_of_each() if not self._is_there(each)]
             INSERT.execute(connection, self._chained())
         self._noted.clear()
+        self._counts.clear()
 
     def append(self, decision_id: str, decision: Decision, payload: bytes, keeper: WorldKeeper, world: World) -> Uses:
         """Notes a record, whose canonical form is `payload`; keeps what is needed of `world`.
@@ -65,9 +74,16 @@ class DecisionNotebook:
             What `keeper.remember` is to be told once the transaction is committed.
         """
         org_id = decision.request.caller.org_id
-        sequence = self._end(org_id).sequence + sum(each[1] == org_id for each in self._noted) + 1
-        uses = keeper.keep(self._writable(), decision, world, sequence)
+        self._counts[org_id] = count = self._counts.get(org_id, 0) + 1
+        sequence = self._end(org_id).sequence + count
         self._noted.append((decision_id, org_id, microseconds_of(decision.time), payload))
+        documents = (org_id, decision.registry_digest, decision.rules_digest, decision.state_digest)
+        if sequence - self._needed.get(documents, -USE_STEP) < USE_STEP:
+            return ()
+        uses = keeper.keep(self._writable(), decision, world, sequence)
+        if not uses:
+            # Whoever needs them, too, finds that out with one look.
+            self._needed[documents] = keeper.needed_by(decision)
         return uses
 
     def _writable(self) -> sqlite3.Connection:

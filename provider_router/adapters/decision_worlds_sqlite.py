@@ -56,6 +56,11 @@ class WorldKeeper:
                 uses.append((key, _use(connection, key, world, sequence)))
         return uses
 
+    def needed_by(self, decision: Decision) -> int:
+        """The least `used_sequence` of the documents of `decision`, all of which are known."""
+        org_id = decision.request.caller.org_id
+        return min(self._known[org_id, name] for name in parts_of(decision))
+
     def remember(self, uses: Uses) -> None:
         """Learns what was committed."""
         for key, used in uses:

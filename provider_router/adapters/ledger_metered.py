@@ -7,6 +7,7 @@ of users, keys and conversations.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -62,6 +63,14 @@ class _Meter:
         return written
 
 
+@dataclass(slots=True)
+class _Least:
+    """The budget with the least left of a scope and period, and where that is shown."""
+
+    status: BudgetStatus
+    gauge: Gauge
+
+
 class MeteredCallOpener:
     """Implements `CallOpener` by another one, whose openings of attempts it counts and times as the ledger's."""
 
@@ -81,7 +90,7 @@ class MeteredLedger:
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._opens, self._closes = _Meter("open", clock), _Meter("close", clock)
-        self._least: dict[tuple[Scope, Period], BudgetStatus] = {}
+        self._least: dict[tuple[Scope, Period], _Least] = {}
 
     async def open(self, opening: AttemptOpening) -> None:
         """See `Ledger.open`."""
@@ -97,9 +106,9 @@ class MeteredLedger:
         _RECOVERED.inc(recovered)
         return recovered
 
-    async def budgets(self, caller: Caller, conversation_id: str) -> Sequence[BudgetStatus]:
+    async def budgets(self, caller: Caller, conversation_id: str, *, max_age_s: float = 0.0) -> Sequence[BudgetStatus]:
         """See `Ledger.budgets`. Called for each decision, so the gauge follows what is spent."""
-        found = await self._ledger.budgets(caller, conversation_id)
+        found = await self._ledger.budgets(caller, conversation_id, max_age_s=max_age_s)
         if found:
             self._note(found)
         return found
@@ -126,14 +135,17 @@ class MeteredLedger:
         """Keep the budget with the least left of each scope and period, until it has more or the period is over."""
         for status in statuses:
             place = (status.scope, status.period)
-            least = self._least.get(place)
-            is_same = least is None or least.subject == status.subject or least.reset_time != status.reset_time
-            if is_same or _share_left(status) < _share_left(least):
-                self._least[place] = status
-                _LEFT.labels(*place).set(_share_left(status))
+            known = self._least.get(place)
+            if known is None:
+                known = self._least[place] = _Least(status, _LEFT.labels(*place))
+            elif known.status.subject != status.subject and known.status.reset_time == status.reset_time:
+                if _share_left(status) >= _share_left(known.status):
+                    continue
+            elif known.status == status:
+                continue
+            known.status = status
+            known.gauge.set(_share_left(status))
 
 
-def _share_left(status: BudgetStatus | None) -> float:
-    if status is None:
-        return 1.0
+def _share_left(status: BudgetStatus) -> float:
     return status.left_micro_usd / status.limit_micro_usd if status.limit_micro_usd else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,6 +48,7 @@ class LedgerNotebook:
     def __init__(self) -> None:
         self._connection: sqlite3.Connection | None = None
         self._generation = -1
+        self._looked_s = float("-inf")
         self._spend = SpendRows()
         # The newest sequence of each organisation.
         self._newest: dict[str, int] = {}
@@ -58,6 +60,7 @@ class LedgerNotebook:
     def begin(self, connection: sqlite3.Connection, generation: int) -> None:
         """See `Notebook.begin`."""
         self._connection = connection
+        self._looked_s = time.monotonic()
         is_known = generation == self._generation
         self._spend.begin(is_known=is_known)
         if not is_known:
@@ -126,6 +129,15 @@ class LedgerNotebook:
             )
             self._settle_by_id(lost)
         return len(rows)
+
+    def known_statuses(self, limits: Sequence[BudgetLimit], day: int, max_age_s: float) -> list[BudgetStatus] | None:
+        """The budgets as they were known so recently, for any thread; None when they are not.
+
+        Reservations that are about to be written may be counted already.
+        """
+        if time.monotonic() - self._looked_s > max_age_s:
+            return None
+        return self._spend.known(limits, day)
 
     def statuses(self, limits: Sequence[BudgetLimit], day: int) -> list[BudgetStatus]:
         """The budgets of `limits` on `day`."""

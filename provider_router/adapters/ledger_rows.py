@@ -80,7 +80,7 @@ def opening_row(opening: AttemptOpening, router_id: str) -> tuple[Any, ...]:
         caller.key_id,
         opening.conversation_id,
         opening.decision_id,
-        opening.operation.value,
+        str(opening.operation),
         opening.service,
         opening.deployment,
         opening.number,
@@ -103,7 +103,7 @@ def closing_row(closing: AttemptClosing) -> tuple[Any, ...]:
     """The columns of a row that is settled."""
     usage = closing.usage
     return (
-        closing.outcome.value,
+        str(closing.outcome),
         closing.reason,
         usage.input_tokens,
         usage.output_tokens,

@@ -113,13 +113,15 @@ class SqliteLedger:
         await self._writer.run(lambda connection: spend_rows.forget_ended(connection, day))
         return settled
 
-    async def budgets(self, caller: Caller, conversation_id: str) -> Sequence[BudgetStatus]:
+    async def budgets(self, caller: Caller, conversation_id: str, *, max_age_s: float = 0.0) -> Sequence[BudgetStatus]:
         """See `Ledger.budgets`."""
         limits = self._limits.budgets_for(caller, conversation_id)
         if not limits:
             return ()
         day = day_of(self._clock.now())
         notebook = self.notebook
+        if max_age_s > 0 and (known := notebook.known_statuses(limits, day, max_age_s)) is not None:
+            return tightest_first(known)
         return tightest_first(await self._writer.note(lambda: notebook.statuses(limits, day), notebook))
 
     async def entries(

@@ -7,7 +7,6 @@ there are deployments, users, keys and organisations with limits, so none is eve
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from provider_router.adapters.rate_rows import RateRows
@@ -52,8 +51,10 @@ class SqliteRateLimiter:
         """See `RateLimiter.give_back`."""
         if charges:
             # A store that is away is no reason to fail a call that is over; it comes back by itself within a minute.
-            with suppress(UpstreamDown):
+            try:
                 self._writer.note_soon(lambda: self.put_back(charges), self.notebook)
+            except UpstreamDown:
+                return
 
     def taken(self, charges: Sequence[Charge]) -> int:
         """Takes every charge, or none; returns the microseconds to wait. In the writer's thread."""
@@ -64,4 +65,7 @@ class SqliteRateLimiter:
         self.notebook.give_back(charges, self._now_us())
 
     def _now_us(self) -> int:
-        return (self._clock.now() - _EPOCH) // _MICROSECOND
+        """The time; one for all of a transaction."""
+        if not self.notebook.time_us:
+            self.notebook.time_us = (self._clock.now() - _EPOCH) // _MICROSECOND
+        return self.notebook.time_us

@@ -20,9 +20,14 @@ _UNUSED = (0, 0)
 
 
 class RateRows:
-    """Implements `Notebook`. Levels are what was taken, and when that was so, in microseconds."""
+    """Implements `Notebook`. Levels are what was taken, and when that was so, in microseconds.
+
+    Attributes:
+        time_us: For whoever keeps the time of a transaction; 0 when it begins.
+    """
 
     def __init__(self) -> None:
+        self.time_us = 0
         self._connection: sqlite3.Connection | None = None
         self._generation = -1
         self._levels: dict[str, tuple[int, int]] = {}
@@ -31,6 +36,7 @@ class RateRows:
     def begin(self, connection: sqlite3.Connection, generation: int) -> None:
         """See `Notebook.begin`."""
         self._connection = connection
+        self.time_us = 0
         self._changed.clear()
         if generation != self._generation or len(self._levels) > _MOST_KNOWN:
             self._generation = generation

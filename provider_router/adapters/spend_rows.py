@@ -35,7 +35,7 @@ FORGET = (
 _FORGOTTEN_AT_ONCE = 1000
 _CLOCKS_DIFFER_DAYS = 2
 _MOST_KNOWN = 20_000
-_Payer: TypeAlias = tuple[str, str, str]
+_Payer: TypeAlias = tuple[str, Scope, str]
 _Amounts: TypeAlias = list[int]
 
 
@@ -48,7 +48,7 @@ class SpendRows:
     def __init__(self) -> None:
         # By payer and the first day that counts, as a budget asked for them.
         self._levels: dict[_Payer, dict[int, _Amounts]] = {}
-        self._added: dict[tuple[str, str, str, int], _Amounts] = {}
+        self._added: dict[tuple[str, Scope, str, int], _Amounts] = {}
 
     def begin(self, *, is_known: bool) -> None:
         """Begins a transaction; `is_known` says that what was known is still so."""
@@ -61,20 +61,24 @@ class SpendRows:
     ) -> None:
         """Adds to what was spent and to what is reserved, either of which may be negative."""
         for scope, subject in paying:
-            payer = (org_id, scope.value, subject)
-            found = self._added.setdefault((*payer, day), [0, 0])
+            key = (org_id, scope, subject, day)
+            found = self._added.get(key)
+            if found is None:
+                found = self._added[key] = [0, 0]
             found[0] += spent_micro_usd
             found[1] += reserved_micro_usd
-            for first, level in self._levels.get(payer, {}).items():
-                if day >= first:
-                    level[0] += spent_micro_usd
-                    level[1] += reserved_micro_usd
+            levels = self._levels.get((org_id, scope, subject))
+            if levels is not None:
+                for first, level in levels.items():
+                    if day >= first:
+                        level[0] += spent_micro_usd
+                        level[1] += reserved_micro_usd
 
     def statuses(self, connection: sqlite3.Connection, limits: Sequence[BudgetLimit], day: int) -> list[BudgetStatus]:
         """The budgets of `limits`, each with one id as its subject, on `day`."""
         found: list[BudgetStatus] = []
         for limit in limits:
-            payer = (limit.org_id, limit.scope.value, limit.subject)
+            payer = (limit.org_id, limit.scope, limit.subject)
             first = first_day(limit.period, day)
             level = self._levels.setdefault(payer, {}).get(first)
             if level is None:
@@ -82,15 +86,30 @@ class SpendRows:
             found.append(status_of(limit, level[0], level[1], day))
         return found
 
+    def known(self, limits: Sequence[BudgetLimit], day: int) -> list[BudgetStatus] | None:
+        """What `statuses` would say without a look into the file; None when it would have to look."""
+        found: list[BudgetStatus] = []
+        for limit in limits:
+            levels = self._levels.get((limit.org_id, limit.scope, limit.subject))
+            level = levels.get(first_day(limit.period, day)) if levels else None
+            if level is None:
+                return None
+            found.append(status_of(limit, level[0], level[1], day))
+        return found
+
     def end(self, connection: sqlite3.Connection) -> None:
         """Writes what was added."""
-        rows = [(*key, *amounts) for key, amounts in self._added.items() if amounts != [0, 0]]
+        rows = [
+            (org_id, str(scope), subject, day, *amounts)
+            for (org_id, scope, subject, day), amounts in self._added.items()
+            if amounts != [0, 0]
+        ]
         if rows:
             ADD.execute(connection, rows)
         self._added.clear()
 
     def _read(self, connection: sqlite3.Connection, payer: _Payer, first: int) -> _Amounts:
-        spent, reserved = connection.execute(SUM, (*payer, first)).fetchone()
+        spent, reserved = connection.execute(SUM, (payer[0], str(payer[1]), payer[2], first)).fetchone()
         for (*which, day), amounts in self._added.items():
             if tuple(which) == payer and day >= first:
                 spent, reserved = spent + amounts[0], reserved + amounts[1]

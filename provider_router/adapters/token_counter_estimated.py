@@ -126,15 +126,23 @@ class EstimatedTokenCounter:
 
     def __init__(self) -> None:
         self._shapes: dict[int, _Shape] = {}
+        self._last: tuple[ChatRequest | None, _Family | None, int] = (None, None, 0)
 
     def count(self, request: ChatRequest, service: Service) -> int:
         """Tokens of the whole prompt; errs upwards."""
         family = _family_of(service)
-        total = family.prompt + sum(self._message(message, family) for message in request.messages)
+        counted, by, total = self._last
+        if counted is request and by is family:
+            # A call is counted for its decision and then for its attempt, one right after the other.
+            return total
+        total = family.prompt
+        for message in request.messages:
+            total += self._message(message, family)
         if request.tools:
             total += family.tools + sum(self._tool(tool, family) for tool in request.tools)
         if request.response_schema is not None:
             total += _PER_SCHEMA + self._json(request.response_schema, family)
+        self._last = (request, family, total)
         return total
 
     def text(self, service: Service, text: str) -> int:
@@ -142,10 +150,12 @@ class EstimatedTokenCounter:
         return self._tokens(text.encode("utf-8", "surrogatepass"), _family_of(service))
 
     def _message(self, message: Message, family: _Family) -> int:
-        parts = (part.encode("utf-8", "surrogatepass") for part in _parts(message))
-        texts = sum(self._tokens(raw, family) for raw in parts)
-        media = sum(map(_of_media, message.parts))
-        return _PER_MESSAGE + _PER_TOOL_CALL * len(message.tool_calls) + texts + media
+        total = _PER_MESSAGE + self._tokens(message.text.encode("utf-8", "surrogatepass"), family)
+        if message.parts or message.tool_calls or message.tool_call_id:
+            total += _PER_TOOL_CALL * len(message.tool_calls) + sum(map(_of_media, message.parts))
+            for part in _parts(message):
+                total += self._tokens(part.encode("utf-8", "surrogatepass"), family)
+        return total
 
     def _tool(self, tool: Tool, family: _Family) -> int:
         texts = self._tokens(f"{tool.name} {tool.description}".encode("utf-8", "surrogatepass"), family)
@@ -174,7 +184,7 @@ class EstimatedTokenCounter:
 
 
 def _parts(message: Message) -> Iterator[str]:
-    yield message.text
+    """Texts of a message besides its own."""
     for part in message.parts:
         if isinstance(part, ThinkingPart):
             yield f"{part.text}{part.redacted}"
@@ -199,8 +209,12 @@ def _of_media(part: Part) -> int:
 
 def _shape_of(raw: bytes) -> _Shape:
     classes = raw.translate(_CLASSES)
-    weight = sum(weight * classes.count(run) for run, weight in _WEIGHTS)
-    weight += _FREQUENT_WEIGHT * sum(raw.count(word) for word in _FREQUENT_WORDS)
+    count = classes.count
+    weight = 0
+    for run, each in _WEIGHTS:
+        weight += each * count(run)
+    for word in _FREQUENT_WORDS:
+        weight += _FREQUENT_WEIGHT * raw.count(word)
     # However common its words are, a text has about as many tokens as words and punctuation.
     spaces = classes.count(b"s") - 3 * classes.count(b"ssss")
     least = 1150 * (spaces + classes.count(b"n")) + 700 * classes.count(b"p")

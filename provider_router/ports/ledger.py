@@ -46,8 +46,14 @@ class Ledger(Protocol):
         """
         ...
 
-    async def budgets(self, caller: Caller, conversation_id: str) -> Sequence[BudgetStatus]:
-        """The budgets that a call of `caller` counts against, the tightest first."""
+    async def budgets(self, caller: Caller, conversation_id: str, *, max_age_s: float = 0.0) -> Sequence[BudgetStatus]:
+        """The budgets that a call of `caller` counts against, the tightest first.
+
+        Args:
+            caller: Who calls.
+            conversation_id: Empty for none.
+            max_age_s: What other routers did so recently may be missing.
+        """
         ...
 
     async def entries(

@@ -65,6 +65,7 @@ class AttemptOrder:
         max_output_tokens: Of the answer, at most.
         expected_tokens: Of both, for rate limits.
         tried: Where this call was sent before; those places come last.
+        whole: Whether the provider answers in one piece, so that the time to the first one says nothing.
     """
 
     caller: Caller
@@ -79,6 +80,7 @@ class AttemptOrder:
     streamed: bool = False
     hedge: bool = False
     tried: Sequence[Target] = ()
+    whole: bool = False
 
 
 @value
@@ -163,7 +165,7 @@ class OpenAttempt:
             usage=usage,
             estimated=ending.estimated,
             cost_micro_usd=self.cost_micro_usd,
-            first_token_ms=self._first_token_ms,
+            first_token_ms=None if self._hold.whole else self._first_token_ms,
             duration_ms=round(self.seconds() * 1000),
             time=self._desk.ports.clock.now(),
         )
@@ -186,6 +188,7 @@ class _Hold:
     charges: tuple[Charge, ...]
     charged_tokens: int
     began_s: float
+    whole: bool
 
 
 class AttemptDesk:
@@ -214,7 +217,7 @@ class AttemptDesk:
         price = service.contract.price_on(now.date())
         opening = self._opening(order, lease, price, now)
         charges = provider_charges(service, lease.target.deployment, order.expected_tokens)
-        hold = _Hold(lease, price, charges, order.expected_tokens, self.ports.clock.monotonic())
+        hold = _Hold(lease, price, charges, order.expected_tokens, self.ports.clock.monotonic(), order.whole)
         no_room: NoRoom | None = None
         try:
             way_in = entrance or Entrance(self.ports.opener)
@@ -239,9 +242,12 @@ class AttemptDesk:
         A row that cannot be written now is no fault of the answer's: the ledger keeps the closing and tries it again.
         """
         # First: so the store writes both at once.
-        await self._give_back(rest)
-        with suppress(UpstreamDown):
+        if rest:
+            await self._give_back(rest)
+        try:
             await self.ports.ledger.close(closing)
+        except UpstreamDown:
+            return
 
     async def _give_back(self, charges: Sequence[Charge]) -> None:
         if charges:

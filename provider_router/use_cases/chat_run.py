@@ -12,7 +12,7 @@ from provider_router.domain.calls.chat import ChatRequest
 from provider_router.domain.calls.chat_call import ChatCall
 from provider_router.domain.calls.continuation import continued_request
 from provider_router.domain.calls.events import Attempt, ModelEvent
-from provider_router.domain.calls.fitting import Fitted, fitted
+from provider_router.domain.calls.fitting import fitted
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.decisions.routed import Routed
@@ -32,6 +32,7 @@ from provider_router.use_cases.loose_ends import LooseEnds
 from provider_router.use_cases.pace_retries import Pace, PaceRetries
 from provider_router.use_cases.race import Race, race
 from shared.errors import NexusError
+from shared.value import value
 
 _LOSERS_S = 1.0
 _SOON_S = 0.02
@@ -61,6 +62,16 @@ class Means:
     most: CallLimits
 
 
+@value
+class _Asked:
+    """What one service is asked, how long that is, and what of the caller's request is not in it."""
+
+    request: ChatRequest
+    dropped: tuple[str, ...]
+    input_tokens: int
+    most_output_tokens: int
+
+
 class ChatRun:
     """The attempts of one call. One task drives it; nothing in it is shared.
 
@@ -86,6 +97,8 @@ class ChatRun:
         # The first piece of a whole answer is its last: that it is late says nothing.
         self._may_race = call.options.hedge and control.hedge_after_ms > 0 and not call.request.whole
         self._so_far = ""
+        # By the service's name, for as long as no model goes on with another's answer.
+        self._asked_of: dict[str, _Asked] = {}
         self._attempts: list[ChatAttempt] = []
         self._stops: dict[ChatAttempt, Stop] = {}
         self._noted: list[Attempt] = []
@@ -127,7 +140,7 @@ class ChatRun:
             except NexusError as error:
                 await self._not_opened(stop, error)
                 continue
-            ended = await self._asked(attempt)
+            ended = await self._raced(attempt)
             for failed, error in ended.failures:
                 self._note(failed, error)
             if ended.winner is not None and ended.first_event is not None:
@@ -149,6 +162,7 @@ class ChatRun:
     def continue_from(self, so_far: str) -> None:
         """Has the next attempts go on after `so_far`; what failed before is told already."""
         self._so_far = so_far
+        self._asked_of.clear()
 
     async def cost_micro_usd(self) -> int:
         """What all attempts cost that have ended, those that lost a race included."""
@@ -174,7 +188,7 @@ class ChatRun:
     def _left_s(self) -> float:
         return self._deadline_s - self._clock.monotonic()
 
-    async def _asked(self, attempt: ChatAttempt) -> Race:
+    async def _raced(self, attempt: ChatAttempt) -> Race:
         """How asking `attempt` went, and one beside it where it keeps silent."""
         if self._may_race and self._walk.beside is not None:
             ended = await race(attempt, self._second, self._control.hedge_after_ms / 1000, self._means.ends)
@@ -200,15 +214,15 @@ class ChatRun:
 
     async def _opened(self, stop: Stop, *, hedge: bool = False) -> ChatAttempt:
         service = stop.service
-        request, input_tokens = self._request_for(service)
-        most_output = _most_output(service, request, input_tokens)
+        asked = self._asked(service)
+        input_tokens, most_output = asked.input_tokens, asked.most_output_tokens
         expected = input_tokens + min(most_output, self._routed.decision.request.output_tokens or most_output)
         order = AttemptOrder(
             caller=self._call.caller,
             service=service,
             operation=Operation.CHAT,
             input_tokens=input_tokens,
-            max_output_tokens=most_output * request.choices,
+            max_output_tokens=most_output * asked.request.choices,
             expected_tokens=expected,
             decision_id=self._routed.decision_id,
             conversation_id=self._call.options.conversation_id,
@@ -216,19 +230,26 @@ class ChatRun:
             streamed=self._call.streamed,
             hedge=hedge,
             tried=stop.tried,
+            whole=self._call.request.whole,
         )
         opened = await self._means.desk.open(order, self._entrance)
         target = opened.lease.target
         self._walk.began(stop, target)
         if not self._attempts:
             self._observer.began(self._clock.monotonic() - self._began_s)
-        limits = attempt_limits(self._control, stop.link, self._left_s(), self._means.most)
+        left_s = self._left_s()
+        if order.whole and self._walk.has_another(stop):
+            # Who answers in one piece is not heard before its end: one that is silent must leave time for another.
+            left_s /= 2
+        limits = attempt_limits(self._control, stop.link, left_s, self._means.most)
         models = self._means.models
         # What costs money may not be longer than what was reserved for it.
-        asked = replace(request, max_output_tokens=most_output) if opened.opening.reserved_micro_usd else request
+        request = asked.request
+        if opened.opening.reserved_micro_usd and request.max_output_tokens != most_output:
+            request = replace(request, max_output_tokens=most_output)
         attempt = ChatAttempt(
             opened,
-            lambda: models.chat_model(service, target).stream(asked, limits),
+            lambda: models.chat_model(service, target).stream(request, limits),
             self._means.counter,
             self._haste_of(stop, limits),
         )
@@ -247,18 +268,25 @@ class ChatRun:
 
     def dropped_for(self, service: Service) -> tuple[str, ...]:
         """What of the request `service` is not given."""
-        return self._fitted(service).dropped
+        return self._asked(service).dropped
 
-    def _fitted(self, service: Service) -> Fitted:
-        return fitted(self._call.request, service, relayed=self._call.is_relayed)
+    def _asked(self, service: Service) -> _Asked:
+        """What to ask `service`."""
+        known = self._asked_of.get(service.name)
+        if known is None:
+            known = self._asked_of[service.name] = self._made_for(service)
+        return known
 
-    def _request_for(self, service: Service) -> tuple[ChatRequest, int]:
-        """What to ask `service`, and how many tokens that is."""
-        request, counter = self._fitted(service).request, self._means.counter
+    def _made_for(self, service: Service) -> _Asked:
+        fit, counter = fitted(self._call.request, service, relayed=self._call.is_relayed), self._means.counter
+        request = fit.request
         if self._so_far:
             used = counter.text(service, self._so_far)
             request = continued_request(request, self._so_far, service, self._means.instruction, used)
-        return request, counter.count(request, service)
+        tokens = counter.count(request, service)
+        can = service.contract.capabilities
+        # The most tokens of one answer, as the decision bounds them too.
+        return _Asked(request, fit.dropped, tokens, reserved_output_tokens(can, tokens, request.max_output_tokens or 0))
 
     async def _not_opened(self, stop: Stop, error: NexusError) -> None:
         """Waits for a service that can be called soon; else goes on without it.
@@ -293,10 +321,10 @@ class ChatRun:
         self._walk.drop_all_but(frozenset(each.name for each in cheaper))
 
     def _bound_micro_usd(self, service: Service) -> int:
-        request, input_tokens = self._request_for(service)
+        asked = self._asked(service)
         price = service.contract.price_on(self._clock.now().date())
-        most_output = _most_output(service, request, input_tokens) * request.choices
-        return upper_bound_micro_usd(price, input_tokens, most_output)
+        most_output = asked.most_output_tokens * asked.request.choices
+        return upper_bound_micro_usd(price, asked.input_tokens, most_output)
 
     def _note(self, attempt: ChatAttempt, error: NexusError, move: Move | None = None) -> None:
         """Notes a failed attempt and moves on from its service as its reason says."""
@@ -321,8 +349,3 @@ class ChatRun:
         following = self._walk.current
         if following is not None and following is not stop:
             self._observer.fell_back(stop.service, reason)
-
-
-def _most_output(service: Service, request: ChatRequest, input_tokens: int) -> int:
-    """The most tokens of one answer, as the decision bounds them too."""
-    return reserved_output_tokens(service.contract.capabilities, input_tokens, request.max_output_tokens or 0)

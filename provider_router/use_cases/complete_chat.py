@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
-
 from provider_router.domain.calls.answer import Answer, AnswerBuilder
 from provider_router.domain.calls.chat_call import ChatCall
 from provider_router.ports.answer_source import AnswerSource
@@ -18,7 +16,10 @@ class CompleteChat:
     async def __call__(self, call: ChatCall) -> Answer:
         """Answers `call`; errors are those of the source."""
         builder = AnswerBuilder()
-        async with aclosing(self._source.stream(call)) as events:
+        events = self._source.stream(call)
+        try:
             async for event in events:
                 builder.add(event)
+        finally:
+            await events.aclose()
         return builder.answer()

@@ -25,15 +25,17 @@ class Explained:
         decision: The decision; its choice is empty when no service can be chosen.
         world: That it was made in.
         budgets: Of the caller.
+        foreign: Fields of the request that only providers of the caller's dialect know.
     """
 
     decision: Decision
     world: World
     budgets: Sequence[BudgetStatus]
+    foreign: tuple[str, ...] = ()
 
     def refusal(self, decision_id: str = "") -> NexusError:
         """The error of a decision without a choice, for the caller to raise; `decision_id` is that of its record."""
-        return no_route(self.decision, self.world, self.budgets, decision_id)
+        return no_route(self.decision, self.world, self.budgets, decision_id, self.foreign)
 
 
 class ExplainRoute:
@@ -56,4 +58,5 @@ class ExplainRoute:
         world = self._see_world(call.caller.org_id)
         features = await self._read_features(call, world)
         decision = self._engine.decide(world, features.request, self._clock.now())
-        return Explained(decision, world, features.budgets)
+        body = call.request.body
+        return Explained(decision, world, features.budgets, body.foreign if body else ())

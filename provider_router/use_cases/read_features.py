@@ -25,6 +25,7 @@ from shared.value import value
 _ALWAYS = When()
 _NOT_ESTIMATED = Estimate()
 _NO_PARAMETERS = frozenset[str]()
+_BUDGETS_AGE_S = 0.2
 _ESTIMATED = ("task_class", "complexity")
 
 
@@ -63,7 +64,8 @@ class ReadFeatures:
         # A named model is the only candidate: only rules can ask how hard its task is.
         matters = not asked.model or _reads_estimates(world.rules)
         estimate = await self._estimator.estimate(chat) if matters else _NOT_ESTIMATED
-        budgets = await self._ledger.budgets(caller, options.conversation_id)
+        # The reservation is exact; here it is enough to know what is worth trying.
+        budgets = await self._ledger.budgets(caller, options.conversation_id, max_age_s=_BUDGETS_AGE_S)
         conversation = options.conversation_id
         request = RouteRequest(
             caller=caller,

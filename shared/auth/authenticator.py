@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import Awaitable
 from typing import Protocol
 
 import grpc
@@ -59,6 +60,10 @@ class Authenticator:
         if credential.startswith(API_KEY_PREFIX):
             return await self._keys.principal_of(credential)
         return self._tokens.verify(credential)
+
+    def owner_of(self, api_key: str) -> Awaitable[Principal]:
+        """Return whose `api_key` is; raises as `authenticate` does."""
+        return self._keys.principal_of(api_key)
 
 
 class SettingsKeyDirectory:

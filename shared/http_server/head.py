@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 import httptools
@@ -76,7 +77,7 @@ class Head:
             raise _malformed("not HTTP") from None
         if not self._is_whole:
             raise _malformed("not HTTP")
-        lines = str(data, "latin-1").split("\r\n")
+        lines = data.decode("latin-1").split("\r\n")
         # Without the request line, the empty line, and what is behind it: nothing.
         if len(lines) - 3 > limits.headers:
             raise refusal(Refusal.HEAD_TOO_LARGE, "too many headers")
@@ -105,11 +106,11 @@ class Head:
     def _read_headers(self) -> None:
         headers, is_old = self.headers, self.is_old
         host = headers.get("host")
-        if not _HOST.fullmatch(host) if host else not is_old:
+        if not _is_host(host) if host else not is_old:
             raise _malformed("it must name its host")
         connection = headers.get("connection")
         self.is_last = is_old or (connection is not None and "close" in connection.lower())
-        self.expects = not is_old and headers.get("expect", "").lower() == "100-continue"
+        self.expects = "expect" in headers and not is_old and headers["expect"].lower() == "100-continue"
         length = headers.get("content-length")
         if "transfer-encoding" in headers:
             if length is not None or is_old or headers["transfer-encoding"].lower() != "chunked":
@@ -119,11 +120,18 @@ class Head:
             self.length = int(length) if length else 0
 
 
+@lru_cache(maxsize=64)
+def _is_host(host: str) -> bool:
+    """Whether `host` is one; clients say the same few again and again."""
+    return _HOST.fullmatch(host) is not None
+
+
 def _headers(lines: list[str]) -> dict[str, str]:
     headers: dict[str, str] = {}
+    known = _NAMES
     for line in lines[1:-2]:
         written, _, value = line.partition(":")
-        name = _NAMES.get(written) or written.lower()
+        name = known.get(written) or written.lower()
         value = value.strip(" \t")
         if name in headers:
             if name in _ONCE:

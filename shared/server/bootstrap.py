@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -32,7 +33,7 @@ from shared.settings import ServiceSettings
 from shared.telemetry.logging import configure_logging, get_logger
 from shared.telemetry.metrics import TASKS
 from shared.telemetry.metrics_server import start_metrics_server
-from shared.telemetry.tracing import configure_tracing
+from shared.telemetry.tracing import Sampling, configure_tracing
 
 S = TypeVar("S", bound=ServiceSettings)
 Build = Callable[[S, Dependencies], Service]
@@ -61,7 +62,7 @@ def run(build: Build[S], settings_type: type[S]) -> None:
         sys.exit("The settings are wrong: " + "; ".join(lines))
     name = settings_type.__module__.partition(".")[0]
     configure_logging(name, settings.log_level)
-    stop_tracing = configure_tracing(name, settings.otlp_endpoint, settings.trace_ratio)
+    stop_tracing = configure_tracing(name, settings.otlp_endpoint)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(build, settings))
@@ -115,7 +116,8 @@ async def serve_until(
         PreconditionFailed: when an address cannot be bound.
     """
     families = [r.descriptor for r in service.registrations]
-    guard = Guard(service.name, permissions_of(families), authenticator)
+    sampling = Sampling(settings.otlp_endpoint, settings.trace_ratio)
+    guard = Guard(service.name, permissions_of(families), authenticator, sampling)
     server = grpc.aio.server(options=_OPTIONS, interceptors=[guard])
     for registration in service.registrations:
         registration.add(registration.servicer, server)
@@ -130,6 +132,8 @@ async def serve_until(
     for address in settings.listen:
         _restrict(address)
     try:
+        if service.edges:
+            _take_all_descriptors()
         for edge in service.edges:
             await edge.start(authenticator)
         for name in ["", *names]:
@@ -149,6 +153,12 @@ def _add_health(server: grpc.aio.Server) -> Any:
     servicer = package.aio.HealthServicer()
     contract.add_HealthServicer_to_server(servicer, server)
     return servicer
+
+
+def _take_all_descriptors() -> None:
+    """Allow this process as many open files as it may have: each connection of an edge is one, and 1,024 are few."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _restrict(address: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from shared.server.lobby import Lobby
 from shared.server.mapped_errors import taxonomy_error
 from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import RPC_ERRORS, RPC_IN_FLIGHT, RPC_SECONDS
+from shared.telemetry.tracing import Sampling, unrecorded
 
 _log = get_logger(__name__)
 _tracer = trace.get_tracer("nexus.rpc")
@@ -57,12 +58,16 @@ class Guard(grpc.aio.ServerInterceptor):
         service: short name, the domain of errors.
         permissions: the permission of each RPC by its path; paths that are not there are not guarded.
         authenticator: tells who is calling.
+        sampling: tells which calls are recorded in traces.
     """
 
-    def __init__(self, service: str, permissions: Mapping[str, str], authenticator: Authenticator) -> None:
+    def __init__(
+        self, service: str, permissions: Mapping[str, str], authenticator: Authenticator, sampling: Sampling
+    ) -> None:
         self._service = service
         self._permissions = permissions
         self._authenticator = authenticator
+        self._sampling = sampling
         self._wrapped: dict[str, Any] = {}
         self._lobby = Lobby()
         self._callers = Callers()
@@ -115,10 +120,9 @@ class Guard(grpc.aio.ServerInterceptor):
         metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
         outcome = _Outcome()
         started = time.perf_counter()
-        RPC_IN_FLIGHT.labels(method).inc()
-        with _tracer.start_as_current_span(
-            method[1:], context=extract(metadata), kind=trace.SpanKind.SERVER, record_exception=False
-        ) as span:
+        in_flight = RPC_IN_FLIGHT.labels(method)
+        in_flight.inc()
+        with self._span(method, metadata) as span:
             try:
                 # Noted before it is known whether they may: the log names who tried.
                 outcome.principal = await self._authenticator.authenticate(metadata.get("authorization"))
@@ -133,8 +137,17 @@ class Guard(grpc.aio.ServerInterceptor):
                 outcome.code, outcome.reason = code_of(mapped).name, mapped.reason
                 await self._abort(context, mapped, span)
             finally:
+                in_flight.dec()
                 self._record(method, outcome, time.perf_counter() - started)
                 span.set_attribute("rpc.grpc.status_code", outcome.code)
+
+    def _span(self, method: str, metadata: Mapping[str, str]) -> AbstractContextManager[trace.Span]:
+        """Return what draws the span of a call; it has a trace id in any case."""
+        if self._sampling.records(metadata.get("traceparent")):
+            return _tracer.start_as_current_span(
+                method[1:], context=extract(metadata), kind=trace.SpanKind.SERVER, record_exception=False
+            )
+        return trace.use_span(unrecorded(metadata), record_exception=False, set_status_on_exception=False)
 
     async def _abort(self, context: grpc.aio.ServicerContext[Any, Any], error: NexusError, span: trace.Span) -> None:
         error.metadata = {**error.metadata, "trace_id": format(span.get_span_context().trace_id, "032x")}
@@ -146,7 +159,6 @@ class Guard(grpc.aio.ServerInterceptor):
         )
 
     def _record(self, method: str, outcome: _Outcome, seconds: float) -> None:
-        RPC_IN_FLIGHT.labels(method).dec()
         RPC_SECONDS.labels(method, outcome.code).observe(seconds)
         if outcome.reason:
             RPC_ERRORS.labels(method, outcome.reason).inc()

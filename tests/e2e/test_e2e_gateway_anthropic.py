@@ -83,6 +83,23 @@ def test_a_loop_over_parallel_tools(client: anthropic.Anthropic, model: str, str
 
 
 @ACROSS
+@pytest.mark.parametrize("streamed", [False, True])
+def test_tools_that_the_client_runs_itself(client: anthropic.Anthropic, model: str, streamed) -> None:
+    """It would rather continue a conversation that its provider has stored, and has to be told that nobody does."""
+
+    @anthropic.beta_tool
+    def calculator(expression: str) -> str:
+        """Compute an expression."""
+        return "144" if expression == "12*12" else "?"
+
+    messages = [{"role": "user", "content": "What is 12*12?"}]
+    runner = client.beta.messages.tool_runner(
+        model=model, max_tokens=1000, tools=[calculator], messages=messages, stream=streamed
+    )
+    assert runner.until_done().content[0].text == "Here is what the tools found: calculator says 144."
+
+
+@ACROSS
 @pytest.mark.parametrize(
     ("choice", "called"),
     [

@@ -26,6 +26,7 @@ from router_http import (
 from provider_router.adapters.http.answer_body import read_at_most
 from provider_router.adapters.http.call import HttpFault
 from provider_router.adapters.http.client import StreamedAnswer
+from provider_router.domain.calls.call_limits import CallLimits
 from shared.errors import NexusError
 
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -437,3 +438,38 @@ async def test_a_reset_in_the_middle_is_no_end() -> None:
         with pytest.raises(HttpFault) as caught:
             await body_of(made, server.call())
     assert caught.value.reason in {"PROVIDER_BAD_RESPONSE", "PROVIDER_UNREACHABLE"}
+
+
+@pytest.mark.parametrize("coding", [b"", b"Content-Encoding: gzip\r\n"], ids=["plain", "packed"])
+@on_both_loops
+async def test_a_whole_answer_that_pauses_within_its_body_is_given_up_like_a_stream(coding: bytes) -> None:
+    body = gzip.compress(b'{"choices": []}') if coding else b'{"choices": []}'
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(JSON_HEAD + coding + b"Content-Length: %d\r\n\r\n" % len(body), body[:8])
+        await peer.gone()
+
+    async with serving(script) as server, client() as made:
+        began = time.monotonic()
+        with pytest.raises(NexusError) as caught:
+            await made.whole(server.call(), CallLimits(10_000, 100, 10_000))
+    assert caught.value.reason == "PROVIDER_TIMEOUT"
+    assert time.monotonic() - began < 3
+
+
+@on_both_loops
+async def test_a_whole_answer_that_keeps_coming_is_waited_for_within_its_time() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await asyncio.sleep(0.4)
+        await peer.send(JSON_HEAD + b"Content-Length: 6\r\n\r\n")
+        for _ in range(6):
+            await asyncio.sleep(0.08)
+            await peer.send(b"x")
+
+    async with serving(script) as server, client() as made:
+        assert await made.whole(server.call(), CallLimits(100, 300, 10_000)) == b"xxxxxx"
+        with pytest.raises(NexusError) as caught:
+            await made.whole(server.call(), CallLimits(100, 300, 600))
+    assert caught.value.reason == "PROVIDER_TIMEOUT"

@@ -27,6 +27,7 @@ _UNHEARD = b"?"
 _POOLS_KEPT = 64
 _EVENTS = "text/event-stream"
 _JSON = "application/json"
+_PLAIN_JSON = b"application/json"
 
 
 class StreamedAnswer:
@@ -123,14 +124,23 @@ class HttpClient:
         return StreamedAnswer(connection, read, held.idle_ms / 1000, end)
 
     async def whole(self, call: HttpCall, limits: CallLimits | None = None) -> bytes:
-        """Posts `call` and returns the JSON body of the answer; within the total time of `limits`, or the client's own.
+        """Posts `call` and returns the JSON body of the answer.
+
+        It must be there within the total time of `limits`, or the client's own, and may not pause for longer than may
+        be between two pieces once it began to come.
 
         Raises:
             NexusError: With a reason of `domain.errors.Reason`.
         """
-        seconds = limits.total_ms / 1000 if limits else self._limits.embed_s
-        deadline = asyncio.get_running_loop().time() + seconds
-        connection = await self._asked("POST", call, _JSON, deadline)
+        total_s = limits.total_ms / 1000 if limits else self._limits.embed_s
+        end = asyncio.get_running_loop().time() + total_s
+        connection = await self._asked("POST", call, _JSON, end)
+        # Most bodies come with their heads.
+        body = _body_at_once(connection, self._limits.body_bytes)
+        if body is not None:
+            connection.release()
+            return body
+        connection.idle_s = limits.idle_ms / 1000 if limits else self._limits.idle_s
         read = await self._checked(call, connection, _JSON)
         try:
             body, is_all = await read_at_most(read, self._limits.body_bytes)
@@ -163,7 +173,7 @@ class HttpClient:
             raise fault(call.provider, Reason.PROVIDER_UNREACHABLE, detail="the router is stopping")
         try:
             head = self._head(method, call, accept)
-            pool = self._pool(head.origin)
+            pool = self._pools.get(head.origin) or self._pool(head.origin)
             try:
                 return await _sent(pool, head, call.body, deadline)
             except HttpFault as error:
@@ -186,12 +196,10 @@ class HttpClient:
             raise HttpFault(Reason.PROVIDER_UNREACHABLE, "its address or its headers cannot be sent") from error
 
     def _pool(self, origin: Origin) -> Pool:
-        pool = self._pools.get(origin)
-        if pool is None:
-            if len(self._pools) >= _POOLS_KEPT:
-                self._pools = {at: each for at, each in self._pools.items() if not each.is_empty}
-            size, line = self._limits.connections_per_host, self._limits.waiting_per_host
-            pool = self._pools[origin] = Pool(origin, self._dialler, size, line)
+        if len(self._pools) >= _POOLS_KEPT:
+            self._pools = {at: each for at, each in self._pools.items() if not each.is_empty}
+        size, line = self._limits.connections_per_host, self._limits.waiting_per_host
+        pool = self._pools[origin] = Pool(origin, self._dialler, size, line)
         return pool
 
     async def _checked(self, call: HttpCall, connection: Connection, content_type: str) -> Read:
@@ -216,6 +224,17 @@ class HttpClient:
     def _error_of(self, call: HttpCall, answer: AnswerParser, body: bytes) -> NexusError:
         headers = {"Retry-After": answer.header(b"retry-after")}
         return fault_of_status(call.provider, answer.status, headers, body, self._clock.now())
+
+
+def _body_at_once(connection: Connection, most_bytes: int) -> bytes | None:
+    """The body of an answer that is good in the plainest way and there already; None for any other."""
+    answer = connection.answer
+    if not answer.is_complete or answer.status != 200 or answer.size_bytes > most_bytes:
+        return None
+    headers = answer.headers
+    if headers.get(b"content-type") != _PLAIN_JSON or b"content-encoding" in headers:
+        return None
+    return answer.take()
 
 
 async def _sent(pool: Pool, head: RequestHead, body: bytes, deadline: float) -> Connection:

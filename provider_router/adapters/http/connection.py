@@ -50,11 +50,13 @@ class Connection(asyncio.Protocol):
     Attributes:
         answer: What came; of the call that was asked last.
         deadline: Until when the reader waits, in the loop's time.
+        idle_s: How long the reader of a body waits for its next bytes, within the deadline; 0 for as long as that is.
     """
 
     def __init__(self, owner: ConnectionOwner) -> None:
         self.answer = AnswerParser()
-        self.deadline = 0.0
+        self.deadline: float = 0.0
+        self.idle_s: float = 0.0
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -93,9 +95,9 @@ class Connection(asyncio.Protocol):
         answer, transport = self.answer, self._transport
         if transport is None:
             raise _lost()
-        answer.expect()
         self._state = _State.ASKED
         self.deadline = deadline
+        self.idle_s = 0.0
         if len(body) <= _WRITE_BYTES:
             transport.write(head + body)
         else:
@@ -108,13 +110,13 @@ class Connection(asyncio.Protocol):
         """The next bytes of the body; empty at its end.
 
         Raises:
-            HttpFault: None came by `deadline`, or the answer broke off.
+            HttpFault: None came by `deadline` or within `idle_s`, or the answer broke off.
         """
         answer = self.answer
         while not answer.size_bytes:
             if answer.is_complete:
                 return b""
-            await self._news()
+            await (self._news_soon() if self.idle_s else self._news())
         data = answer.take()
         if not self._is_reading:
             self._resume()
@@ -231,9 +233,11 @@ class Connection(asyncio.Protocol):
         self._is_used = True
         # What was not read.
         self.answer.expect()
-        self._resume()
+        if not self._is_reading:
+            self._resume()
         self.deadline = self._loop.time() + _KEEP_ALIVE_S
-        self._set_timer(self.deadline)
+        if self._timer is None or self._timer_at > self.deadline:
+            self._set_timer(self.deadline)
         self._owner.rests(self)
 
     def _loss(self, exc: Exception | None) -> HttpFault:
@@ -259,11 +263,21 @@ class Connection(asyncio.Protocol):
             raise self._fault
         self.check_time()
         waiter = self._waiter = self._loop.create_future()
-        self._set_timer(self.deadline)
+        if self._timer is None or self._timer_at > self.deadline:
+            self._set_timer(self.deadline)
         try:
             await waiter
         finally:
             self._waiter = None
+
+    async def _news_soon(self) -> None:
+        """Waits until something happened, for no longer than may be between two pieces."""
+        end = self.deadline
+        self.deadline = min(self._loop.time() + self.idle_s, end)
+        try:
+            await self._news()
+        finally:
+            self.deadline = end
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

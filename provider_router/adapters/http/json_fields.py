@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any
 
 import orjson
 
 _COUNT_CAP = 10**12
+# What parsed JSON has is of these very types, which are asked for in the way that costs least.
+_OBJECT, _LIST = (dict,), (list,)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class MalformedAnswerError(ValueError):
@@ -28,29 +32,29 @@ def parsed_object(data: bytes) -> Mapping[str, Any]:
 
 def as_object(value: Any) -> Mapping[str, Any]:
     """`value` as an object; null counts as an empty one."""
+    if type(value) in _OBJECT:
+        return value
     if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise MalformedAnswerError("no object where one is expected")
-    return cast("Mapping[str, Any]", value)
+        return _NOTHING
+    raise MalformedAnswerError("no object where one is expected")
 
 
 def as_list(value: Any) -> Sequence[Any]:
     """`value` as a list; null counts as an empty one."""
+    if type(value) in _LIST:
+        return value
     if value is None:
         return ()
-    if not isinstance(value, list):
-        raise MalformedAnswerError("no list where one is expected")
-    return cast("Sequence[Any]", value)
+    raise MalformedAnswerError("no list where one is expected")
 
 
 def as_text(value: Any) -> str:
     """`value` as text; null counts as empty."""
+    if type(value) is str:
+        return value
     if value is None:
         return ""
-    if not isinstance(value, str):
-        raise MalformedAnswerError("no text where one is expected")
-    return value
+    raise MalformedAnswerError("no text where one is expected")
 
 
 def as_count(value: Any) -> int:
@@ -58,8 +62,8 @@ def as_count(value: Any) -> int:
 
     What is above is no count that a provider means, and what it would cost might not fit into the ledger.
     """
+    if type(value) is int and 0 <= value <= _COUNT_CAP:
+        return value
     if value is None:
         return 0
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _COUNT_CAP:
-        raise MalformedAnswerError("no count where one is expected")
-    return value
+    raise MalformedAnswerError("no count where one is expected")

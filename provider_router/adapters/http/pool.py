@@ -87,7 +87,7 @@ class Pool:
 
     def rests(self, connection: Connection) -> None:
         """Takes a connection back, and gives it to who waits longest."""
-        if not self._give(connection):
+        if not (self._waiting and self._give(connection)):
             self._resting.append(connection)
 
     def lost(self, connection: Connection) -> None:

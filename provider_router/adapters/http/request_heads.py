@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from provider_router.adapters.http.call import HttpCall
@@ -16,8 +17,7 @@ _PORTS = {"http": 80, "https": 443}
 _KEPT = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where connections go to, and may be shared.
 
     Attributes:

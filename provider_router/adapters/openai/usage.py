@@ -17,8 +17,6 @@ from typing import Any
 from provider_router.adapters.http.json_fields import as_count, as_object
 from provider_router.domain.calls.usage import TokenUsage
 
-_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
-
 
 def usage_of(value: Any) -> TokenUsage | None:
     """Reads the `usage` of a chat, of a whole answer or of a chunk.
@@ -31,17 +29,34 @@ def usage_of(value: Any) -> TokenUsage | None:
         MalformedAnswerError: It is no object, or a count is no whole number of at least 0.
     """
     usage = as_object(value)
-    known = {name: as_count(usage[name]) for name in _COUNTS if usage.get(name) is not None}
-    if len(known) < 2:
+    asked, answered, total = (usage.get("prompt_tokens"), usage.get("completion_tokens"), usage.get("total_tokens"))
+    input_tokens, output_tokens, all_tokens = as_count(asked), as_count(answered), as_count(total)
+    if (asked is None) + (answered is None) + (total is None) > 1:
         return None
-    total = known.get("total_tokens", 0)
-    input_tokens = known.get("prompt_tokens", max(0, total - known.get("completion_tokens", 0)))
+    if asked is None:
+        input_tokens = max(0, all_tokens - output_tokens)
     reasoning = _reasoning(usage)
     # What is generated and not in the count of the answer is in the total, or stands beside both.
-    output_tokens = max(known.get("completion_tokens", 0), total - input_tokens)
+    output_tokens = max(output_tokens, all_tokens - input_tokens)
     if reasoning > output_tokens:
         output_tokens += reasoning
-    return _within(input_tokens, output_tokens, reasoning, as_object(usage.get("prompt_tokens_details")), usage)
+    details = as_object(usage.get("prompt_tokens_details"))
+    cached = (
+        as_count(details.get("cached_tokens"))
+        or as_count(usage.get("prompt_cache_hit_tokens"))
+        or as_count(usage.get("cached_tokens"))
+    )
+    written = as_count(details.get("cache_write_tokens"))
+    if not cached and not written:
+        return TokenUsage(input_tokens, output_tokens, reasoning_tokens=reasoning)
+    cached = min(cached, input_tokens)
+    return TokenUsage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cached_input_tokens=cached,
+        reasoning_tokens=reasoning,
+        cache_write_input_tokens=min(written, input_tokens - cached),
+    )
 
 
 def embedding_usage_of(value: Any) -> TokenUsage | None:
@@ -56,23 +71,6 @@ def embedding_usage_of(value: Any) -> TokenUsage | None:
 
 
 def _reasoning(usage: Mapping[str, Any]) -> int:
-    details = as_object(usage.get("completion_tokens_details"))
-    return as_count(details.get("reasoning_tokens")) or as_count(usage.get("reasoning_tokens"))
-
-
-def _within(
-    input_tokens: int, output_tokens: int, reasoning: int, details: Mapping[str, Any], usage: Mapping[str, Any]
-) -> TokenUsage:
-    cached = (
-        as_count(details.get("cached_tokens"))
-        or as_count(usage.get("prompt_cache_hit_tokens"))
-        or as_count(usage.get("cached_tokens"))
-    )
-    cached = min(cached, input_tokens)
-    return TokenUsage(
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cached_input_tokens=cached,
-        reasoning_tokens=reasoning,
-        cache_write_input_tokens=min(as_count(details.get("cache_write_tokens")), input_tokens - cached),
-    )
+    details = usage.get("completion_tokens_details")
+    told = 0 if details is None else as_count(as_object(details).get("reasoning_tokens"))
+    return told or as_count(usage.get("reasoning_tokens"))

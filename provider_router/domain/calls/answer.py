@@ -27,6 +27,7 @@ class Answer:
     """A completed chat; the fields mean what they mean in `Started` and `Completed`.
 
     Attributes:
+        message: Empty where the whole answer stands in `wire`.
         continuations: Where one model broke off and another went on, in order.
     """
 
@@ -44,6 +45,9 @@ class Answer:
     dropped: tuple[str, ...] = ()
     stop_text: str = ""
     wire: bytes = b""
+
+
+_IN_WIRE = Message(Role.ASSISTANT, "")
 
 
 @dataclass(slots=True)
@@ -96,12 +100,9 @@ class AnswerBuilder:
         started, completed = self._started, self._completed
         if started is None or completed is None:
             raise failure(Reason.STREAM_BROKEN, "The answer broke off before its end.")
-        parts = joined(self._parts)
-        is_plain = all(isinstance(part, TextPart) for part in parts)
-        calls = tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for _, call in sorted(self._calls.items()))
         return Answer(
             model=started.model,
-            message=Message(Role.ASSISTANT, "".join(self._texts), calls, parts=() if is_plain else parts),
+            message=_IN_WIRE if completed.wire else self._message(),
             finish_reason=completed.finish_reason,
             usage=completed.usage,
             cost_micro_usd=completed.cost_micro_usd,
@@ -115,3 +116,9 @@ class AnswerBuilder:
             stop_text=completed.stop_text,
             wire=completed.wire,
         )
+
+    def _message(self) -> Message:
+        parts = joined(self._parts)
+        is_plain = all(isinstance(part, TextPart) for part in parts)
+        calls = tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for _, call in sorted(self._calls.items()))
+        return Message(Role.ASSISTANT, "".join(self._texts), calls, parts=() if is_plain else parts)

@@ -231,6 +231,13 @@ class ChatRequest:
         return frozenset(given)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is nothing but texts and tool calls: there is no dialect that has no place for it."""
+        if self.body is not None or self.tools or self.parameters:
+            return False
+        return not any(message.parts or message.name or message.is_error for message in self.messages)
+
+    @property
     def input_modalities(self) -> frozenset[Modality]:
         """What kinds of input it holds."""
         found = [modalities_of(message.parts) for message in self.messages if message.parts]

@@ -50,6 +50,8 @@ def fitted(request: ChatRequest, service: Service, *, relayed: bool = True) -> F
     a place are dropped where it did. What only helps is dropped without leave, and is named all the same: marks of the
     provider's cache, headers that permit what the body holds, hints, and another model's thoughts.
     """
+    if request.is_plain:
+        return Fitted(request)
     dialect = DIALECT_OF[service.provider.type]
     unserved = sorted(name for name in request.parameters if service.contract.traits.get(name) is False)
     if relayed and request.speaks(dialect):

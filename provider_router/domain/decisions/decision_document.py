@@ -19,8 +19,9 @@ There is no field for a text of the request or for a key, so that none can get i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
 
 import orjson
 
@@ -47,31 +48,47 @@ from provider_router.domain.decisions.decision import (
 from provider_router.domain.decisions.request_document import read_request, request_document
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KEPT = 256
+_T = TypeVar("_T")
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def encode_decision(decision: Decision, rejections: bytes | None = None) -> bytes:
-    """The canonical form of `decision`.
+class _Kept(Generic[_T]):
+    """Encodes parts that are the same objects in many decisions, as the engine makes them: each once.
 
     Args:
-        decision: What to write down.
-        rejections: `encode_rejections(decision.rejections)`, when it is known already.
+        document: Of a part, which never changes.
     """
+
+    def __init__(self, document: Callable[[_T], object]) -> None:
+        self._document = document
+        # With the part, so that no other one gets its identity.
+        self._encoded: dict[int, tuple[_T, orjson.Fragment]] = {}
+
+    def of(self, part: _T) -> orjson.Fragment:
+        """What `part` is in the canonical form."""
+        known = self._encoded.get(id(part))
+        if known is None:
+            if len(self._encoded) >= _KEPT:
+                self._encoded.clear()
+            known = self._encoded[id(part)] = (part, orjson.Fragment(orjson.dumps(self._document(part))))
+        return known[1]
+
+
+def encode_decision(decision: Decision) -> bytes:
+    """The canonical form of `decision`."""
     # Keys stand in order here, below and in `request_document`: sorting them at each call would only cost time.
-    before = orjson.dumps(
+    return orjson.dumps(
         {
             "choice": decision.choice,
-            "control": _control(decision.control),
+            "control": _controls.of(decision.control),
             "promise": _promise(decision.promise),
             "ranked": [
                 (r.service, r.score, r.terms, r.expected_cost_micro_usd, r.expected_first_token_ms, r.expected_total_ms)
                 for r in decision.ranked
             ],
             "registry_digest": decision.registry_digest,
-        }
-    )
-    after = orjson.dumps(
-        {
+            "rejections": _rejections.of(decision.rejections),
             "request": request_document(decision.request, decision.formula),
             "rules_digest": decision.rules_digest,
             "state_digest": decision.state_digest,
@@ -80,13 +97,6 @@ def encode_decision(decision: Decision, rejections: bytes | None = None) -> byte
             "version": decision.formula,
         }
     )
-    between = encode_rejections(decision.rejections) if rejections is None else rejections
-    return b"".join((before[:-1], b',"rejections":', between, b",", after[1:]))
-
-
-def encode_rejections(rejections: Sequence[Rejection]) -> bytes:
-    """The canonical form of `rejections`: often the same for many decisions, so it may be kept and handed in again."""
-    return orjson.dumps([(each.service, each.step, each.reason, each.detail) for each in rejections])
 
 
 def decode_decision(payload: bytes) -> Decision:
@@ -143,10 +153,18 @@ def _control(control: Control) -> dict[str, object]:
     }
 
 
+def _rejected(rejections: Sequence[Rejection]) -> list[object]:
+    return [(each.service, each.step, each.reason, each.detail) for each in rejections]
+
+
+_controls = _Kept[Control](_control)
+_rejections = _Kept[Sequence[Rejection]](_rejected)
+
+
 def _promise(promise: Promise) -> dict[str, object]:
     return {
         "availability_ppm": promise.availability_ppm,
-        "clearance": promise.clearance.value,
+        "clearance": int(promise.clearance),
         "deterministic": promise.deterministic,
         "first_token_p95_ms": promise.first_token_p95_ms,
         "max_cost_micro_usd": promise.max_cost_micro_usd,

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from provider_router.domain.contracts.contract import Contract, Operation
+from provider_router.domain.contracts.dialect import DIALECT_TRAIT
 from provider_router.domain.contracts.service import RegistrySnapshot, Service
 from provider_router.domain.decisions.decision import Decision, Rejected, Rejection, Step
 from provider_router.domain.decisions.world import World
@@ -62,7 +63,13 @@ def visible_services(registry: RegistrySnapshot, org_id: str) -> Mapping[str, Se
     return {name: each for name, each in registry.services.items() if each.contract.org_id in ("", org_id)}
 
 
-def no_route(decision: Decision, world: World, budgets: Sequence[BudgetStatus], decision_id: str) -> NexusError:
+def no_route(
+    decision: Decision,
+    world: World,
+    budgets: Sequence[BudgetStatus],
+    decision_id: str,
+    foreign: Sequence[str] = (),
+) -> NexusError:
     """The error for a decision without a choice, for the caller to raise.
 
     Args:
@@ -70,6 +77,7 @@ def no_route(decision: Decision, world: World, budgets: Sequence[BudgetStatus], 
         world: That it was made in.
         budgets: All budgets of the caller.
         decision_id: Of its record; empty where none is kept.
+        foreign: Fields of the request that only providers of the caller's dialect know.
     """
     services = visible_services(world.registry, decision.request.caller.org_id)
     unknown = _unknown(decision, services, _suspended(world.registry))
@@ -78,18 +86,37 @@ def no_route(decision: Decision, world: World, budgets: Sequence[BudgetStatus], 
     if world.rules.closed_by:
         return _closed(world.rules.closed_by, decision_id)
     rejections = _considered(decision, services)
-    reasons = {_PRECISE[each.reason][0] if each.reason in _PRECISE else Reason.NO_ROUTE for each in rejections}
     too_dear = [services[each.service].contract for each in rejections if each.reason is Rejected.BUDGET_LEFT]
     needed = min((_reservation(contract, decision) for contract in too_dear), default=0)
     facts = {"decision_id": decision_id}
     refused = refusal(budgets, needed, decision.time, facts, also=_unpriced_too(rejections))
     if refused is not None:
         return refused
+    if foreign and rejections and all(each.detail.startswith(DIALECT_TRAIT) for each in rejections):
+        return _foreign(rejections, foreign, decision_id)
+    return _of_models(rejections, services, _suspended(world.registry), decision_id)
+
+
+def _of_models(
+    rejections: Sequence[Rejection], services: Mapping[str, Service], suspended: str, decision_id: str
+) -> NexusError:
+    """The error for what the models themselves are: one reason where it is that of all, else a count of reasons."""
+    reasons = {_PRECISE[each.reason][0] if each.reason in _PRECISE else Reason.NO_ROUTE for each in rejections}
     if reasons == {Reason.PRICE_UNKNOWN}:
         return _unpriced(rejections, decision_id)
     if len(reasons) == 1 and Reason.NO_ROUTE not in reasons:
         return _precise(rejections[0], services, decision_id)
-    return _counted(rejections, _suspended(world.registry), decision_id)
+    return _counted(rejections, suspended, decision_id)
+
+
+def _foreign(rejections: Sequence[Rejection], fields: Sequence[str], decision_id: str) -> NexusError:
+    """The error for fields that no model that was asked for knows."""
+    names = [each.service for each in rejections]
+    message = (
+        f"{_named(names)}: no place for {', '.join(fields[:_LISTED])}, which only providers of this dialect know. "
+        "Leave them out, name a model of such a provider, or let them be dropped: `x-nexus-drop-unsupported: true`."
+    )
+    return failure(Reason.UNSUPPORTED_CAPABILITY, message, metadata={"decision_id": decision_id})
 
 
 def _unknown(decision: Decision, services: Mapping[str, Service], suspended: str) -> NexusError | None:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from provider_router.domain.contracts.contract import DataClass, Modality, Operation, TraitValue
 from provider_router.domain.decisions.canonical_json import NotCanonical, Reader, items_of, member_of, text_of
 from provider_router.domain.decisions.route_request import Caller, Comparison, Estimate, RouteRequest, TraitConstraint
 
+_Text = TypeVar("_Text", bound=str)
 _FIRST = 1
 """The formula whose requests had no parameters."""
 
 
 def request_document(request: RouteRequest, formula: int) -> dict[str, object]:
     """The fields of `request` as a JSON object whose keys are in order, in the form of decisions by `formula`."""
-    parameters = {} if formula == _FIRST else {"parameters": sorted(request.parameters)}
+    parameters = {} if formula == _FIRST else {"parameters": _in_order(request.parameters)}
     return {
         "affinity": request.affinity,
         "budget_left_micro_usd": request.budget_left_micro_usd,
         "caller": _caller(request.caller),
         "chain": request.chain,
-        "data_class": request.data_class.value,
+        "data_class": int(request.data_class),
         "deadline_ms": request.deadline_ms,
         "estimate": _estimate(request.estimate),
-        "input_modalities": sorted(request.input_modalities),
+        "input_modalities": _in_order(request.input_modalities),
         "input_tokens": request.input_tokens,
         "language": request.language,
         "max_cost_micro_usd": request.max_cost_micro_usd,
@@ -30,15 +33,19 @@ def request_document(request: RouteRequest, formula: int) -> dict[str, object]:
         "needs_json_schema": request.needs_json_schema,
         "needs_tools": request.needs_tools,
         "operation": request.operation,
-        "output_modalities": sorted(request.output_modalities),
+        "output_modalities": _in_order(request.output_modalities),
         "output_tokens": request.output_tokens,
         **parameters,
         "payload_bytes": request.payload_bytes,
         "provider": request.provider,
-        "residency": sorted(request.residency),
+        "residency": _in_order(request.residency),
         "tier": request.tier,
         "traits": [(each.trait, each.comparison, each.values) for each in request.traits],
     }
+
+
+def _in_order(texts: frozenset[_Text]) -> list[_Text]:
+    return sorted(texts) if len(texts) > 1 else list(texts)
 
 
 def read_request(reader: Reader, formula: int) -> RouteRequest:

@@ -16,10 +16,14 @@ def most_output_tokens(capabilities: Capabilities, input_tokens: int, max_output
         input_tokens: Of the prompt: what is left of the context length bounds the answer.
         max_output_tokens: The caller's limit; 0 for none.
     """
-    bounds = [bound for bound in (max_output_tokens, capabilities.max_output_tokens) if bound]
+    most: int | None = max_output_tokens or None
+    own = capabilities.max_output_tokens
+    if own and (most is None or own < most):
+        most = own
     if capabilities.context_length:
-        bounds.append(max(0, capabilities.context_length - input_tokens))
-    return min(bounds, default=None)
+        left = max(0, capabilities.context_length - input_tokens)
+        most = left if most is None or left < most else most
+    return most
 
 
 def reserved_output_tokens(capabilities: Capabilities, input_tokens: int, max_output_tokens: int) -> int:

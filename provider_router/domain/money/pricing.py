@@ -6,8 +6,6 @@ as integers, and the sum of a call is rounded half up to 10^-6 dollars. The fee 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.contract import Price, Rates
 
@@ -50,11 +48,11 @@ def upper_bound_micro_usd(price: Price | None, input_tokens: int, max_output_tok
     """
     if price is None:
         return 0
-    totals = (
-        input_tokens * _dearest_input(rates) + max_output_tokens * rates.output
-        for rates in _possible_rates(price, input_tokens)
-    )
-    return _rounded(max(totals)) + price.per_request
+    most = _most(price.rates, input_tokens, max_output_tokens)
+    dearer = price.long_context_rates
+    if dearer is not None and input_tokens > price.long_context_tokens:
+        most = max(most, _most(dearer, input_tokens, max_output_tokens))
+    return _rounded(most) + price.per_request
 
 
 def _rates(price: Price, input_tokens: int) -> Rates:
@@ -63,10 +61,8 @@ def _rates(price: Price, input_tokens: int) -> Rates:
     return price.rates
 
 
-def _possible_rates(price: Price, input_tokens: int) -> Iterator[Rates]:
-    yield price.rates
-    if price.long_context_rates is not None and input_tokens > price.long_context_tokens:
-        yield price.long_context_rates
+def _most(rates: Rates, input_tokens: int, output_tokens: int) -> int:
+    return input_tokens * _dearest_input(rates) + output_tokens * rates.output
 
 
 def _dearest_input(rates: Rates) -> int:

@@ -8,9 +8,18 @@ from shared.auth.authenticator import API_KEY_PREFIX, Authenticator
 from shared.auth.permissions import require_permission
 from shared.auth.principal import Principal
 from shared.errors import InvalidInput, QuotaExceeded, Unauthenticated
-from shared.server.callers import Callers
 
 _SCHEME = "bearer"
+
+
+class _Open:
+    """What one key has open."""
+
+    __slots__ = ("body_bytes", "calls")
+
+    def __init__(self) -> None:
+        self.body_bytes = 0
+        self.calls = 0
 
 
 class Access:
@@ -27,9 +36,10 @@ class Access:
 
     def __init__(self, authenticator: Authenticator, calls_per_key: int, bytes_per_key: int) -> None:
         self._authenticator = authenticator
-        self._callers = Callers(calls_per_key, by_key=True)
+        self._calls_per_key = calls_per_key
         self._bytes_per_key = bytes_per_key
-        self._held: dict[tuple[str, str, str], int] = {}
+        # A key that has nothing open costs nothing.
+        self._open: dict[tuple[str, str, str], _Open] = {}
 
     async def principal_of(self, headers: Mapping[str, str], permission: str) -> Principal:
         """Who sent `headers`, and may do what needs `permission`.
@@ -40,7 +50,7 @@ class Access:
             Forbidden: PERMISSION_DENIED.
             UpstreamDown: The key cannot be checked now.
         """
-        principal = await self._authenticator.authenticate(f"Bearer {_key_in(headers)}")
+        principal = await self._authenticator.owner_of(_key_in(headers))
         require_permission(principal, permission)
         return principal
 
@@ -51,27 +61,31 @@ class Access:
             QuotaExceeded: TOO_MANY_CALLS, TOO_MANY_BYTES; then there is nothing to leave.
         """
         key = (principal.org_id, principal.user_id, principal.key_id)
-        held = self._held.get(key, 0) + body_bytes
-        if held > self._bytes_per_key:
+        opened = self._open.get(key) or _Open()
+        if opened.body_bytes + body_bytes > self._bytes_per_key:
             raise QuotaExceeded(
                 "TOO_MANY_BYTES",
                 f"The bodies of your open calls have {self._bytes_per_key} bytes. Try again when some have ended.",
                 retry_after_s=1.0,
             )
-        self._callers.enter(principal)
-        if body_bytes:
-            self._held[key] = held
+        if opened.calls >= self._calls_per_key:
+            raise QuotaExceeded(
+                "TOO_MANY_CALLS",
+                f"You have {self._calls_per_key} calls open. End some, or try again in a moment.",
+                retry_after_s=1.0,
+            )
+        opened.body_bytes += body_bytes
+        opened.calls += 1
+        self._open[key] = opened
 
     def leave(self, principal: Principal, body_bytes: int) -> None:
         """Counts them no more."""
-        self._callers.leave(principal)
-        if body_bytes:
-            key = (principal.org_id, principal.user_id, principal.key_id)
-            left = self._held[key] - body_bytes
-            if left:
-                self._held[key] = left
-            else:
-                del self._held[key]
+        key = (principal.org_id, principal.user_id, principal.key_id)
+        opened = self._open[key]
+        opened.body_bytes -= body_bytes
+        opened.calls -= 1
+        if not opened.calls:
+            del self._open[key]
 
 
 def _key_in(headers: Mapping[str, str]) -> str:

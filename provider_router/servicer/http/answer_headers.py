@@ -97,4 +97,4 @@ def _dollars(micro_usd: int, *, unknown: bool) -> str:
 
 def _safe(text: str) -> str:
     """`text` as a header can hold it: it may have been a stranger's."""
-    return _UNSAFE.sub("?", text)[:_LONGEST]
+    return (text if text.isascii() and text.isprintable() else _UNSAFE.sub("?", text))[:_LONGEST]

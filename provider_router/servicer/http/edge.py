@@ -74,7 +74,7 @@ class HttpEdge:
         chat, anthropic = OpenAIChatSurface(self._deps.clock, new_id), AnthropicMessages(new_id)
         access = Access(authenticator, settings.calls_per_key, settings.bytes_per_key)
         routes = Routes(self._routes(chat, anthropic), chat, anthropic)
-        gateway = Gateway(routes, access, new_id, settings.body_bytes, traced=settings.traced)
+        gateway = Gateway(routes, access, new_id, settings.body_bytes, settings.sampling)
 
         def refuse(error: NexusError) -> tuple[int, Headers, bytes]:
             status, body = chat.error(error, "")

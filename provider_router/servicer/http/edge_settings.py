@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.http_server.limits import Limits
+from shared.telemetry.tracing import Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class EdgeSettings:
         calls_per_key: That may be open at this process.
         bytes_per_key: Of the bodies of those calls.
         heartbeat_s: Silence after which a stream shows that it is alive.
-        traced: Whether somebody collects spans.
+        sampling: Says which requests are recorded in traces.
         limits: Of the server under it.
     """
 
@@ -30,5 +31,5 @@ class EdgeSettings:
     calls_per_key: int
     bytes_per_key: int
     heartbeat_s: float
-    traced: bool
+    sampling: Sampling
     limits: Limits

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from opentelemetry import trace
 from opentelemetry.propagate import extract
-from prometheus_client import Gauge, Histogram
 
 from provider_router.servicer.http.access import Access
 from provider_router.servicer.http.answer_headers import error_headers
@@ -22,6 +21,8 @@ from shared.ids import IdSource
 from shared.server.mapped_errors import taxonomy_error
 from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import HTTP_ACTIVE, HTTP_ERRORS, HTTP_SECONDS
+from shared.telemetry.tally import Level, Spread
+from shared.telemetry.tracing import Sampling
 
 _log = get_logger(__name__)
 _tracer = trace.get_tracer("nexus.http")
@@ -38,39 +39,39 @@ class Gateway:
         access: Who may have it.
         new_id: Makes ids of requests.
         body_bytes: Most of one body, which is what one of unknown size counts for.
-        traced: Whether somebody collects spans.
+        sampling: Says which requests are recorded in traces.
     """
 
-    def __init__(self, routes: Routes, access: Access, new_id: IdSource, body_bytes: int, *, traced: bool) -> None:
+    def __init__(self, routes: Routes, access: Access, new_id: IdSource, body_bytes: int, sampling: Sampling) -> None:
         self._routes = routes
         self._access = access
         self._new_id = new_id
         self._body_bytes = body_bytes
-        self._traced = traced
+        self._sampling = sampling
         # Looked up by their labels once, not for every request.
-        self._seconds: dict[tuple[str, int], Histogram] = {}
-        self._active: dict[str, Gauge] = {}
+        self._seconds: dict[tuple[str, int], Spread] = {}
+        self._active: dict[str, Level] = {}
 
     async def __call__(self, request: Request, reply: Reply) -> None:
         """Answers `request`, with an error where there is no better answer."""
         began_s = time.perf_counter()
         route, surface = self._routes.find(request)
         request_id = request.headers.get("x-request-id", "")
-        if not _REQUEST_ID.fullmatch(request_id):
+        if not (request_id and _REQUEST_ID.fullmatch(request_id)):
             request_id = self._new_id()
         visit = Visit(request, reply, surface, request_id)
         active = self._active.get(route.path) or self._active_in(route)
         active.inc()
         try:
-            if self._traced:
-                await self._traced_visit(visit, route)
+            if self._sampling.records(request.headers.get("traceparent")):
+                await self._recorded(visit, route)
             else:
                 await self._answered(visit, route)
         finally:
             active.dec()
             self._record(visit, route, time.perf_counter() - began_s)
 
-    async def _traced_visit(self, visit: Visit, route: Route) -> None:
+    async def _recorded(self, visit: Visit, route: Route) -> None:
         """Answers a visit in a span that belongs to its caller's trace."""
         with _tracer.start_as_current_span(
             f"{visit.request.method} {route.path}",
@@ -126,7 +127,7 @@ class Gateway:
         said = headers.get("content-length", "")
         return min(int(said), self._body_bytes) if said.isdecimal() else self._body_bytes
 
-    def _active_in(self, route: Route) -> Gauge:
+    def _active_in(self, route: Route) -> Level:
         active = self._active[route.path] = HTTP_ACTIVE.labels(route.path)
         return active
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeAlias
 
 import orjson
 
-from shared.errors import InvalidInput
+from provider_router.servicer.http.fields import invalid
+from shared.errors import FieldViolation, InvalidInput
 from shared.http_server.exchange import Request
 
+MOST_LEVELS = 100
+"""Most objects and lists within each other; JSON writers of Python give up at 254."""
 _JSON = "application/json"
 # An object or a list takes fifty times the memory that it takes in the body. So the marks of structure are bounded,
 # and the body must be larger than anybody's chat before the ones outside of texts are told apart.
 _UNSUSPICIOUS_MARKS = 50_000
 _MOST_MARKS = 200_000
+_Container: TypeAlias = "dict[str, Any] | list[Any]"
+_OBJECT = (dict,)
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
@@ -25,6 +30,8 @@ def check_content_type(headers: Mapping[str, str]) -> None:
     Raises:
         InvalidInput: MEDIA_TYPE_UNSUPPORTED.
     """
+    if headers.get("content-type") == _JSON and "content-encoding" not in headers:
+        return
     kind, _, parameters = headers.get("content-type", "").partition(";")
     if kind.strip().lower() != _JSON or (parameters and not _is_utf8(parameters)):
         raise InvalidInput("MEDIA_TYPE_UNSUPPORTED", "Send the body as JSON: `content-type: application/json`.")
@@ -36,19 +43,41 @@ async def read_object(request: Request, most_bytes: int) -> Mapping[str, Any]:
     """The JSON object in the body.
 
     Raises:
-        InvalidInput: BODY_TOO_LARGE, BODY_TOO_SLOW, REQUEST_MALFORMED.
+        InvalidInput: BODY_TOO_LARGE, BODY_TOO_SLOW, REQUEST_MALFORMED, REQUEST_INVALID.
     """
     raw = await request.body(most_bytes)
-    if _is_bomb(raw):
+    if len(raw) > _UNSUSPICIOUS_MARKS and _is_bomb(raw):
         raise InvalidInput("BODY_TOO_LARGE", f"The body has more than {_MOST_MARKS} values.")
     try:
-        fields: object = orjson.loads(raw)
+        fields: Any = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         # Its message holds a position and nothing of the body.
         raise InvalidInput("REQUEST_MALFORMED", f"The body is not JSON: {error.msg} at byte {error.pos}.") from error
-    if not isinstance(fields, dict):
+    if type(fields) not in _OBJECT:
         raise InvalidInput("REQUEST_MALFORMED", "The body must be a JSON object.")
-    return cast("Mapping[str, Any]", fields)
+    # What opens less often is not deeper.
+    if raw.count(b"{") + raw.count(b"[") > MOST_LEVELS:
+        _check_depth(fields)
+    return fields
+
+
+def _check_depth(body: _Container) -> None:
+    """Checks that `body` is not too deep for those that walk through it later.
+
+    Raises:
+        InvalidInput: REQUEST_INVALID.
+    """
+    level = [body]
+    for _ in range(MOST_LEVELS):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise invalid([FieldViolation("", f"must not be nested more than {MOST_LEVELS} levels deep")])
 
 
 def _is_bomb(raw: bytes) -> bool:

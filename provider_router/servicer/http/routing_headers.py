@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from provider_router.domain.calls.chat_call import CacheMode, OnBreak, RoutingOptions
@@ -13,6 +14,7 @@ from provider_router.domain.contracts.contract import DataClass
 from shared.errors import FieldViolation, InvalidInput
 
 PREFIX = "x-nexus-"
+_PREFIX_LENGTH = len(PREFIX)
 _MICRO_USD = 1_000_000
 _MOST_USD = 1_000_000
 _LONGEST_S = 86_400
@@ -37,10 +39,16 @@ def routing_options(headers: Mapping[str, str], model: str, tier: str) -> Routin
     """
     found = _options_in(headers)
     if not found:
-        return RoutingOptions(model=model, tier=tier)
+        return _plain(model, tier)
     if tier and found.setdefault("tier", tier) != tier:
         raise _invalid([FieldViolation(f"{PREFIX}tier", f"asks for another tier than the model 'nexus/{tier}'")])
     return RoutingOptions(model=model, **found)
+
+
+@lru_cache(maxsize=256)
+def _plain(model: str, tier: str) -> RoutingOptions:
+    """What most requests ask for: nothing but a model."""
+    return RoutingOptions(model=model, tier=tier)
 
 
 def handling(headers: Mapping[str, str]) -> Handling:
@@ -60,7 +68,7 @@ def _options_in(headers: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     wrong: list[FieldViolation] = []
     for name, value in headers.items():
-        if not name.startswith(PREFIX):
+        if name[:_PREFIX_LENGTH] != PREFIX:
             continue
         known = _HEADERS.get(name.removeprefix(PREFIX))
         if known is None:

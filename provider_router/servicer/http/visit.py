@@ -48,7 +48,7 @@ class Visit:
         request: It.
         reply: To it.
         surface: The dialect in which its caller is told of errors.
-        request_id: Of its caller, or made for it.
+        request_id: Of its caller, or made for it. Told by the names that OpenAI's and Anthropic's clients look for.
         principal: Who asks; None until that is known.
         status: That was answered; 0 until then.
         reason: For which it failed; empty while it did not.
@@ -77,13 +77,11 @@ class Visit:
     def send(self, body: bytes, headers: Headers = (), status: int = 200) -> None:
         """Sends the whole reply: JSON."""
         self.status = status
-        self.reply.send(status, (JSON, *self._ids(), *headers), body)
+        told_id = self.request_id
+        self.reply.send(status, (JSON, ("x-request-id", told_id), ("request-id", told_id), *headers), body)
 
     def begin(self, headers: Headers, first: bytes) -> None:
         """Begins a reply of server-sent events."""
         self.status = 200
-        self.reply.begin(200, (*_EVENTS, *self._ids(), *headers), first)
-
-    def _ids(self) -> Headers:
-        """The request's id, by the names that OpenAI's and Anthropic's clients look for."""
-        return (("x-request-id", self.request_id), ("request-id", self.request_id))
+        told_id = self.request_id
+        self.reply.begin(200, (*_EVENTS, ("x-request-id", told_id), ("request-id", told_id), *headers), first)

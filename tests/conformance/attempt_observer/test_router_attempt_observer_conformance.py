@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from itertools import product
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 from router_answer_rig import FakeObserver
 from router_fakes import service_of
 from router_money_fakes import closing, opening
@@ -21,9 +23,13 @@ SERVICE = service_of("observed/m")
 OUTCOMES = [outcome for outcome in Outcome if outcome is not Outcome.OPEN]
 
 
-@pytest.fixture(params=["fake", "otel", "otel traced"])
-def observer(request: pytest.FixtureRequest) -> AttemptObserver:
-    return FakeObserver() if request.param == "fake" else OtelAttemptObserver(traced=request.param == "otel traced")
+@pytest.fixture(params=["fake", "otel", "otel recorded"])
+def observer(request: pytest.FixtureRequest) -> Generator[AttemptObserver]:
+    if request.param != "otel recorded":
+        yield FakeObserver() if request.param == "fake" else OtelAttemptObserver()
+        return
+    with TracerProvider().get_tracer("test").start_as_current_span("request"):
+        yield OtelAttemptObserver()
 
 
 @pytest.mark.parametrize(("outcome", "operation"), list(product(OUTCOMES, Operation)))

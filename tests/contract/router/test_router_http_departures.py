@@ -100,7 +100,7 @@ async def test_a_key_may_have_so_many_calls_open_and_no_more() -> None:
             # Another key of the same user has its own.
             gate.answers.steps = HELLO
             assert (await gate.ask(headers={"authorization": "Bearer nxk_two"})).status_code == 200
-        await until(lambda: HTTP_ACTIVE.labels(CHAT)._value.get() == 0)
+        await until(lambda: HTTP_ACTIVE.labels(CHAT).total == 0)
         assert (await gate.ask()).status_code == 200
 
 
@@ -113,7 +113,7 @@ async def test_the_open_calls_of_a_key_may_hold_so_many_bytes_and_no_more() -> N
             assert (refused.status_code, refused.headers["x-nexus-reason"]) == (429, "TOO_MANY_BYTES")
             gate.answers.steps = HELLO
             assert (await gate.ask()).status_code == 200
-        await until(lambda: HTTP_ACTIVE.labels(CHAT)._value.get() == 0)
+        await until(lambda: HTTP_ACTIVE.labels(CHAT).total == 0)
         assert (
             await gate.http.post(CHAT, content=body, headers={"content-type": "application/json"})
         ).status_code == 200
@@ -131,10 +131,10 @@ async def test_nobodys_body_is_waited_for() -> None:
 
 async def test_requests_are_counted_by_route_and_status_and_strangers_make_no_labels() -> None:
     def served(route: str, status: str, method: str = "POST") -> float:
-        return HTTP_SECONDS.labels(method, route, status)._sum.get()
+        return HTTP_SECONDS.labels(method, route, status).total
 
     def failed(route: str, reason: str) -> float:
-        return HTTP_ERRORS.labels(route, reason)._value.get()
+        return HTTP_ERRORS.labels(route, reason).total
 
     before = (
         served(CHAT, "200"),
@@ -148,7 +148,7 @@ async def test_requests_are_counted_by_route_and_status_and_strangers_make_no_la
         gate.answers.steps = (STARTED, forever)
         async with asking(gate, stream=True):
             await until(lambda: gate.answers.told == 5)
-        await until(lambda: HTTP_ACTIVE.labels(CHAT)._value.get() == 0)
+        await until(lambda: HTTP_ACTIVE.labels(CHAT).total == 0)
     after = (
         served(CHAT, "200"),
         served("other", "404", "_OTHER"),

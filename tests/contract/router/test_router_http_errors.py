@@ -127,6 +127,16 @@ async def test_what_fails_after_the_end_is_no_matter_of_the_clients(path: str) -
         assert (await gate.ask(path)).status_code == 200
 
 
+@pytest.mark.parametrize("path", SURFACES)
+async def test_a_body_that_is_too_deep_is_refused(path: str) -> None:
+    deep: object = "x"
+    for _ in range(200):
+        deep = [deep]
+    async with gateway() as gate:
+        refused = await gate.ask(path, later_field=deep)
+    assert (refused.status_code, refused.headers["x-nexus-reason"]) == (400, "REQUEST_INVALID")
+
+
 async def test_a_stream_is_not_kept_waiting_for_what_is_settled_after_its_end() -> None:
     settled = asyncio.Event()
     async with gateway(STARTED, TextDelta("Hello"), COMPLETED, settled.wait) as gate:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
@@ -19,6 +20,7 @@ from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.money.attempt import Outcome
 from provider_router.ports.attempt_observer import AttemptRecord
+from shared.telemetry.tracing import unrecorded
 
 
 def sample(name: str, **labels: str) -> float:
@@ -40,7 +42,7 @@ def record(model: str, **changes: object) -> AttemptRecord:
 
 
 def test_a_good_attempt_is_counted_timed_and_priced() -> None:
-    observer = otel.OtelAttemptObserver(traced=False)
+    observer = otel.OtelAttemptObserver()
     observer.ended(record("good", usage=TokenUsage(100, 17), cost_micro_usd=2_000_000))
     names = gen_ai("good")
     assert sample("gen_ai_client_token_usage_sum", gen_ai_token_type="input", **names) == 100
@@ -54,7 +56,7 @@ def test_a_good_attempt_is_counted_timed_and_priced() -> None:
 
 
 def test_a_failed_attempt_counts_by_its_reason_and_says_nothing_of_speed() -> None:
-    observer = otel.OtelAttemptObserver(traced=False)
+    observer = otel.OtelAttemptObserver()
     failed = record("bad", outcome=Outcome.FAILED, reason="PROVIDER_ERROR", usage=TokenUsage(), cost_micro_usd=0)
     observer.ended(failed)
     observer.ended(failed)
@@ -67,14 +69,14 @@ def test_a_failed_attempt_counts_by_its_reason_and_says_nothing_of_speed() -> No
 
 
 def test_counts_of_the_router_itself_are_told_apart() -> None:
-    observer = otel.OtelAttemptObserver(traced=False)
+    observer = otel.OtelAttemptObserver()
     observer.ended(record("counted", estimated=True))
     own = {"provider": "watched", "model": "counted"}
     assert sample("nexus_router_usage_estimated_total", operation="chat", **own) == 1
 
 
 def test_embeddings_have_no_output() -> None:
-    observer = otel.OtelAttemptObserver(traced=False)
+    observer = otel.OtelAttemptObserver()
     embedded = record("vectors", usage=TokenUsage(9))
     observer.ended(replace(embedded, opening=replace(embedded.opening, operation=Operation.EMBED)))
     names = gen_ai("vectors", "embeddings")
@@ -83,7 +85,7 @@ def test_embeddings_have_no_output() -> None:
 
 
 def test_what_was_passed_over_left_and_decided_is_counted() -> None:
-    observer = otel.OtelAttemptObserver(traced=False)
+    observer = otel.OtelAttemptObserver()
     service = service_of("watched/left")
     observer.passed_over(service, "CIRCUIT_OPEN")
     observer.fell_back(service, "PROVIDER_ERROR")
@@ -100,7 +102,7 @@ def test_what_was_passed_over_left_and_decided_is_counted() -> None:
 
 def test_models_that_callers_register_do_not_make_labels_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(otel, "_SERVICES_CAP", 2)
-    observer = otel.OtelAttemptObserver(traced=False)
+    observer = otel.OtelAttemptObserver()
     for index in range(5):
         observer.ended(record(f"many-{index}"))
     own = {"provider": "watched", "operation": "chat", "outcome": "succeeded", "reason": ""}
@@ -118,9 +120,17 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     return exporter
 
 
-def test_an_attempt_is_a_span_by_the_conventions(spans: InMemorySpanExporter) -> None:
-    otel.OtelAttemptObserver(traced=True).ended(record("m", usage=TokenUsage(100, 17, 40)))
+def drawn(spans: InMemorySpanExporter, attempt: AttemptRecord) -> ReadableSpan:
+    """What is drawn of `attempt`, below the span of a request that is recorded."""
+    with TracerProvider().get_tracer("test").start_as_current_span("request") as request:
+        otel.OtelAttemptObserver().ended(attempt)
     (span,) = spans.get_finished_spans()
+    assert span.parent == request.get_span_context()
+    return span
+
+
+def test_an_attempt_is_a_span_by_the_conventions(spans: InMemorySpanExporter) -> None:
+    span = drawn(spans, record("m", usage=TokenUsage(100, 17, 40)))
     assert (span.name, span.kind.name) == ("chat m", "CLIENT")
     assert (span.end_time - span.start_time) == 2_000_000_000
     wanted = {
@@ -140,12 +150,13 @@ def test_an_attempt_is_a_span_by_the_conventions(spans: InMemorySpanExporter) ->
 
 def test_a_failed_attempt_is_a_span_with_its_error(spans: InMemorySpanExporter) -> None:
     failed = record("m", outcome=Outcome.FAILED, reason="PROVIDER_TIMEOUT")
-    otel.OtelAttemptObserver(traced=True).ended(replace(failed, finish_reason=None))
-    (span,) = spans.get_finished_spans()
+    span = drawn(spans, replace(failed, finish_reason=None))
     assert span.attributes["error.type"] == "PROVIDER_TIMEOUT"
     assert span.status.status_code.name == "ERROR"
 
 
-def test_no_span_is_drawn_where_none_goes_anywhere(spans: InMemorySpanExporter) -> None:
-    otel.OtelAttemptObserver(traced=False).ended(record("m"))
+def test_no_span_is_drawn_where_the_request_is_not_recorded(spans: InMemorySpanExporter) -> None:
+    otel.OtelAttemptObserver().ended(record("m"))
+    with trace.use_span(unrecorded({})):
+        otel.OtelAttemptObserver().ended(record("m"))
     assert spans.get_finished_spans() == ()

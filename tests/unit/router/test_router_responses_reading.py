@@ -396,11 +396,3 @@ def test_all_wrong_fields_are_told_at_once() -> None:
     with pytest.raises(InvalidInput) as caught:
         read(temperature=9, store=True, tools=5)
     assert {each.field for each in caught.value.violations} == {"temperature", "store", "tools"}
-
-
-def test_a_body_that_is_too_deep_is_refused() -> None:
-    deep: Any = "x"
-    for _ in range(200):
-        deep = [deep]
-    with pytest.raises(InvalidInput):
-        read(later_field=deep)

@@ -24,6 +24,10 @@ _TYPES: Mapping[int, str] = {
     504: "timeout_error",
     _OVERLOADED: "overloaded_error",
 }
+THREAD = "thread"
+"""The field by which clients continue a conversation that their provider has stored."""
+# By it the official client knows that it has to send the whole conversation, and goes on with that.
+_NO_THREADS = {"error_code": "thread_unsupported_request", "unsupported": [THREAD]}
 # A provider that has no room now, and whoever asks later may be served: the dialect has a status of its own for that.
 _BUSY = frozenset({Reason.CIRCUIT_OPEN, Reason.DEPLOYMENTS_BUSY})
 
@@ -43,7 +47,10 @@ def error_type(error: NexusError) -> str:
 
 def error_body(error: NexusError, request_id: str = "") -> bytes:
     """The JSON body of `error`."""
-    body: dict[str, object] = {"type": "error", "error": {"type": error_type(error), "message": error.message}}
+    told: dict[str, object] = {"type": error_type(error), "message": error.message}
+    if any(violation.field == THREAD for violation in error.violations):
+        told["details"] = _NO_THREADS
+    body: dict[str, object] = {"type": "error", "error": told}
     if request_id:
         body["request_id"] = request_id
     return orjson.dumps(body)

@@ -14,11 +14,11 @@ from provider_router.domain.calls.chat import (
 )
 from provider_router.domain.contracts.dialect import Dialect
 from provider_router.servicer.http.anthropic_messages.content import system_in, turns_in
+from provider_router.servicer.http.anthropic_messages.errors import THREAD
 from provider_router.servicer.http.anthropic_messages.reading import Findings, cache_lifetime
 from provider_router.servicer.http.anthropic_messages.tools import tool_choice_in, tools_in
 from provider_router.servicer.http.fields import (
     WrongFieldError,
-    check_depth,
     count_in,
     each_in,
     field_in,
@@ -86,7 +86,6 @@ def read_request(fields: Mapping[str, Any], headers: Mapping[str, str], *, limit
     Raises:
         InvalidInput: REQUEST_INVALID, with the fields that are wrong.
     """
-    check_depth(fields)
     reading, wrong = _Reading(), list[FieldViolation]()
     for name, value in fields.items():
         if value is None:
@@ -211,6 +210,11 @@ def _output_format(value: Any, reading: _Reading) -> None:
     reading.arguments["response_schema"] = field_in(form, "schema", object_in)
 
 
+def _thread(value: Any, reading: _Reading) -> None:
+    del value, reading
+    raise WrongFieldError("needs stored state, and nothing is stored here: send the whole conversation as messages")
+
+
 def _tools(value: Any, reading: _Reading) -> None:
     reading.arguments["tools"] = tools_in(value, reading.found)
 
@@ -242,6 +246,7 @@ _READERS: Mapping[str, Callable[[Any, _Reading], None]] = {
     "thinking": _thinking,
     "output_config": _output_config,
     "output_format": _output_format,
+    THREAD: _thread,
     "tools": _tools,
     "tool_choice": _tool_choice,
 }

@@ -14,7 +14,6 @@ import orjson
 from provider_router.domain.errors import Reason, failure
 from provider_router.servicer.http.fields import (
     WrongFieldError,
-    check_depth,
     count_in,
     each_in,
     invalid,
@@ -68,7 +67,6 @@ def embeddings_wanted(fields: Mapping[str, Any]) -> EmbeddingsWanted:
     Raises:
         InvalidInput: REQUEST_INVALID, with the fields that are wrong.
     """
-    check_depth(fields)
     read, wrong = dict[str, Any](), list[FieldViolation]()
     for name, value in fields.items():
         if value is None:

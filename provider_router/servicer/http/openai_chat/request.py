@@ -7,7 +7,7 @@ from typing import Any
 
 from provider_router.domain.calls.chat import CallersBody, ChatRequest, Sampling
 from provider_router.domain.contracts.dialect import Dialect
-from provider_router.servicer.http.fields import WrongFieldError, check_depth, invalid
+from provider_router.servicer.http.fields import WrongFieldError, invalid
 from provider_router.servicer.http.openai_chat.draft import Draft
 from provider_router.servicer.http.openai_chat.messages import messages_in
 from provider_router.servicer.http.openai_chat.parameters import PARAMETERS, Read
@@ -31,7 +31,6 @@ def chat_wanted(fields: Mapping[str, Any]) -> Wanted:
     Raises:
         InvalidInput: REQUEST_INVALID, with the fields that are wrong.
     """
-    check_depth(fields)
     draft, wrong = Draft(), list[FieldViolation]()
     for name, value in fields.items():
         if value is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from provider_router.domain.calls.chat import CallersBody, ChatRequest, Sampling
 from provider_router.domain.contracts.dialect import Dialect
-from provider_router.servicer.http.fields import WrongFieldError, check_depth, invalid, text_in
+from provider_router.servicer.http.fields import WrongFieldError, invalid, text_in
 from provider_router.servicer.http.openai_chat.draft import Draft
 from provider_router.servicer.http.openai_chat.parameters import Read
 from provider_router.servicer.http.openai_chat.tools import check_choice
@@ -27,7 +27,6 @@ def response_wanted(fields: Mapping[str, Any]) -> Wanted:
     Raises:
         InvalidInput: REQUEST_INVALID, with the fields that are wrong.
     """
-    check_depth(fields)
     draft, wrong = Draft(told_usage=True), list[FieldViolation]()
     conversation = Conversation(draft)
     _instruct(conversation, fields, wrong)
