@@ -1,10 +1,11 @@
-"""CPU of a ChatCompletion inside the router, without gRPC and without a provider: what any other front would cost too.
+"""CPU of a chat inside the router, without gRPC or HTTP and without a provider: what any front costs on top of.
 
     python -m benchmarks.router_core
 
-In process, by the router's own wiring: conversion, features, decision with its record on disk, limits, ledger rows on
-disk, breakers, metrics. The model is one that answers at once. CPU is that of the whole process, the writer's thread
-included; the median of several rounds.
+In process, by the router's own wiring: features, decision with its record on disk, limits, ledger rows on disk,
+breakers, metrics. The model is one that answers at once. The rows "whole answer" are the path of the HTTP surfaces, an
+`AnswerSource` that is given a call for a whole answer; the others convert gRPC's messages, too. CPU is that of the
+whole process, the writer's thread included; the median of several rounds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,20 @@ import uvloop
 from benchmarks.report import Row, show
 from protos.gen.nexus.router.v1 import router_pb2 as pb
 from provider_router.adapters.model_source_http import HttpModelSource
-from provider_router.domain.calls.chat import FinishReason
+from provider_router.domain.calls.chat import ChatRequest, FinishReason, Message, Role
+from provider_router.domain.calls.chat_call import ChatCall, RoutingOptions
 from provider_router.domain.calls.events import Finished, ModelEvent, TextDelta
 from provider_router.domain.calls.usage import TokenUsage
+from provider_router.domain.decisions.route_request import Caller
 from provider_router.main import build
+from provider_router.ports.answer_source import AnswerSource
 from provider_router.settings import Settings
 from shared.auth.context import acting_as
 from shared.auth.principal import Principal
 from shared.clock import SystemClock
 from shared.ids import new_id
 from shared.server import Dependencies
+from shared.server.garbage import freeze_what_was_started
 
 CALLS, ROUNDS = 1000, 5
 PROVIDERS = """\
@@ -56,16 +61,19 @@ rate_limits:
   - {scope: organisation, requests_per_minute: 1000000, tokens_per_minute: 1000000000}
 """
 _PRINCIPAL = Principal("org", "user", frozenset({"owner"}), frozenset({"*"}), "key")
+_CALLER = Caller("org", "user", "key", ("owner",))
 _Call = Callable[[str], Any]
+WHOLE = "whole answer"
 _numbers = itertools.count()
 
 
 class _AtOnce:
     """A model without a provider."""
 
-    async def stream(self, *_: object) -> AsyncGenerator[ModelEvent, None]:
-        """Two events."""
-        yield TextDelta("You said: Good morning")
+    async def stream(self, request: ChatRequest, *_: object) -> AsyncGenerator[ModelEvent, None]:
+        """One event of a whole answer, else two."""
+        if not request.whole:
+            yield TextDelta("You said: Good morning")
         yield Finished(FinishReason.STOP, TokenUsage(12, 6))
 
 
@@ -82,8 +90,8 @@ class _Context:
 
 
 @asynccontextmanager
-async def _router(folder: Path, limits: str) -> AsyncGenerator[_Call]:
-    """A router on files of its own; gives its ChatCompletion."""
+async def _router(folder: Path, limits: str) -> AsyncGenerator[Mapping[str, _Call]]:
+    """A router on files of its own; gives its ways in."""
     folder.mkdir()
     (folder / "providers.yaml").write_text(PROVIDERS)
     (folder / "limits.yaml").write_text(limits)
@@ -91,18 +99,34 @@ async def _router(folder: Path, limits: str) -> AsyncGenerator[_Call]:
     no_channel: Any = None
     service = build(settings, Dependencies(SystemClock(), new_id, no_channel))
     servicer: Any = service.registrations[0].servicer
+    answers: AnswerSource = servicer._use_cases.answers  # noqa: SLF001 - what the surfaces are wired to, too
     await service.start()
+    # As a server does.
+    freeze_what_was_started()
+
+    async def whole(model: str) -> None:
+        async for _ in answers.stream(_chat_call(model)):
+            pass
+
     try:
-        yield lambda model: servicer.ChatCompletion(_request(model), _Context())
+        yield {"ChatCompletion": lambda model: servicer.ChatCompletion(_request(model), _Context()), WHOLE: whole}
     finally:
         await service.stop()
 
 
-def _request(model: str) -> pb.ChatCompletionRequest:
+def _text() -> str:
     """A text that was never seen before."""
-    text = pb.ContentPart(text=f"Good morning, number {next(_numbers)}")
-    user = pb.ChatMessage(role=pb.ROLE_USER, content=[text])
+    return f"Good morning, number {next(_numbers)}"
+
+
+def _request(model: str) -> pb.ChatCompletionRequest:
+    user = pb.ChatMessage(role=pb.ROLE_USER, content=[pb.ContentPart(text=_text())])
     return pb.ChatCompletionRequest(model=model, messages=[user], routing=pb.RoutingOptions(tier="fast"))
+
+
+def _chat_call(model: str) -> ChatCall:
+    asked = ChatRequest((Message(Role.USER, _text()),), whole=True)
+    return ChatCall(_CALLER, asked, RoutingOptions(model=model, tier="fast"), streamed=False)
 
 
 async def _cpu_us(call: _Call, model: str, at_once: int) -> float:
@@ -124,10 +148,11 @@ async def measure(folder: Path) -> list[Row]:
     rows: list[Row] = []
     with patch.object(HttpModelSource, "chat_model", _at_once), acting_as(_PRINCIPAL):
         async with _router(folder / "free", "version: 1\n") as free, _router(folder / "paid", LIMITS) as paid:
-            for name, call, model in (("free model", free, "fake/free"), ("budgets, rate limits", paid, "fake/paid")):
-                for at_once in (16, 1):
-                    spent = await _cpu_us(call, model, at_once)
-                    rows.append(Row(f"router core, {name}, {at_once} at once: CPU", spent, "us"))
+            for name, calls, model in (("free model", free, "fake/free"), ("budgets, rate limits", paid, "fake/paid")):
+                for way, call in calls.items():
+                    for at_once in (64, 16) if way == WHOLE else (16, 1):
+                        spent = await _cpu_us(call, model, at_once)
+                        rows.append(Row(f"router core, {way}, {name}, {at_once} at once: CPU", spent, "us"))
     return rows
 
 

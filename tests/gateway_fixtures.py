@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -133,6 +135,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         providers_file.write_text(providers_yaml(provider))
         with running_mesh(folder / "data", providers_file, os.environ, OVERRIDES) as mesh:
             yield Gateway(_http_address(mesh), mesh.owner_key(), mesh, provider)
+    # Some client libraries leave the connections that they opened to the garbage collector.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def _http_address(mesh: RunningMesh) -> str:

@@ -74,9 +74,15 @@ class DecisionNotebook:
             What `keeper.remember` is to be told once the transaction is committed.
         """
         org_id = decision.request.caller.org_id
-        self._counts[org_id] = count = self._counts.get(org_id, 0) + 1
+        count = self._counts.get(org_id, 0) + 1
         sequence = self._end(org_id).sequence + count
+        uses = self._used(decision, sequence, keeper, world)
+        self._counts[org_id] = count
         self._noted.append((decision_id, org_id, microseconds_of(decision.time), payload))
+        return uses
+
+    def _used(self, decision: Decision, sequence: int, keeper: WorldKeeper, world: World) -> Uses:
+        org_id = decision.request.caller.org_id
         documents = (org_id, decision.registry_digest, decision.rules_digest, decision.state_digest)
         if sequence - self._needed.get(documents, -USE_STEP) < USE_STEP:
             return ()

@@ -27,6 +27,7 @@ TOKENIZER_TRAIT = "tokenizer"
 """The trait by which a contract names its family of tokenizers: one of `FAMILIES`."""
 
 _CACHED_SHAPES = 4096
+_CACHED_FAMILIES = 1024
 _PER_MESSAGE = 4
 _PER_TOOL_CALL = 12
 _PER_TOOL = 16
@@ -115,6 +116,10 @@ class _Shape(NamedTuple):
     twos: int
     threes: int
     fours: int
+
+
+# By the identity of services, which never change; each is kept, so that no other one gets its identity.
+_families: dict[int, tuple[Service, _Family]] = {}
 
 
 class EstimatedTokenCounter:
@@ -222,6 +227,17 @@ def _shape_of(raw: bytes) -> _Shape:
 
 
 def _family_of(service: Service) -> _Family:
+    known = _families.get(id(service))
+    if known is not None:
+        return known[1]
+    if len(_families) >= _CACHED_FAMILIES:
+        _families.clear()
+    family = _named_family(service)
+    _families[id(service)] = (service, family)
+    return family
+
+
+def _named_family(service: Service) -> _Family:
     named = service.contract.traits.get(TOKENIZER_TRAIT)
     if isinstance(named, str) and named in FAMILIES:
         return FAMILIES[named]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 
 from provider_router.domain.decisions.route_request import Caller
 from provider_router.domain.errors import Reason, failure
@@ -43,9 +42,12 @@ class AdmitCall:
 
     async def settle(self, caller: Caller, expected: int, used: int) -> None:
         """Corrects what `tokens` took, when it is known how many were used."""
-        charges = self.charges(caller, abs(expected - used), Unit.TOKENS) if expected != used else ()
-        sign = 1 if expected > used else -1
-        await self._give_back([Charge(charge.bucket, sign * charge.amount) for charge in charges])
+        if expected == used:
+            return
+        charges = self.charges(caller, abs(expected - used), Unit.TOKENS)
+        if used > expected:
+            charges = [Charge(charge.bucket, -charge.amount) for charge in charges]
+        await self._give_back(charges)
 
     def charges(self, caller: Caller, tokens: int, unit: Unit) -> Sequence[Charge]:
         """What a call of `caller` takes of the limits on `unit`."""
@@ -59,8 +61,10 @@ class AdmitCall:
     async def _give_back(self, charges: Sequence[Charge]) -> None:
         if charges:
             # What cannot be given back comes back by itself within a minute; no answer is worse for it.
-            with suppress(UpstreamDown):
+            try:
                 await self._limiter.give_back(charges)
+            except UpstreamDown:
+                return
 
 
 def rate_limited(what: str, wait_s: float) -> NexusError:

@@ -27,6 +27,7 @@ class ChatAttempt:
         start: Begins the model's answer.
         counter: Counts tokens where the provider does not.
         is_hasty: Whether running out of time, after the first piece or before it, is the caller's own doing.
+        choices: Answers that were asked for; pieces are those of the first.
 
     Attributes:
         attempt: As given.
@@ -37,7 +38,12 @@ class ChatAttempt:
     """
 
     def __init__(
-        self, attempt: OpenAttempt, start: _Start, counter: TokenCounter, is_hasty: Callable[[bool], bool]
+        self,
+        attempt: OpenAttempt,
+        start: _Start,
+        counter: TokenCounter,
+        is_hasty: Callable[[bool], bool],
+        choices: int = 1,
     ) -> None:
         self.attempt = attempt
         self.called_tools = False
@@ -47,6 +53,7 @@ class ChatAttempt:
         self._start = start
         self._counter = counter
         self._is_hasty = is_hasty
+        self._choices = choices
         self._events: AsyncGenerator[ModelEvent, None] | None = None
         self._pieces: list[str] = []
 
@@ -124,7 +131,7 @@ class ChatAttempt:
         await self.attempt.settle(ending)
 
     def _counted(self) -> TokenUsage:
-        """The tokens of the prompt and of what came so far, as the router counts them."""
+        """The tokens of the prompt and of what came so far, as the router counts them; all choices as the first one."""
         service = self.attempt.service
         produced = self._counter.text(service, "".join(self._pieces)) if self._pieces else 0
-        return TokenUsage(self.attempt.opening.reserved.input_tokens, produced)
+        return TokenUsage(self.attempt.opening.reserved.input_tokens, produced * self._choices)

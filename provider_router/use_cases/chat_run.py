@@ -252,6 +252,7 @@ class ChatRun:
             lambda: models.chat_model(service, target).stream(request, limits),
             self._means.counter,
             self._haste_of(stop, limits),
+            request.choices,
         )
         self._attempts.append(attempt)
         self._stops[attempt] = stop

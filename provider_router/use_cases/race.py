@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from provider_router.domain.calls.events import ModelEvent
@@ -29,7 +29,7 @@ class Race:
 
     winner: ChatAttempt | None = None
     first_event: ModelEvent | None = None
-    failures: list[tuple[ChatAttempt, NexusError]] = field(default_factory=list[tuple[ChatAttempt, NexusError]])
+    failures: Sequence[tuple[ChatAttempt, NexusError]] = ()
     outraced: asyncio.Task[None] | None = None
 
 
@@ -84,7 +84,7 @@ def _take_first(runners: dict[_Runner, ChatAttempt], ended: Race) -> None:
             return
         if not isinstance(error, NexusError):
             raise error
-        ended.failures.append((attempt, error))
+        ended.failures = (*ended.failures, (attempt, error))
 
 
 def _leave(task: _Runner, attempt: ChatAttempt, outcome: Outcome, ends: LooseEnds) -> asyncio.Task[None]:

@@ -249,7 +249,7 @@ class Connection(asyncio.Protocol):
         self._task = hub.at_work[reply] = hub.loop.create_task(self._serve(request, reply))
         if rest or (self._incoming is not None and not self._incoming.wants_more):
             self._pause()
-        else:
+        elif self._unread != _READ:
             self._resume()
 
     def _await_head(self, data: bytes) -> None:
@@ -338,7 +338,7 @@ class Connection(asyncio.Protocol):
             self._pause()
         elif ahead:
             self._look(ahead, 0)
-        else:
+        elif self._unread != _READ:
             self._resume()
 
     # The end.

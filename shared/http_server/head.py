@@ -100,7 +100,9 @@ class Head:
             raise _malformed("the target must be a path")
         self.method = method
         self.is_old = version == "HTTP/1.0"
-        path, _, self.query = target.partition("?")
+        path, self.query = target, ""
+        if "?" in target:
+            path, _, self.query = target.partition("?")
         self.path = _unescaped(path) if "%" in path else path
 
     def _read_headers(self) -> None:

@@ -32,13 +32,11 @@ def head(status: int, headers: Headers, own: str) -> bytes:
     Raises:
         ValueError: a header that could end the head, or that the server itself writes.
     """
-    lines: list[str] = []
-    for name, value in headers:
+    for name, _ in headers:
         if name not in _known:
             _check_name(name)
-        lines.append(f"{name}: {value}\r\n")
-    text = "".join(lines)
-    count = len(lines)
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    count = len(headers)
     if text.count("\n") != count or text.count("\r") != count or "\0" in text:
         raise ValueError("a header of a reply has CR, LF or NUL")
     line = _LINES.get(status) or f"HTTP/1.1 {status} \r\n"

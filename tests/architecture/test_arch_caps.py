@@ -23,7 +23,7 @@ FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 PURE_LAYERS = ("domain", "ports", "use_cases")
 DRIVERS = ("grpc", "protos", "sqlalchemy", "aiosqlite", "aiohttp", "httpx")
 IMPURE = (*DRIVERS, "os", "subprocess", "socket", "random", "time")
-PURE_SHARED = ("shared.errors", "shared.auth.principal", "shared.clock", "shared.ids")
+PURE_SHARED = ("shared.errors", "shared.auth.principal", "shared.clock", "shared.ids", "shared.value")
 
 
 def _files(*roots: str) -> list[Path]:

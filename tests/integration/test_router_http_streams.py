@@ -265,7 +265,7 @@ async def test_a_small_request_is_one_write() -> None:
         + b"0\r\n\r\n",
         HEAD + b"Content-Length: 3\r\n\r\nabc",
         HEAD + b"\r\nabc",
-        HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"abc"),
+        HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"abc", mtime=0),
         HEAD + b"Content-Encoding: deflate\r\n\r\n" + zlib.compress(b"abc"),
     ],
     ids=["interim answers", "length", "until it closes", "gzip", "deflate"],
@@ -297,7 +297,7 @@ async def test_a_coding_that_nobody_asked_for_is_refused(coding: bytes) -> None:
 @pytest.mark.parametrize("cut", [10, -4])
 @on_both_loops
 async def test_a_compressed_body_that_is_cut_or_wrong_is_no_answer(cut: int) -> None:
-    packed = gzip.compress(b"abc" * 100)[:cut]
+    packed = gzip.compress(b"abc" * 100, mtime=0)[:cut]
     answer = JSON_HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(packed), packed)
     async with serving(answering(answer)) as server, client() as made:
         with pytest.raises(NexusError) as caught:
@@ -305,9 +305,19 @@ async def test_a_compressed_body_that_is_cut_or_wrong_is_no_answer(cut: int) -> 
     assert caught.value.reason == "PROVIDER_BAD_RESPONSE"
 
 
+@pytest.mark.parametrize("rest", [gzip.compress(b"} and more", mtime=0), b"x" * 1000])
+@on_both_loops
+async def test_what_follows_a_compressed_body_is_not_passed_over(rest: bytes) -> None:
+    packed = gzip.compress(b"{}", mtime=0) + rest
+    answer = JSON_HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(packed), packed)
+    async with serving(answering(answer)) as server, client() as made:
+        with pytest.raises(NexusError, match="beyond its end"):
+            await made.whole(server.call())
+
+
 @on_both_loops
 async def test_a_body_is_bounded_compressed_or_not() -> None:
-    bomb = gzip.compress(b" " * 64 * MIB)
+    bomb = gzip.compress(b" " * 64 * MIB, mtime=0)
     plain = JSON_HEAD + b"Content-Length: 2000000\r\n\r\n" + b" " * 2_000_000
     packed = JSON_HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(bomb), bomb)
     for answer in (plain, packed):
@@ -319,7 +329,7 @@ async def test_a_body_is_bounded_compressed_or_not() -> None:
 
 @on_both_loops
 async def test_what_a_few_bytes_stand_for_comes_in_pieces() -> None:
-    bomb = gzip.compress(b" " * 8 * MIB)
+    bomb = gzip.compress(b" " * 8 * MIB, mtime=0)
     async with (
         serving(
             answering(HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(bomb), bomb))
@@ -336,7 +346,7 @@ async def test_what_a_few_bytes_stand_for_comes_in_pieces() -> None:
 
 @on_both_loops
 async def test_others_work_while_a_few_bytes_become_many() -> None:
-    packed = gzip.compress(b"x" * 64 * MIB)
+    packed = gzip.compress(b"x" * 64 * MIB, mtime=0)
     answer = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(packed), packed)
     turns = pieces = 0
 
@@ -443,7 +453,7 @@ async def test_a_reset_in_the_middle_is_no_end() -> None:
 @pytest.mark.parametrize("coding", [b"", b"Content-Encoding: gzip\r\n"], ids=["plain", "packed"])
 @on_both_loops
 async def test_a_whole_answer_that_pauses_within_its_body_is_given_up_like_a_stream(coding: bytes) -> None:
-    body = gzip.compress(b'{"choices": []}') if coding else b'{"choices": []}'
+    body = gzip.compress(b'{"choices": []}', mtime=0) if coding else b'{"choices": []}'
 
     async def script(peer: Peer) -> None:
         await peer.request()

@@ -170,7 +170,8 @@ async def test_the_next_address_is_tried_beside_one_that_is_silent(monkeypatch: 
 @on_both_loops
 async def test_when_no_address_answers_the_first_ones_error_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, ("127.0.0.1", unused_port()), ("127.0.0.1", unused_port()))
-    assert "it refuses connections" in (await refused(HttpCall("p", "http://acme.test/v1", {}, is_private=True))).message
+    call = HttpCall("p", "http://acme.test/v1", {}, is_private=True)
+    assert "it refuses connections" in (await refused(call)).message
 
 
 def test_families_take_turns() -> None:

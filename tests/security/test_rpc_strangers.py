@@ -204,8 +204,13 @@ async def _check(channel: grpc.aio.Channel, service: str = "") -> str:
 
 async def test_the_log_names_who_was_refused(served: Served) -> None:
     viewer = served.channel_as(principal("org-v", "user-v", permissions=("runs.read",)))
-    with structlog.testing.capture_logs() as lines, pytest.raises(grpc.aio.AioRpcError):
-        await router_pb2_grpc.RouterServiceStub(viewer).Embed(router_pb2.EmbedRequest(inputs=["x"]), timeout=5)
+    with structlog.testing.capture_logs() as lines:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await router_pb2_grpc.RouterServiceStub(viewer).Embed(router_pb2.EmbedRequest(inputs=["x"]), timeout=5)
+        # The caller has its status before the line is written.
+        async with asyncio.timeout(5):
+            while not any(line["event"] == "rpc" for line in lines):
+                await asyncio.sleep(0.01)
     refused = [line for line in lines if line["event"] == "rpc"]
     assert [(line["code"], line["org_id"], line["user_id"]) for line in refused] == [
         ("PERMISSION_DENIED", "org-v", "user-v")

@@ -138,14 +138,16 @@ def _id(call_id: str) -> str:
     return _NO_ID.sub("_", call_id)
 
 
-def _arguments(text: str) -> dict[str, Any]:
+def _arguments(text: str) -> orjson.Fragment:
+    """The arguments as they are written: JSON may be read deeper than it can be written again."""
+    written = text or "{}"
     try:
-        value: Any = orjson.loads(text or "{}")
+        value: Any = orjson.loads(written)
     except orjson.JSONDecodeError as error:
         raise _not_an_object() from error
     if not isinstance(value, dict):
         raise _not_an_object()
-    return value  # pyright: ignore[reportUnknownVariableType]
+    return orjson.Fragment(written)
 
 
 def _not_an_object() -> NexusError:

@@ -48,10 +48,18 @@ def _said(block: Mapping[str, Any], bounds: AnswerBounds) -> Generator[Delta]:
         case "tool_use":
             opening = bounds.open_call(as_text(block.get("id")), as_text(block.get("name")))
             yield opening
-            yield bounds.arguments(opening.index, orjson.dumps(as_object(block.get("input"))).decode())
+            yield bounds.arguments(opening.index, _arguments(block.get("input")))
         case "thinking":
             yield bounds.thinking(as_text(block.get("thinking")), signature=as_text(block.get("signature")))
         case "redacted_thinking":
             yield bounds.thinking(redacted=as_text(block.get("data")))
         case _:
             pass
+
+
+def _arguments(value: Any) -> str:
+    try:
+        return orjson.dumps(as_object(value)).decode()
+    except orjson.JSONEncodeError as error:
+        # It is read deeper than it can be written.
+        raise MalformedAnswerError("its tool arguments are too deep") from error

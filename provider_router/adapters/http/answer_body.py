@@ -61,10 +61,14 @@ class _Inflating:
                 if not self._inflate.eof:
                     raise HttpFault(Reason.PROVIDER_BAD_RESPONSE, "it broke off")
                 return b""
+            if self._inflate.eof:
+                raise _beyond_its_end()
             try:
                 plain = self._inflate.decompress(packed, _PIECE_BYTES)
             except zlib.error as error:
                 raise HttpFault(Reason.PROVIDER_BAD_RESPONSE, "it is not compressed as it says") from error
+            if self._inflate.unused_data:
+                raise _beyond_its_end()
             if plain:
                 return plain
 
@@ -79,3 +83,8 @@ class _Inflating:
             self._connection.check_time()
         self._gave_way = False
         return await self._connection.read()
+
+
+def _beyond_its_end() -> HttpFault:
+    """More follows: part of the answer, perhaps, and the decompressor would keep all of it, however much it is."""
+    return HttpFault(Reason.PROVIDER_BAD_RESPONSE, "it goes on beyond its end")

@@ -70,6 +70,8 @@ class AnswerBounds:
 
     def missing_arguments(self) -> list[ToolCallDelta]:
         """Returns `{}` for each call that came without arguments, so that arguments are always one JSON object."""
+        if not self._has_arguments:
+            return []
         empty = [index for index, has_arguments in enumerate(self._has_arguments) if not has_arguments]
         return [self.arguments(index, "{}") for index in empty]
 

@@ -171,7 +171,9 @@ class Connection(asyncio.Protocol):
         if state is _State.ASKED:
             if self._takes(data) and self.answer.size_bytes > _UNREAD_CAP_BYTES:
                 self._pause()
-            self._wake()
+            waiter = self._waiter
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
         elif state is _State.SETTLING:
             if self._takes(data):
                 self._drop(len(data))

@@ -99,7 +99,11 @@ def fault_of_status(provider: str, status: int, headers: Mapping[str, str], body
 
 def fault_in_stream(provider: str, error: Any) -> NexusError:
     """Returns the error of an error object that came within a stream of status 200."""
-    raw = orjson.dumps(error)
+    try:
+        raw = orjson.dumps(error)
+    except orjson.JSONEncodeError:
+        # It is read deeper than it can be written.
+        raw = b""
     if _speaks_of_context(raw):
         return fault(provider, Reason.CONTEXT_TOO_LONG)
     limited = b"rate_limit" in raw.lower()

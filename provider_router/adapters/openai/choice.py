@@ -77,7 +77,7 @@ class ChoiceReader:
         # vLLM names the text, or the number of the token, that ended the answer.
         stop_text = choice.get("stop_reason")
         self._stop_text = stop_text if isinstance(stop_text, str) else ""
-        told.extend(self._bounds.missing_arguments())
+        told += self._bounds.missing_arguments()
 
     def finished(self, usage: TokenUsage | None) -> Finished:
         """Returns how the answer ended.

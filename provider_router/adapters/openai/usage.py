@@ -17,6 +17,8 @@ from typing import Any
 from provider_router.adapters.http.json_fields import as_count, as_object
 from provider_router.domain.calls.usage import TokenUsage
 
+_CACHED_BESIDE = ("prompt_cache_hit_tokens", "cached_tokens")
+
 
 def usage_of(value: Any) -> TokenUsage | None:
     """Reads the `usage` of a chat, of a whole answer or of a chunk.
@@ -40,13 +42,7 @@ def usage_of(value: Any) -> TokenUsage | None:
     output_tokens = max(output_tokens, all_tokens - input_tokens)
     if reasoning > output_tokens:
         output_tokens += reasoning
-    details = as_object(usage.get("prompt_tokens_details"))
-    cached = (
-        as_count(details.get("cached_tokens"))
-        or as_count(usage.get("prompt_cache_hit_tokens"))
-        or as_count(usage.get("cached_tokens"))
-    )
-    written = as_count(details.get("cache_write_tokens"))
+    cached, written = _cached(usage)
     if not cached and not written:
         return TokenUsage(input_tokens, output_tokens, reasoning_tokens=reasoning)
     cached = min(cached, input_tokens)
@@ -73,4 +69,17 @@ def embedding_usage_of(value: Any) -> TokenUsage | None:
 def _reasoning(usage: Mapping[str, Any]) -> int:
     details = usage.get("completion_tokens_details")
     told = 0 if details is None else as_count(as_object(details).get("reasoning_tokens"))
-    return told or as_count(usage.get("reasoning_tokens"))
+    return told or (as_count(usage["reasoning_tokens"]) if "reasoning_tokens" in usage else 0)
+
+
+def _cached(usage: Mapping[str, Any]) -> tuple[int, int]:
+    """Tokens that were read from the cache, and that were written to it."""
+    cached = written = 0
+    details = usage.get("prompt_tokens_details")
+    if details is not None:
+        told = as_object(details)
+        cached, written = as_count(told.get("cached_tokens")), as_count(told.get("cache_write_tokens"))
+    for name in _CACHED_BESIDE:
+        if not cached and name in usage:
+            cached = as_count(usage[name])
+    return cached, written

@@ -21,7 +21,8 @@ def decode_whole(provider: str) -> DecodeWhole:
         if answer.get("error"):
             raise fault_in_stream(provider, answer["error"])
         choice = _first(answer)
-        reader, told = ChoiceReader(), list[ModelEvent]()
+        reader = ChoiceReader()
+        told: list[ModelEvent] = []
         reader.read(as_object(choice.get("message")), told)
         if not told and not choice.get("finish_reason"):
             raise MalformedAnswerError("it says nothing, nor why")

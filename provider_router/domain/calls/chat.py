@@ -215,7 +215,7 @@ class ChatRequest:
     @property
     def parameters(self) -> frozenset[str]:
         """The optional parameters that it sets; a contract with a trait of that name that is false takes it not."""
-        given = {"stop"} if self.stop else set[str]()
+        given: set[str] = {"stop"} if self.stop else set()
         if self.temperature is not None:
             given.add("temperature")
         if self.json_object:
@@ -274,7 +274,7 @@ def _problem(message: Message) -> str:
         return "is of a tool and needs tool_call_id"
     if message.role is not Role.ASSISTANT and message.tool_calls:
         return "has tool_calls, which only the assistant may have"
-    if any(not call.id or not call.name for call in message.tool_calls):
+    if message.tool_calls and any(not call.id or not call.name for call in message.tool_calls):
         return "has a tool call without id or name"
     if not message.text and not message.parts and not message.tool_calls and message.role in (Role.USER, Role.SYSTEM):
         return "is empty"

@@ -10,7 +10,13 @@ from provider_router.domain.calls.content import AudioPart, FilePart, ImagePart,
 
 def payload_bytes(request: ChatRequest) -> int:
     """Bytes of everything that a provider is sent of `request`, without what its dialect puts around it."""
-    total = sum(_message(message) for message in request.messages)
+    total = 0
+    for message in request.messages:
+        text = message.text
+        # Most texts are ASCII, which Python knows of a text without looking.
+        total += len(text) if text.isascii() else len(text.encode())
+        if message.tool_calls or message.parts or message.tool_call_id:
+            total += _besides(message)
     for tool in request.tools:
         total += _bytes(tool.name) + _bytes(tool.description) + len(orjson.dumps(tool.parameters, default=dict))
     if request.response_schema is not None:
@@ -18,9 +24,10 @@ def payload_bytes(request: ChatRequest) -> int:
     return total
 
 
-def _message(message: Message) -> int:
+def _besides(message: Message) -> int:
+    """Bytes of what `message` is besides text."""
     calls = sum(len(call.id) + _bytes(call.name) + _bytes(call.arguments_json) for call in message.tool_calls)
-    return _bytes(message.text) + calls + len(message.tool_call_id) + sum(map(_part, message.parts))
+    return calls + len(message.tool_call_id) + sum(map(_part, message.parts))
 
 
 def _part(part: Part) -> int:
@@ -37,5 +44,4 @@ def _part(part: Part) -> int:
 
 
 def _bytes(text: str) -> int:
-    # Most texts are ASCII, which Python knows of a text without looking.
     return len(text) if text.isascii() else len(text.encode())

@@ -16,20 +16,24 @@ _OPERATION_WORDS = {Operation.CHAT: "chat", Operation.EMBED: "embeddings"}
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A model that can be called: what it promises, and who serves it."""
+    """A model that can be called: what it promises, and who serves it.
+
+    Attributes:
+        contract: What it promises.
+        provider: Who serves it.
+        name: `provider/model`. This and the next are kept, since every call asks for them many times.
+        model: What the provider calls it.
+    """
 
     contract: Contract
     provider: ProviderSpec
+    name: str = field(init=False, repr=False, compare=False)
+    model: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def name(self) -> str:
-        """`provider/model`."""
-        return self.contract.name
-
-    @property
-    def model(self) -> str:
-        """What the provider calls it."""
-        return self.contract.model
+    def __post_init__(self) -> None:
+        """Takes the names out of the contract."""
+        object.__setattr__(self, "name", self.contract.name)
+        object.__setattr__(self, "model", self.contract.model)
 
     def does(self, operation: Operation) -> bool:
         """Whether it does `operation`."""
@@ -38,7 +42,7 @@ class Service:
     def output_limit(self, asked: int | None) -> int:
         """Returns the smaller of what the caller asks and what the model may generate; 0 when neither says."""
         own = self.contract.capabilities.max_output_tokens
-        return min((limit for limit in (asked, own) if limit), default=0)
+        return min(asked, own) if asked and own else asked or own
 
 
 @dataclass(frozen=True, slots=True)

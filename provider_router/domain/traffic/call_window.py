@@ -23,9 +23,9 @@ MIN_SPEED_TOKENS = 8
 
 def cell_of(value: int) -> int:
     """The cell of `value`; values below 0 count as 0, those above 2^24 - 1 as that."""
-    value = min(max(value, 0), _LARGEST)
     if value < _EXACT_BELOW:
-        return value
+        return max(value, 0)
+    value = min(value, _LARGEST)
     shift = value.bit_length() - _PRECISION_BITS - 1
     return (shift << _PRECISION_BITS) + (value >> shift)
 

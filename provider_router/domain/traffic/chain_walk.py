@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from provider_router.domain.contracts.provider import Target
 from provider_router.domain.contracts.service import Service
@@ -30,7 +30,7 @@ class Stop:
     tries_left: int
     failures: int = 0
     waits: int = 0
-    tried: list[Target] = field(default_factory=list[Target])
+    tried: tuple[Target, ...] = ()
 
 
 class ChainWalk:
@@ -66,7 +66,7 @@ class ChainWalk:
         self._attempts_left -= 1
         stop.tries_left -= 1
         stop.waits = 0
-        stop.tried.append(target)
+        stop.tried = (*stop.tried, target)
 
     def failed(self, stop: Stop, move: Move) -> None:
         """Notes that an attempt failed, and goes where `move` says."""

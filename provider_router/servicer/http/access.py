@@ -10,6 +10,9 @@ from shared.auth.principal import Principal
 from shared.errors import InvalidInput, QuotaExceeded, Unauthenticated
 
 _SCHEME = "bearer"
+# As nearly all send it.
+_PLAIN = f"Bearer {API_KEY_PREFIX}"
+_PLAIN_LENGTH = len(_PLAIN)
 
 
 class _Open:
@@ -90,7 +93,10 @@ class Access:
 
 def _key_in(headers: Mapping[str, str]) -> str:
     """The API key in `authorization` or `x-api-key`."""
-    scheme, _, credential = headers.get("authorization", "").partition(" ")
+    authorization = headers.get("authorization", "")
+    if authorization[:_PLAIN_LENGTH] == _PLAIN and "x-api-key" not in headers:
+        return authorization[len(_SCHEME) + 1 :]
+    scheme, _, credential = authorization.partition(" ")
     bearer = credential.strip() if scheme.lower() == _SCHEME else ""
     key = headers.get("x-api-key", "")
     if key and bearer and key != bearer:

@@ -26,6 +26,7 @@ from shared.errors import (
 
 _MICRO_USD = 1_000_000
 _LONGEST = 512
+_PASSED = {mode: "off" if mode is CacheMode.OFF else "miss" for mode in CacheMode}
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 # The same request fails in the same way, unless it is said when it does not.
 _FINAL = (
@@ -47,7 +48,7 @@ def started_headers(said: Started | Answer, cache: CacheMode) -> list[tuple[str,
         ("x-nexus-provider", said.model.partition("/")[0]),
         ("x-nexus-model", _safe(said.model)),
         ("x-nexus-attempts", str(len(said.attempts) + 1) if said.cache_hit is None else "0"),
-        ("x-nexus-cache", _cache(cache, said.cache_hit)),
+        ("x-nexus-cache", _PASSED[cache] if said.cache_hit is None else _hit(said.cache_hit)),
     ]
     if said.dropped:
         headers.append(("x-nexus-warnings", _safe(f"dropped: {', '.join(said.dropped)}")))
@@ -82,9 +83,7 @@ def error_headers(error: NexusError) -> Headers:
     return headers
 
 
-def _cache(mode: CacheMode, hit: CacheHit | None) -> str:
-    if hit is None:
-        return "off" if mode is CacheMode.OFF else "miss"
+def _hit(hit: CacheHit) -> str:
     kind = "; semantic" if hit.semantic else ""
     return f"hit; age={max(0, round(hit.age_s))}{kind}"
 

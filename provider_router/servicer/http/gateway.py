@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping
 
 from opentelemetry import trace
 from opentelemetry.propagate import extract
@@ -115,17 +114,14 @@ class Gateway:
         size_bytes = 0
         if request.method == "POST":
             check_content_type(request.headers)
-            size_bytes = self._size_of_body(request.headers)
+            said = request.headers.get("content-length", "")
+            # The most that it may have, where the caller does not say.
+            size_bytes = min(int(said), self._body_bytes) if said.isdecimal() else self._body_bytes
         self._access.enter(principal, size_bytes)
         try:
             await route.serve(visit)
         finally:
             self._access.leave(principal, size_bytes)
-
-    def _size_of_body(self, headers: Mapping[str, str]) -> int:
-        """Bytes of the body; the most that it may have where the caller does not say."""
-        said = headers.get("content-length", "")
-        return min(int(said), self._body_bytes) if said.isdecimal() else self._body_bytes
 
     def _active_in(self, route: Route) -> Level:
         active = self._active[route.path] = HTTP_ACTIVE.labels(route.path)

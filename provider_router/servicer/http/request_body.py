@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -21,7 +20,6 @@ _UNSUSPICIOUS_MARKS = 50_000
 _MOST_MARKS = 200_000
 _Container: TypeAlias = "dict[str, Any] | list[Any]"
 _OBJECT = (dict,)
-_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 def check_content_type(headers: Mapping[str, str]) -> None:
@@ -81,7 +79,15 @@ def _check_depth(body: _Container) -> None:
 
 
 def _is_bomb(raw: bytes) -> bool:
-    return _marks(raw) > _UNSUSPICIOUS_MARKS and _marks(_TEXT.sub(b"", raw)) > _MOST_MARKS
+    """Whether there are too many marks outside of texts. Takes as long as the body is large, whatever is in it."""
+    if _marks(raw) <= _UNSUSPICIOUS_MARKS:
+        return False
+    # Without its escapes, a text goes from one quotation mark to the next.
+    plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # No mark of structure stands for more than two texts, a name and a value.
+    if plain.count(b'"') > 4 * _MOST_MARKS:
+        return True
+    return _marks(b"".join(plain.split(b'"')[::2])) > _MOST_MARKS
 
 
 def _marks(raw: bytes) -> int:

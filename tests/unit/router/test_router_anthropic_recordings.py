@@ -210,7 +210,7 @@ def test_what_is_no_whole_answer_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize(("kept", "beta"), [(True, "fast-mode-2026-02-01"), (False, None)])
 async def test_a_provider_of_the_dialect_is_told_what_its_caller_opts_into(kept: bool, beta: str | None) -> None:
     surface = surface_of(DIALECT)
-    body = {"model": "p/m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], "speed": "fast"}
+    body = {"model": "p/m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], "container": "c"}
     asked = surface.read(body, {"anthropic-beta": "fast-mode-2026-02-01"}).request
     service = service_of("p/m", provider=provider_spec("p", type=ProviderType.ANTHROPIC))
     client = RecordedClient([recorded("text.json")])
@@ -219,5 +219,5 @@ async def test_a_provider_of_the_dialect_is_told_what_its_caller_opts_into(kept:
     assert client.asked.headers.get("anthropic-beta") == beta
     assert client.asked.headers["x-api-key"] == "sk-1"
     sent = orjson.loads(client.asked.body)
-    assert (sent.get("speed"), sent["stream"]) == ("fast" if kept else None, False)
+    assert (sent.get("container"), sent["stream"]) == ("c" if kept else None, False)
     assert events[-1].wire == (recorded("text.json") if kept else b"")

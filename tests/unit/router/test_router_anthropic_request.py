@@ -211,7 +211,6 @@ def test_marks_of_the_cache_are_kept() -> None:
     [
         ({"container": "c", "mcp_servers": [], "context_management": None}, ("container",)),
         ({"service_tier": "standard_only"}, ("service_tier",)),
-        ({"speed": "fast"}, ("speed",)),
         ({"speed": "standard", "inference_geo": None}, ()),
         ({"max_tokens": 0}, ("max_tokens",)),
         ({"thinking": {"type": "between_tools"}}, ("thinking",)),
@@ -389,6 +388,16 @@ def test_tokens_are_counted_without_a_limit() -> None:
         ({"tool_choice": {"type": "tool"}}, "tool_choice.name"),
         ({"tool_choice": {"type": "required"}}, "tool_choice.type"),
         ({"service_tier": "free"}, "service_tier"),
+        # What servers might take for more, for another model, or for another place or payer than was decided.
+        ({"speed": "fast"}, "speed"),
+        ({"fallbacks": [{"model": "dearer"}]}, "fallbacks"),
+        ({"inference_geo": "global"}, "inference_geo"),
+        ({"workspace_id": "w"}, "workspace_id"),
+        ({"max_output_tokens": 9000}, "max_output_tokens"),
+        ({"num_predict": 9000}, "num_predict"),
+        ({"Max_Tokens": 9000}, "Max_Tokens"),
+        ({"MODEL": "dearer"}, "MODEL"),
+        ({f"x{i}": 1 for i in range(33)}, "x32"),
     ],
 )
 def test_what_is_wrong_is_told_by_its_path(changes: dict, field: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from router_answer_rig import Rig
+from dataclasses import replace
+
+from router_answer_rig import QUESTION, Rig
 from router_fakes import FakeChatModel, service_of
 
-from provider_router.domain.calls.chat import FinishReason
+from provider_router.domain.calls.chat import CallersBody, FinishReason
 from provider_router.domain.calls.events import Finished, TextDelta
 from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.contract import Privacy
+from provider_router.domain.contracts.dialect import Dialect
 
 USED = TokenUsage(10, 2)
 
@@ -42,3 +45,17 @@ async def test_the_bill_holds_instead_of_the_price() -> None:
     assert await cost_of(Finished(FinishReason.STOP, USED)) == 14
     assert await cost_of(Finished(FinishReason.STOP, USED, billed_micro_usd=7870)) == 7870
     assert await cost_of(Finished(FinishReason.STOP, USED, billed_micro_usd=0)) == 0
+
+
+async def test_choices_that_nobody_counted_are_taken_to_be_as_long_as_the_first() -> None:
+    used: list[int] = []
+    for choices in (1, 8):
+        rig = Rig({"one/m": FakeChatModel([TextDelta("Hello there"), TextDelta("!")])})
+        stream = rig.stream(replace(QUESTION, choices=choices, body=CallersBody(Dialect.OPENAI_CHAT, {})))
+        async for event in stream:
+            if isinstance(event, TextDelta):
+                break
+        await stream.aclose()
+        used.append(rig.rows[0].closing.usage.output_tokens)
+    assert used[0] > 0
+    assert used[1] == 8 * used[0]

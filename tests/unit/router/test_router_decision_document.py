@@ -33,7 +33,7 @@ def test_two_decisions_have_one_document_only_when_they_are_equal(one: Decision,
 
 @given(decisions)
 def test_parts_that_were_encoded_before_give_the_same_document(decision: Decision) -> None:
-    again = replace(decision, rejections=tuple(list(decision.rejections)), control=replace(decision.control))
+    again = replace(decision, rejections=(*decision.rejections,), control=replace(decision.control))
     assert encode_decision(decision) == encode_decision(decision) == encode_decision(again)
 
 

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from provider_router.adapters.http.faults import fault_of_status, sanitised
+from provider_router.adapters.http.faults import fault_in_stream, fault_of_status, sanitised
 from provider_router.domain.errors import Reason, failure
 from shared.errors import InvalidInput, NexusError, PreconditionFailed, UpstreamDown
 
@@ -124,3 +125,7 @@ def test_every_reason_has_a_class() -> None:
         error = failure(reason, "x")
         assert isinstance(error, NexusError)
         assert error.reason == reason.name
+
+
+def test_an_error_may_be_deeper_than_it_can_be_written() -> None:
+    assert fault_in_stream("p", orjson.loads("[" * 500 + "]" * 500)).reason == Reason.PROVIDER_ERROR

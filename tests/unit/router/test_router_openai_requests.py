@@ -132,6 +132,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (body(n_predict=100_000), "n_predict", "use max_completion_tokens"),
     (body(models=["other"]), "models", "the router chooses among models"),
     (body(api_base="http://x"), "api_base", "providers are the operator's"),
+    (body(Max_Tokens=100_000), "Max_Tokens", "write max_tokens"),
+    (body(MODEL="other"), "MODEL", "write model"),
+    (body(N_Predict=100_000), "N_Predict", "use max_completion_tokens"),
+    (body(service_tier="priority"), "service_tier", "cost more"),
+    (body(**{"x " * 1000: 1}), ("x " * 1000)[:256], "has a name that no field of the dialect has"),
     (body(**{"x\r\ny: z": 1}), "x\r\ny: z", "has a name that no field of the dialect has"),
     (body(**{f"x{i}": 1 for i in range(40)}), "x32", "is one of more than 32 fields that nobody knows"),
 ]

@@ -8,6 +8,9 @@ from typing import Any, cast
 import orjson
 import pytest
 
+from provider_router.servicer.http.anthropic_messages.request import read_request
+from provider_router.servicer.http.openai_chat.request import chat_wanted
+from provider_router.servicer.http.openai_responses.request import response_wanted
 from provider_router.servicer.http.request_body import MOST_LEVELS, read_object
 from shared.errors import InvalidInput
 from shared.http_server.exchange import Request
@@ -48,3 +51,27 @@ async def test_depth_costs_nothing() -> None:
         with pytest.raises(InvalidInput, match="100 levels deep"):
             await read(nested(900))
     assert time.process_time() - began < 0.1
+
+
+@pytest.mark.parametrize("body", [b'"a\\' * 14_000, b'"' * 40_000, b"\\" * 40_001, b'"a",' * 10_000])
+async def test_a_body_of_broken_texts_takes_no_longer_than_its_length(body: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(InvalidInput):
+        await read(b"," * 60_000 + body)
+    assert time.process_time() - began < 0.2
+
+
+@pytest.mark.parametrize("texts", ['"', "\\", '\\"', ',"', "[{"])
+async def test_marks_in_texts_are_no_values(texts: str) -> None:
+    fields = {"a": [texts * 30_000, texts], "b": texts}
+    assert await read(orjson.dumps(fields)) == fields
+
+
+@pytest.mark.parametrize("reader", [chat_wanted, response_wanted, lambda fields: read_request(fields, {})])
+@pytest.mark.parametrize("name", ["k{}", "k {}"])
+def test_fields_that_nobody_knows_cost_little_however_many_there_are(reader: Any, name: str) -> None:
+    fields = {name.format(number): 1 for number in range(20_000)}
+    began = time.process_time()
+    with pytest.raises(InvalidInput):
+        reader({"model": "m", **fields})
+    assert time.process_time() - began < 0.2

@@ -91,12 +91,14 @@ def _call(call: ToolCall, *, cut: bool) -> dict[str, Any]:
 
 
 def _input(arguments_json: str, *, cut: bool) -> Any:
+    written = arguments_json or "{}"
     try:
-        value = orjson.loads(arguments_json or "{}")
+        value = orjson.loads(written)
     except orjson.JSONDecodeError:
         value = None
     if isinstance(value, dict):
-        return value  # pyright: ignore[reportUnknownVariableType]
+        # As it is written: JSON may be read deeper than it can be written again.
+        return orjson.Fragment(written)
     if cut:
         return {}
     raise failure(Reason.PROVIDER_BAD_RESPONSE, "The model called a tool with arguments that are no JSON object.")

@@ -6,10 +6,23 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from provider_router.servicer.http.fields import maybe_in, object_in, one_of
+from provider_router.servicer.http.fields import WrongFieldError, maybe_in, object_in, one_of
+from provider_router.servicer.http.openai_chat.unknown_fields import check_taken
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LIFETIMES = ("5m", "1h")
+_MOST_FOREIGN = 32
+_REFUSED: Mapping[str, str] = {
+    # Servers of the dialect may know them from others, and would generate more than was reserved.
+    **dict.fromkeys(
+        ("max_completion_tokens", "max_output_tokens", "max_tokens_to_sample"), "is not taken: use max_tokens"
+    ),
+    # They say where, and at whose expense, what the contract of the model says.
+    **dict.fromkeys(
+        ("inference_geo", "workspace_id", "billing_policy", "fallback_credit_token"),
+        "is not taken: that is the operator's to say",
+    ),
+}
 _NOTHING: tuple[Any, ...] = (None, [], {})
 
 
@@ -30,14 +43,32 @@ class Findings:
         self.unsigned = False
 
     def add_foreign(self, name: str) -> None:
-        """Notes something foreign."""
+        """Notes something foreign.
+
+        Raises:
+            WrongFieldError: There is too much of it.
+        """
         self.foreign[name if _NAME.fullmatch(name) else "unknown"] = None
+        if len(self.foreign) > _MOST_FOREIGN:
+            raise WrongFieldError(f"has one of more than {_MOST_FOREIGN} things that nobody knows")
 
     def rest_of(self, owner: Mapping[str, Any], known: frozenset[str]) -> None:
         """Notes the fields of `owner` besides those `known`, unless they say nothing."""
         for name in owner.keys() - known:
             if owner[name] not in _NOTHING:
                 self.add_foreign(name)
+
+
+def check_field(name: str) -> None:
+    """Checks that a field of the body that is not known here is nothing that the router decides.
+
+    Raises:
+        WrongFieldError: It is.
+    """
+    refused = _REFUSED.get(name.lower())
+    if refused:
+        raise WrongFieldError(refused)
+    check_taken(name)
 
 
 def cached_in(owner: Mapping[str, Any]) -> str:

@@ -15,9 +15,10 @@ from provider_router.domain.calls.chat import (
 from provider_router.domain.contracts.dialect import Dialect
 from provider_router.servicer.http.anthropic_messages.content import system_in, turns_in
 from provider_router.servicer.http.anthropic_messages.errors import THREAD
-from provider_router.servicer.http.anthropic_messages.reading import Findings, cache_lifetime
+from provider_router.servicer.http.anthropic_messages.reading import Findings, cache_lifetime, check_field
 from provider_router.servicer.http.anthropic_messages.tools import tool_choice_in, tools_in
 from provider_router.servicer.http.fields import (
+    LISTED_VIOLATIONS,
     WrongFieldError,
     count_in,
     each_in,
@@ -86,18 +87,22 @@ def read_request(fields: Mapping[str, Any], headers: Mapping[str, str], *, limit
     Raises:
         InvalidInput: REQUEST_INVALID, with the fields that are wrong.
     """
-    reading, wrong = _Reading(), list[FieldViolation]()
+    reading = _Reading()
+    wrong: list[FieldViolation] = []
     for name, value in fields.items():
         if value is None:
             continue
         read = _READERS.get(name)
         try:
             if read is None:
+                check_field(name)
                 reading.found.rest_of({name: value}, frozenset())
             else:
                 read(value, reading)
         except WrongFieldError as error:
             wrong.append(FieldViolation(name + error.path, error.description))
+            if len(wrong) >= LISTED_VIOLATIONS:
+                break
     needed = _NEEDED if limited else _NEEDED_TO_COUNT
     wrong += [FieldViolation(name, "is missing") for name in needed if fields.get(name) is None]
     permits = _headers(headers, wrong)
@@ -173,8 +178,9 @@ def _service_tier(value: Any, reading: _Reading) -> None:
 
 
 def _speed(value: Any, reading: _Reading) -> None:
+    del reading
     if text_in(value) != "standard":
-        reading.found.add_foreign("speed")
+        raise WrongFieldError("must be standard or left out: others cost more than is known")
 
 
 def _cache_control(value: Any, reading: _Reading) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from provider_router.servicer.http.fields import WrongFieldError
@@ -12,7 +11,6 @@ from provider_router.servicer.http.openai_chat.unknown_fields import check_name,
 _MOST_UNKNOWN = 32
 
 
-@dataclass(slots=True)
 class Draft:
     """A request that is being read.
 
@@ -29,16 +27,30 @@ class Draft:
         limits: Most tokens to generate, by the field that says so.
     """
 
-    chat: dict[str, Any] = field(default_factory=dict[str, Any])
-    sampling: dict[str, Any] = field(default_factory=dict[str, Any])
-    foreign: list[str] = field(default_factory=list[str])
-    hints: list[str] = field(default_factory=list[str])
-    model: str = ""
-    streamed: bool = False
-    told_usage: bool = False
-    allowed_tools: frozenset[str] | None = None
-    likely_tokens: int | None = None
-    limits: dict[str, int] = field(default_factory=dict[str, int])
+    __slots__ = (
+        "allowed_tools",
+        "chat",
+        "foreign",
+        "hints",
+        "likely_tokens",
+        "limits",
+        "model",
+        "sampling",
+        "streamed",
+        "told_usage",
+    )
+
+    def __init__(self, *, told_usage: bool = False) -> None:
+        self.chat: dict[str, Any] = {}
+        self.sampling: dict[str, Any] = {}
+        self.foreign: list[str] = []
+        self.hints: list[str] = []
+        self.model = ""
+        self.streamed = False
+        self.told_usage = told_usage
+        self.allowed_tools: frozenset[str] | None = None
+        self.likely_tokens: int | None = None
+        self.limits: dict[str, int] = {}
 
     def unknown(self, name: str, value: Any, prefix: str = "") -> None:
         """Notes a field that has no place in the router's own model; it stands in what is at `prefix` in the body.
@@ -61,10 +73,11 @@ class Draft:
         self._note(self.foreign, prefix + kind)
 
     def _note(self, noted: list[str], name: str) -> None:
-        if name not in noted:
-            noted.append(name)
-        if len(noted) > _MOST_UNKNOWN:
+        if name in noted:
+            return
+        if len(noted) >= _MOST_UNKNOWN:
             raise WrongFieldError(f"is one of more than {_MOST_UNKNOWN} fields that nobody knows")
+        noted.append(name)
 
     def others(self, owner: Mapping[str, Any], known: frozenset[str], prefix: str) -> None:
         """Notes the fields of `owner`, which stands at `prefix`, that are not `known`."""

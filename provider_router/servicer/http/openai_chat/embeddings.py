@@ -13,6 +13,7 @@ import orjson
 
 from provider_router.domain.errors import Reason, failure
 from provider_router.servicer.http.fields import (
+    LISTED_VIOLATIONS,
     WrongFieldError,
     count_in,
     each_in,
@@ -78,6 +79,8 @@ def embeddings_wanted(fields: Mapping[str, Any]) -> EmbeddingsWanted:
                 raise WrongFieldError("is no parameter of embeddings")  # noqa: TRY301 - as the other readers raise it
         except WrongFieldError as error:
             wrong.append(FieldViolation(name + error.path, error.description))
+            if len(wrong) >= LISTED_VIOLATIONS:
+                break
     wrong += [FieldViolation(name, "is missing") for name in ("model", "input") if fields.get(name) is None]
     if wrong:
         raise invalid(wrong)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -30,6 +31,13 @@ _PLAIN = frozenset({"role", "content", "name"})
 _OF_TOOL = _PLAIN | {"tool_call_id"}
 _OF_ASSISTANT = _PLAIN | {"refusal", "tool_calls", "reasoning_content", "reasoning"}
 _OF_CALL = frozenset({"id", "type", "function", "custom"})
+_ROLES: Mapping[str, Role] = {
+    "system": Role.SYSTEM,
+    "developer": Role.SYSTEM,
+    "user": Role.USER,
+    "assistant": Role.ASSISTANT,
+    "tool": Role.TOOL,
+}
 
 
 def messages_in(draft: Draft, value: Any) -> None:
@@ -39,30 +47,26 @@ def messages_in(draft: Draft, value: Any) -> None:
         WrongFieldError: One is wrong, or there are none.
     """
     listed = list_in(value, 1, _MOST_MESSAGES)
-    draft.chat["messages"] = tuple(each_in(listed, lambda message: _message(draft, message)))
+    draft.chat["messages"] = tuple(each_in(listed, partial(_message, draft)))
 
 
 def _message(draft: Draft, value: Any) -> Message:
     message = object_in(value)
     role = message.get("role")
-    read = _ROLES.get(role) if type(role) is str else None
-    if read is None:
+    known = _ROLES.get(role) if type(role) is str else None
+    if known is None:
         raise WrongFieldError(f"must be one of {', '.join(_ROLES)}", ".role")
-    return read(draft, message)
-
-
-def _system(draft: Draft, message: Mapping[str, Any]) -> Message:
-    return _plain(draft, message, Role.SYSTEM)
-
-
-def _user(draft: Draft, message: Mapping[str, Any]) -> Message:
-    return _plain(draft, message, Role.USER)
+    if known is Role.TOOL:
+        return _tool(draft, message)
+    return _assistant(draft, message) if known is Role.ASSISTANT else _plain(draft, message, known)
 
 
 def _plain(draft: Draft, message: Mapping[str, Any], role: Role) -> Message:
-    draft.others(message, _PLAIN, _PREFIX)
-    text, parts = _content(draft, message)
-    return Message(role, text, parts=parts, name=_name(message))
+    if not message.keys() <= _PLAIN:
+        draft.others(message, _PLAIN, _PREFIX)
+    content = message.get("content")
+    text, parts = (content, ()) if type(content) is str else _content(draft, message)
+    return Message(role, text, parts=parts, name=_name(message) if "name" in message else "")
 
 
 def _tool(draft: Draft, message: Mapping[str, Any]) -> Message:
@@ -122,13 +126,3 @@ def _custom(call_id: str, custom: Mapping[str, Any]) -> ToolCall:
     """A call whose arguments are text, where other dialects have JSON."""
     text = maybe_in(custom, "input", text_in, "")
     return ToolCall(call_id, field_in(custom, "name", _name_in), orjson.dumps({"input": text}).decode())
-
-
-_Reader = Callable[[Draft, Mapping[str, Any]], Message]
-_ROLES: Mapping[str, _Reader] = {
-    "system": _system,
-    "developer": _system,
-    "user": _user,
-    "assistant": _assistant,
-    "tool": _tool,
-}

@@ -7,7 +7,7 @@ from typing import Any
 
 from provider_router.domain.calls.chat import CallersBody, ChatRequest, Sampling
 from provider_router.domain.contracts.dialect import Dialect
-from provider_router.servicer.http.fields import WrongFieldError, invalid
+from provider_router.servicer.http.fields import LISTED_VIOLATIONS, WrongFieldError, invalid
 from provider_router.servicer.http.openai_chat.draft import Draft
 from provider_router.servicer.http.openai_chat.messages import messages_in
 from provider_router.servicer.http.openai_chat.parameters import PARAMETERS, Read
@@ -31,7 +31,8 @@ def chat_wanted(fields: Mapping[str, Any]) -> Wanted:
     Raises:
         InvalidInput: REQUEST_INVALID, with the fields that are wrong.
     """
-    draft, wrong = Draft(), list[FieldViolation]()
+    draft = Draft()
+    wrong: list[FieldViolation] = []
     for name, value in fields.items():
         if value is None:
             continue
@@ -43,6 +44,8 @@ def chat_wanted(fields: Mapping[str, Any]) -> Wanted:
                 read(draft, value)
         except WrongFieldError as error:
             wrong.append(FieldViolation(name + error.path, error.description))
+            if len(wrong) >= LISTED_VIOLATIONS:
+                break
     wrong += [FieldViolation(name, "is missing") for name in _NEEDED if fields.get(name) is None]
     if not wrong:
         wrong += _disagreeing(draft)

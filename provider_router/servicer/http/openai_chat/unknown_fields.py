@@ -44,9 +44,29 @@ REFUSED: Mapping[str, str] = {
     # Servers of the dialect take them, and would generate more, or with another model, than was decided and reserved.
     **dict.fromkeys(("n_predict", "num_predict", "max_new_tokens"), "is not taken: use max_completion_tokens"),
     **dict.fromkeys(("best_of", "n_cmpl", "num_return_sequences"), "is not taken: use n"),
-    **dict.fromkeys(("models", "fallbacks", "route"), "is not taken: the router chooses among models"),
+    **dict.fromkeys(("models", "fallbacks", "route", "preset"), "is not taken: the router chooses among models"),
     **dict.fromkeys(("api_base", "base_url", "api_key"), "is not taken: providers are the operator's"),
+    "comparison_response_id": "needs stored state, and nothing is stored here",
 }
+_DECIDED = frozenset(
+    {
+        "model",
+        "n",
+        "stream",
+        "stream_options",
+        "store",
+        "service_tier",
+        "max_tokens",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "background",
+        "previous_response_id",
+        "conversation",
+    }
+)
+"""What the router reads, or writes itself. Servers that are written in Go find their fields in any case."""
+_TIERS = ("flex", "scale")
+"""Those that cost no more than a contract's price."""
 
 
 def is_hint(name: str, value: Any) -> bool | None:
@@ -57,10 +77,24 @@ def is_hint(name: str, value: Any) -> bool | None:
     """
     if value is None or value == [] or value in _NEUTRAL.get(name, ()):
         return None
-    if name in REFUSED:
-        raise WrongFieldError(REFUSED[name])
+    check_taken(name)
     check_name(name)
+    if name == "service_tier" and value not in _TIERS:
+        raise WrongFieldError(f"must be one of {', '.join((*_NEUTRAL[name], *_TIERS))}: others cost more than is known")
     return name in HINTS
+
+
+def check_taken(name: str) -> None:
+    """Checks that no server could take `name` for something that the router decides.
+
+    Raises:
+        WrongFieldError: One could.
+    """
+    lower = name.lower()
+    if lower in REFUSED:
+        raise WrongFieldError(REFUSED[lower])
+    if lower in _DECIDED and name != lower:
+        raise WrongFieldError(f"is not taken: write {lower}")
 
 
 def check_name(name: str) -> None:

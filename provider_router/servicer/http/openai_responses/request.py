@@ -7,7 +7,7 @@ from typing import Any
 
 from provider_router.domain.calls.chat import CallersBody, ChatRequest, Sampling
 from provider_router.domain.contracts.dialect import Dialect
-from provider_router.servicer.http.fields import WrongFieldError, invalid, text_in
+from provider_router.servicer.http.fields import LISTED_VIOLATIONS, WrongFieldError, invalid, text_in
 from provider_router.servicer.http.openai_chat.draft import Draft
 from provider_router.servicer.http.openai_chat.parameters import Read
 from provider_router.servicer.http.openai_chat.tools import check_choice
@@ -27,7 +27,8 @@ def response_wanted(fields: Mapping[str, Any]) -> Wanted:
     Raises:
         InvalidInput: REQUEST_INVALID, with the fields that are wrong.
     """
-    draft, wrong = Draft(told_usage=True), list[FieldViolation]()
+    draft = Draft(told_usage=True)
+    wrong: list[FieldViolation] = []
     conversation = Conversation(draft)
     _instruct(conversation, fields, wrong)
     for name, value in fields.items():
@@ -43,6 +44,8 @@ def response_wanted(fields: Mapping[str, Any]) -> Wanted:
                 read(draft, value)
         except WrongFieldError as error:
             wrong.append(FieldViolation(name + error.path, error.description))
+            if len(wrong) >= LISTED_VIOLATIONS:
+                break
     wrong += [FieldViolation(name, "is missing") for name in _NEEDED if fields.get(name) is None]
     if not wrong:
         _agree(draft, wrong)
