@@ -25,7 +25,9 @@ from router_http import (
 
 from provider_router.adapters.http.answer_body import read_at_most
 from provider_router.adapters.http.call import HttpFault
+from provider_router.adapters.http.chat_stream import Terms, whole_answer
 from provider_router.adapters.http.client import StreamedAnswer
+from provider_router.adapters.openai.whole import decode_whole
 from provider_router.domain.calls.call_limits import CallLimits
 from shared.errors import NexusError
 
@@ -325,6 +327,15 @@ async def test_a_body_is_bounded_compressed_or_not() -> None:
             with pytest.raises(NexusError) as caught:
                 await made.whole(server.call())
         assert (caught.value.reason, "too large" in caught.value.message) == ("PROVIDER_BAD_RESPONSE", True)
+
+
+@on_both_loops
+async def test_an_answer_of_millions_of_values_is_not_parsed() -> None:
+    body = b'{"choices":[{"message":{"content":"x"}}],"x":[' + b"[]," * MIB + b"[]]}"
+    answer = JSON_HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    async with serving(answering(answer)) as server, client() as made:
+        with pytest.raises(NexusError, match="too many values"):
+            [event async for event in whole_answer(made, server.call(), decode_whole("p"), Terms())]
 
 
 @on_both_loops

@@ -17,6 +17,9 @@ from provider_router.domain.errors import Reason
 from shared.errors import NexusError
 
 _HELD_CAP_BYTES = 8 * 1024 * 1024
+# An object or a list takes thirty times the memory that it takes in a body, and time that all others wait for. The
+# longest answers with log probabilities have some hundred thousands.
+_CONTAINERS_CAP = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ async def whole_answer(
     """
     body = await client.whole(call, terms.limits)
     try:
+        _check_size(body)
         events = decode(body)
     except MalformedAnswerError as error:
         raise _told(call.provider, error) from error
@@ -203,6 +207,11 @@ class _Reader:
         self._wire.clear()
         self._held_bytes = 0
         return (Relayed(wire, tuple(told)),) if wire or told else ()
+
+
+def _check_size(body: bytes) -> None:
+    if len(body) > _CONTAINERS_CAP and body.count(b"[") + body.count(b"{") > _CONTAINERS_CAP:
+        raise MalformedAnswerError("it has too many values")
 
 
 def _with_wire(finished: Finished, wire: bytes) -> Finished:

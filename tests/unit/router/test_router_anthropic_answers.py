@@ -142,6 +142,11 @@ def test_arguments_that_come_after_an_empty_object_are_not_lost() -> None:
     assert [block.input for block in accumulated(wire).content] == [{}, {"b": 2}]
 
 
+def test_arguments_may_be_deeper_than_can_be_written() -> None:
+    deep = '{"x": ' + "[" * 400 + "]" * 400 + "}"
+    assert whole(*call(0, deep))["content"][0]["input"] == orjson.loads(deep)
+
+
 def test_arguments_that_are_no_object_are_no_answer() -> None:
     for arguments in ("[]", '{"x":', "1"):
         with pytest.raises(UpstreamDown) as caught:

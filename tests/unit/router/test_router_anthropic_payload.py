@@ -105,6 +105,12 @@ def test_a_whole_answer_is_asked_for_where_one_is_wanted() -> None:
     assert sent(whole=True)["stream"] is False
 
 
+def test_earlier_arguments_may_be_deeper_than_can_be_written() -> None:
+    deep = '{"x": ' + "[" * 400 + "]" * 400 + "}"
+    turns = sent(HI, Message(Role.ASSISTANT, "", (ToolCall("a", "add", deep),)))["messages"]
+    assert turns[-1]["content"][0]["input"] == orjson.loads(deep)
+
+
 @pytest.mark.parametrize("arguments", ["{", "[]", "3"])
 def test_earlier_arguments_must_be_an_object(arguments: str) -> None:
     with pytest.raises(InvalidInput) as caught:

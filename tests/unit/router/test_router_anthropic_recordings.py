@@ -207,6 +207,13 @@ def test_what_is_no_whole_answer_is_refused(body: bytes) -> None:
         decode_whole("p")(body)
 
 
+def test_arguments_that_are_deeper_than_can_be_written_are_no_answer() -> None:
+    deep = b"[" * 400 + b"]" * 400
+    call = b'{"type": "tool_use", "id": "a", "name": "f", "input": {"x": %b}}' % deep
+    with pytest.raises(MalformedAnswerError, match="too deep"):
+        decode_whole("p")(b'{"type": "message", "stop_reason": "tool_use", "content": [%b]}' % call)
+
+
 @pytest.mark.parametrize(("kept", "beta"), [(True, "fast-mode-2026-02-01"), (False, None)])
 async def test_a_provider_of_the_dialect_is_told_what_its_caller_opts_into(kept: bool, beta: str | None) -> None:
     surface = surface_of(DIALECT)
