@@ -128,7 +128,7 @@ class Settings(ServiceSettings):
         default=2000, ge=1, le=1_000_000, description="Calls that one API key may have open at this router."
     )
     http_key_mb: int = Field(
-        default=256, ge=1, le=65_536, description="Megabytes of the bodies of one API key's open calls."
+        default=64, ge=1, le=65_536, description="Megabytes of the bodies of one API key's open calls."
     )
     http_heartbeat_s: float = Field(
         default=15, gt=0, le=3600, description="Silence after which a stream shows that it is alive."

@@ -77,7 +77,9 @@ class SqliteRewards:
         async with self._database.connect() as connection:
             for org_id, service, task_class, count, total_ppm in await connection.execute(_ALL):
                 found.setdefault(org_id, {}).setdefault(service, {})[task_class] = Reward(count, total_ppm)
-        self._known = {org_id: _newest(self._known.get(org_id, {}), new) for org_id, new in found.items()}
+        # What was added since the look began is in no row of it, maybe as the first of its organisation.
+        known = self._known
+        self._known = {org_id: _newest(known.get(org_id, {}), found.get(org_id, {})) for org_id in {**known, **found}}
 
     async def watch(self) -> None:
         """Loads again and again, until cancelled. Raises as `load`; may be begun again, and what was known holds."""

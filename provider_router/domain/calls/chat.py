@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from provider_router.domain.calls.content import Part, modalities_of
 from provider_router.domain.contracts.contract import Modality
-from provider_router.domain.contracts.dialect import Dialect
+from provider_router.domain.contracts.dialect import PROVIDER_TOOLS_TRAIT, Dialect
 from provider_router.domain.errors import Reason, failure
 from shared.value import value
 
@@ -123,6 +123,20 @@ class Sampling:
 
 
 _MODELS_OWN = Sampling()
+# Of the names of foreign fields and kinds of tools, in all dialects.
+_ACTS = (
+    "web_search",
+    "web_fetch",
+    "code_execution",
+    "code_interpreter",
+    "file_search",
+    "image_generation",
+    "mcp",
+    "plugins",
+    "provider",
+    "container",
+    "file_id",
+)
 _SAMPLING = tuple(field.name for field in fields(Sampling))
 
 
@@ -165,6 +179,11 @@ class CallersBody:
     foreign: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     hints: tuple[str, ...] = ()
+
+    @property
+    def asks_provider_to_act(self) -> bool:
+        """Whether the provider is to run tools of its own, or to work on what is stored with it."""
+        return any(word in name for name in self.foreign for word in _ACTS)
 
 
 @value
@@ -226,6 +245,8 @@ class ChatRequest:
             given.add("logprobs")
         if self.reasoning is not None and self.reasoning.is_asked_for:
             given.add("reasoning")
+        if self.body is not None and self.body.foreign and self.body.asks_provider_to_act:
+            given.add(PROVIDER_TOOLS_TRAIT)
         if self.sampling is not _MODELS_OWN:
             given.update(name for name in _SAMPLING if getattr(self.sampling, name) is not None)
         return frozenset(given)

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 from provider_router.domain.calls.chat import CallersBody, ChatRequest, Message, Sampling
 from provider_router.domain.calls.content import FilePart, ImagePart, Part, TextPart, ThinkingPart, text_of
-from provider_router.domain.contracts.dialect import DIALECT_OF, Dialect
+from provider_router.domain.contracts.dialect import DIALECT_OF, PROVIDER_TOOLS_TRAIT, Dialect
 from provider_router.domain.contracts.service import Service
 from shared.value import value
 
@@ -54,7 +54,7 @@ def fitted(request: ChatRequest, service: Service, *, relayed: bool = True) -> F
         return Fitted(request)
     dialect = DIALECT_OF[service.provider.type]
     unserved = sorted(name for name in request.parameters if service.contract.traits.get(name) is False)
-    if relayed and request.speaks(dialect):
+    if relayed and request.speaks(dialect) and PROVIDER_TOOLS_TRAIT not in unserved:
         return Fitted(_without(request, unserved, dialect), tuple(unserved)) if unserved else Fitted(request)
     unserved = sorted({*unserved, *request.parameters & _OF_RELAYED})
     lost = _unknown_to_others(request.body) if request.body else []

@@ -11,6 +11,10 @@ from provider_router.domain.contracts.provider import ProviderType
 DIALECT_TRAIT = "dialect"
 """The trait that says which dialect a service's provider speaks: a value of `Dialect`. No contract can change it."""
 
+PROVIDER_TOOLS_TRAIT = "provider_tools"
+"""The trait of services whose provider may run tools of its own for callers, such as a search of the web. It is false
+unless a contract says otherwise: what they cost is in no price, and they may send the prompt anywhere."""
+
 
 class Dialect(StrEnum):
     """A way of asking and answering over HTTP, of callers and of providers alike."""
@@ -61,4 +65,4 @@ def dialect_traits(kind: ProviderType, own: Mapping[str, TraitValue]) -> Mapping
 def _derived(dialect: TraitValue) -> Mapping[str, TraitValue]:
     """What the dialect of that name has no place for; nothing where that is the name of none."""
     known = next((each for each in Dialect if each == dialect), None)
-    return dict.fromkeys(_UNSERVED_PARAMETERS[known], False) if known else {}
+    return dict.fromkeys((*_UNSERVED_PARAMETERS[known], PROVIDER_TOOLS_TRAIT), False) if known else {}

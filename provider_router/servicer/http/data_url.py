@@ -31,6 +31,6 @@ def address_in(url: str) -> str:
     Raises:
         WrongFieldError: It is none, or too long.
     """
-    if not url.lower().startswith(("https://", "http://")) or len(url) > _MOST_ADDRESS:
+    if not url.lower().startswith("https://") or len(url) > _MOST_ADDRESS:
         raise WrongFieldError(f"must be an https address of at most {_MOST_ADDRESS} characters, or a data URL")
     return url

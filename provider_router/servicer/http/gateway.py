@@ -11,7 +11,7 @@ from opentelemetry.propagate import extract
 
 from provider_router.servicer.http.access import Access
 from provider_router.servicer.http.answer_headers import error_headers
-from provider_router.servicer.http.request_body import check_content_type
+from provider_router.servicer.http.request_body import check_content_type, most_of_body
 from provider_router.servicer.http.routes import Routes
 from provider_router.servicer.http.visit import Route, Visit
 from shared.errors import InvalidInput
@@ -114,9 +114,7 @@ class Gateway:
         size_bytes = 0
         if request.method == "POST":
             check_content_type(request.headers)
-            said = request.headers.get("content-length", "")
-            # The most that it may have, where the caller does not say.
-            size_bytes = min(int(said), self._body_bytes) if said.isdecimal() else self._body_bytes
+            size_bytes = most_of_body(request.headers, self._body_bytes)
         self._access.enter(principal, size_bytes)
         try:
             await route.serve(visit)

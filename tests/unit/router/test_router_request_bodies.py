@@ -11,7 +11,7 @@ import pytest
 from provider_router.servicer.http.anthropic_messages.request import read_request
 from provider_router.servicer.http.openai_chat.request import chat_wanted
 from provider_router.servicer.http.openai_responses.request import response_wanted
-from provider_router.servicer.http.request_body import MOST_LEVELS, read_object
+from provider_router.servicer.http.request_body import MOST_LEVELS, most_of_body, read_object
 from shared.errors import InvalidInput
 from shared.http_server.exchange import Request
 
@@ -21,6 +21,7 @@ class Sent:
 
     def __init__(self, body: bytes) -> None:
         self._body = body
+        self.headers = {"content-length": str(len(body))}
 
     async def body(self, most_bytes: int) -> bytes:
         return self._body[:most_bytes]
@@ -28,6 +29,13 @@ class Sent:
 
 async def read(body: bytes) -> Any:
     return await read_object(cast("Request", Sent(body)), 1 << 20)
+
+
+def test_a_body_whose_length_nobody_says_may_be_small() -> None:
+    assert most_of_body({"content-length": "10"}, 1 << 25) == 10
+    assert most_of_body({"content-length": str(1 << 30)}, 1 << 25) == 1 << 25
+    assert most_of_body({"transfer-encoding": "chunked"}, 1 << 25) == 4 << 20
+    assert most_of_body({}, 1 << 20) == 1 << 20
 
 
 def nested(levels: int) -> bytes:

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 from router_answer_rig import Rig
-from router_fakes import QUESTION, FakeChatModel
+from router_fakes import QUESTION, FakeChatModel, service_of
 
 from provider_router.domain.calls.chat import CallersBody, FinishReason, Reasoning
 from provider_router.domain.calls.chat_call import CacheMode, ChatCall, OnBreak, RoutingOptions
 from provider_router.domain.calls.events import Completed, Finished, Relayed, TextDelta, ToolCallDelta
+from provider_router.domain.calls.fitting import fitted
 from provider_router.domain.calls.usage import TokenUsage
-from provider_router.domain.contracts.dialect import Dialect
+from provider_router.domain.contracts.dialect import Dialect, dialect_traits
+from provider_router.domain.contracts.provider import ProviderType
 from provider_router.domain.decisions.route_request import Caller
 from provider_router.domain.errors import Reason, failure
 from shared.errors import InvalidInput
@@ -85,6 +87,27 @@ def test_the_cache_does_not_stand_between_a_caller_and_a_providers_own_words(req
     assert not ChatCall(caller, QUESTION, cached).is_relayed
     assert not ChatCall(caller, QUESTION, RoutingOptions(on_break=OnBreak.CONTINUE)).is_relayed
     assert ChatCall(caller, QUESTION).is_relayed
+
+
+@pytest.mark.parametrize(
+    "foreign", ["tools.web_search", "mcp_servers", "code_execution_20250825", "file_id", "plugins"]
+)
+def test_a_provider_acts_for_callers_only_where_its_contract_says_so(foreign: str) -> None:
+    request = replace(QUESTION, body=CallersBody(Dialect.OPENAI_CHAT, {}, foreign=("min_p", foreign)))
+    assert "provider_tools" in request.parameters
+    assert dialect_traits(ProviderType.OPENAI_COMPATIBLE, {})["provider_tools"] is False
+    assert dialect_traits(ProviderType.OPENAI_COMPATIBLE, {"provider_tools": True})["provider_tools"] is True
+    service = service_of("one/m")
+    refusing = replace(service, contract=replace(service.contract, traits={"provider_tools": False}))
+    assert fitted(request, service).request.body is request.body
+    dropping = fitted(request, refusing)
+    assert dropping.request.body is None
+    assert foreign in dropping.dropped
+
+
+def test_fields_that_have_no_such_meaning_need_no_leave() -> None:
+    request = replace(QUESTION, body=CallersBody(Dialect.OPENAI_CHAT, {}, foreign=("min_p", "chat_template_kwargs")))
+    assert "provider_tools" not in request.parameters
 
 
 @pytest.mark.parametrize("off", [Reasoning(), Reasoning("none"), Reasoning(budget_tokens=0)])
