@@ -28,6 +28,8 @@ _MICRO_USD = 1_000_000
 _LONGEST = 512
 _PASSED = {mode: "off" if mode is CacheMode.OFF else "miss" for mode in CacheMode}
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
+# Clients would wait for as long as they are told: to the end of a budget's month.
+_LONGEST_WAIT_S = 60.0
 # The same request fails in the same way, unless it is said when it does not.
 _FINAL = (
     InvalidInput,
@@ -78,7 +80,8 @@ def error_headers(error: NexusError) -> Headers:
     if error.retry_after_s is not None:
         headers.append(("retry-after", str(max(1, math.ceil(error.retry_after_s)))))
         headers.append(("retry-after-ms", str(max(1, math.ceil(error.retry_after_s * 1000)))))
-    elif isinstance(error, _FINAL):
+    is_final = isinstance(error, _FINAL) if error.retry_after_s is None else error.retry_after_s > _LONGEST_WAIT_S
+    if is_final:
         headers.append(("x-should-retry", "false"))
     return headers
 

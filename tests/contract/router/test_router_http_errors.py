@@ -45,6 +45,13 @@ async def test_when_to_come_back_is_told_as_the_official_clients_read_it(path: s
         assert "x-should-retry" not in headers
 
 
+async def test_nobody_waits_for_the_end_of_a_month() -> None:
+    spent = failure(Reason.BUDGET_EXHAUSTED, "Spent.", retry_after_s=86_400)
+    async with gateway(spent) as gate:
+        headers = (await gate.ask()).headers
+        assert (headers["retry-after"], headers["x-should-retry"]) == ("86400", "false")
+
+
 @pytest.mark.parametrize(
     ("reason", "told"),
     [
