@@ -5,7 +5,7 @@
 In process, by the router's own wiring: features, decision with its record on disk, limits, ledger rows on disk,
 breakers, metrics. The model is one that answers at once. The rows "whole answer" are the path of the HTTP surfaces, an
 `AnswerSource` that is given a call for a whole answer; the others convert gRPC's messages, too. CPU is that of the
-whole process, the writer's thread included; the median of several rounds.
+whole process, the writer included; the median of several rounds.
 """
 
 from __future__ import annotations

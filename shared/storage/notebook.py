@@ -1,4 +1,4 @@
-"""What a writer's thread knows of its tables, and what it will write to them: for operations that share statements.
+"""What a writer knows of its tables, and what it will write to them: for operations that share statements.
 
 An operation that runs its own statements costs the writer some microseconds for each, and a busy event loop some more,
 since every statement gives up the interpreter's lock and has to get it back. Operations that share a notebook only note
@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar, cast
 
 
 class Notebook(Protocol):
-    """Some tables, as the writer knows them. Used in its thread alone.
+    """Some tables, as the writer knows them. Used by one thread at a time, in the writer's turn.
 
     It may keep what it read and wrote: in every transaction of one generation, that is what the file holds. What an
     operation noted before it raised stays noted.

@@ -11,7 +11,7 @@ Synchronous = Literal["FULL", "NORMAL"]
 """FULL survives a power cut after each commit; NORMAL survives a killed process, and may lose the last commits to a
 power cut."""
 
-_BUSY_TIMEOUT_MS = 5000
+BUSY_TIMEOUT_MS = 5000
 _PRIMARY_CODE = 0xFF
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -21,7 +21,7 @@ def pragmas(synchronous: Synchronous) -> tuple[str, ...]:
     return (
         "PRAGMA journal_mode=WAL",
         f"PRAGMA synchronous={synchronous}",
-        f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}",
+        f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
         "PRAGMA foreign_keys=ON",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_ENDS = (b"\n", b"\r")
 _DATA = b"data:"
+_PLAIN = b"data: "
 
 
 class EventTooLargeError(ValueError):
@@ -28,6 +29,8 @@ class EventParser:
         self._size_bytes = 0
         self._skip_line_feed = False
         self._at_start = True
+        # Whether an event has ended and the next one has not begun.
+        self._is_between = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Takes the next bytes and returns the data of the events that they complete.
@@ -35,6 +38,16 @@ class EventParser:
         Raises:
             EventTooLargeError: An event passes the cap.
         """
+        # As nearly all come: one event, whole, in one line.
+        if (
+            self._is_between
+            and chunk[:6] == _PLAIN
+            and chunk.find(b"\n") == len(chunk) - 2
+            and chunk[-1:] == b"\n"
+            and b"\r" not in chunk
+            and len(chunk) <= self._cap_bytes
+        ):
+            return [chunk[6:-2]]
         events: list[bytes] = []
         if not chunk:
             return events
@@ -54,6 +67,7 @@ class EventParser:
                 self._end_line(line.rstrip(b"\r\n"), events)
             else:
                 self._end_line(piece.rstrip(b"\r\n"), events)
+        self._is_between = not (self._skip_line_feed or self._line_parts or self._data)
         return events
 
     def finish(self) -> list[bytes]:

@@ -173,9 +173,8 @@ async def test_a_full_disk_fails_the_whole_batch_and_the_next_works(writer: Grou
 
 
 async def test_a_locked_file_is_busy_and_works_again(path: Path) -> None:
-    writer = GroupCommit(path)
+    writer = GroupCommit(path, busy_ms=50)
     await writer.start()
-    await writer.run(lambda connection: connection.execute("PRAGMA busy_timeout=50").fetchone())
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(UpstreamDown, match="STORAGE_BUSY") as caught:

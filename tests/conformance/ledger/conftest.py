@@ -37,7 +37,7 @@ class MemoryRouters:
         self._shared = SharedRows()
         self._ledgers: list[MemoryLedger] = []
 
-    async def started(self, router_id: str = "r1") -> Ledger:
+    async def started(self, router_id: str = "r1", busy_ms: int = 5000) -> Ledger:
         self._ledgers.append(MemoryLedger(self.book, shared=self._shared, router_id=router_id))
         return self._ledgers[-1]
 
@@ -63,10 +63,10 @@ class SqliteRouters:
         self._clock = SetClock()
         self._presences: dict[str, RouterPresence] = {}
 
-    async def started(self, router_id: str = "r1") -> Ledger:
+    async def started(self, router_id: str = "r1", busy_ms: int = 5000) -> Ledger:
         if not self.writers:
             await self.database.open()
-        writer, presence = GroupCommit(self._path), RouterPresence(self._path, router_id)
+        writer, presence = GroupCommit(self._path, busy_ms=busy_ms), RouterPresence(self._path, router_id)
         await writer.start()
         presence.announce()
         self.writers[router_id], self._presences[router_id] = writer, presence

@@ -143,14 +143,11 @@ async def test_an_older_file_gets_numbers_of_each_organisation(tmp_path: Path, m
     assert numbered == [("acme", 1, "a1"), ("acme", 2, "a2"), ("acme", 3, "a3"), ("evil", 1, "e1"), ("evil", 2, "e2")]
 
 
-async def test_a_closing_that_could_not_be_written_is_written_by_the_next_recovery(
-    ledger, sqlite_routers, path: Path
-) -> None:
+async def test_a_closing_that_could_not_be_written_is_written_by_the_next_recovery(sqlite_routers, path: Path) -> None:
     sqlite_routers.book.budgets = [monthly(1000)]
+    ledger = await sqlite_routers.started(busy_ms=20)
     await ledger.open(opening("a1"))
     await ledger.open(opening("a2"))
-    writer = sqlite_routers.writers["r1"]
-    await writer.run(lambda connection: connection.execute("PRAGMA busy_timeout=20").fetchone())
     with closed(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for name in ("a1", "a2"):
