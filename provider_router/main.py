@@ -198,6 +198,9 @@ def build(settings: Settings, deps: Dependencies) -> Service:
         parts.cache_observer.holds(await parts.cache.size())
         await providers.client.start()
 
+    async def halt() -> None:
+        parts.ends.is_stopping = True
+
     async def stop() -> None:
         await parts.ends.tied(_ENDS_S)
         await providers.client.stop()
@@ -214,6 +217,7 @@ def build(settings: Settings, deps: Dependencies) -> Service:
             _ledger_use_cases(deps, parts),
         ),
         start=start,
+        halt=halt,
         stop=stop,
         background=[
             supervised("registry", knowledge.registry.watch),

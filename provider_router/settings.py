@@ -118,7 +118,7 @@ class Settings(ServiceSettings):
     )
     http_body_mb: int = Field(default=32, ge=1, le=1024, description="Megabytes of one request's body.")
     http_bodies_mb: int = Field(
-        default=256, ge=1, le=65_536, description="Megabytes of the bodies that are read at once."
+        default=256, ge=1, le=65_536, description="Megabytes of all bodies that are read, and of answers that wait."
     )
     http_connections: int = Field(default=10_000, ge=1, le=1_000_000, description="Connections at once.")
     http_connections_per_peer: int = Field(
@@ -151,6 +151,7 @@ class Settings(ServiceSettings):
             sampling=Sampling(self.otlp_endpoint, self.trace_ratio),
             limits=Limits(
                 bodies_bytes=max(self.http_bodies_mb, self.http_body_mb) * _MB,
+                unread_bytes=max(self.http_bodies_mb, self.http_body_mb) * _MB,
                 connections=self.http_connections,
                 connections_per_peer=self.http_connections_per_peer,
             ),

@@ -18,6 +18,7 @@ from shared.http_server.server import HttpServer
 
 TEXT = [("content-type", "text/plain")]
 ALLOWED_BYTES = 1_000_000
+LARGE_BYTES = 4_000_000
 
 
 def refuse(error: NexusError) -> tuple[int, Sequence[tuple[str, str]], bytes]:
@@ -103,6 +104,20 @@ class Seen:
             else:
                 await asyncio.sleep(0)
         reply.end()
+
+    async def polite(self, request: Request, reply: Reply) -> None:
+        """Streams, and says so where it may not go on."""
+        reply.begin(200, TEXT, b"first")
+        try:
+            await self.released.wait()
+        except asyncio.CancelledError:
+            if reply.is_dismissed:
+                reply.end(b"we close")
+            raise
+
+    async def large(self, request: Request, reply: Reply) -> None:
+        """Answers with more than is sent to a client that does not read."""
+        reply.send(200, TEXT, b"x" * LARGE_BYTES)
 
     async def crash(self, request: Request, reply: Reply) -> None:
         """Does what no handler should."""

@@ -124,7 +124,8 @@ async def gateway(*steps: Step, **settings: Any) -> AsyncGenerator[Gate, None]:
 
     async def embed(*asked: Any) -> EmbeddedTexts:
         embedded.append(asked)
-        return EmbeddedTexts("one/embed", Embeddings(tuple((1.0, 0.0) for _ in asked[2]), TokenUsage(3)))
+        vectors = Embeddings(tuple((1.0, 0.0) for _ in asked[2]), TokenUsage(3))
+        return EmbeddedTexts("one/embed", vectors, "d-2", attempts=2, cost_micro_usd=7)
 
     def listed(org_id: str) -> ListedModels:
         models = tuple(ListedModel(each, None, True, False) for each in registry.current(org_id).listed())

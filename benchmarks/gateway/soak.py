@@ -38,6 +38,8 @@ from shared.testing.running_mesh import scripted_process
 
 IN_FLIGHT = 16
 _QUIET_S = 20.0
+# More than there are connections to the database for reading.
+_READS = 16
 # Far more than the limits of the tiers come to.
 _LONGEST_S = 30.0
 PROVIDERS = """\
@@ -161,6 +163,7 @@ async def soak(nexus: RunningNexus, minutes: float) -> tuple[list[Sample], Count
             url, headers={"x-api-key": nexus.key}, timeout=aiohttp.ClientTimeout(total=_LONGEST_S)
         ) as session,
     ):
+        await _fill_the_pool(nexus)
         before = await _gauges(watcher, nexus)
         load = Callers(session)
         workers = [asyncio.create_task(load.work(seed)) for seed in range(IN_FLIGHT)]
@@ -180,6 +183,18 @@ async def soak(nexus: RunningNexus, minutes: float) -> tuple[list[Sample], Count
             await asyncio.gather(*workers, return_exceptions=True)
         await session.close()
         return samples, load.endings, await _left_behind(watcher, nexus, before)
+
+
+async def _fill_the_pool(nexus: RunningNexus) -> None:
+    """Has the router open all the connections to its database for reading that it may have.
+
+    It opens another one when two reads meet. Else some do so after minutes, and files and threads seem to grow.
+    """
+    async with open_channel(f"127.0.0.1:{nexus.grpc_port}", lambda _principal: nexus.key) as channel:
+        ledger = ledger_pb2_grpc.LedgerServiceStub(channel)
+        await asyncio.gather(
+            *(ledger.ListLedgerAttempts(ledger_pb2.ListLedgerAttemptsRequest()) for _ in range(_READS))
+        )
 
 
 async def _gauges(watcher: aiohttp.ClientSession, nexus: RunningNexus) -> dict[str, float]:

@@ -45,7 +45,11 @@ class SqliteCallOpener:
                 return self._reserved(attempt.charges, reserve)
             return None
 
-        no_room = await self._writer.note(opened, *self._notebooks)
+        def failed(_: Exception) -> None:
+            if attempt is not None:
+                self._ledger.not_opened(attempt.opening)
+
+        no_room = await self._writer.note(opened, *self._notebooks, failed=failed)
         if append is not None:
             append.committed()
         return no_room

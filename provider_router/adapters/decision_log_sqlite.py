@@ -59,7 +59,7 @@ class SqliteDecisionLog:
         appending.committed()
 
     def appending(self, decision_id: str, decision: Decision, world: World) -> Appending:
-        """What `append` does in the writer's thread."""
+        """What `append` has the writer do."""
         return Appending(self.notebook, self._worlds, decision_id, decision, world)
 
     async def get(self, org_id: str, decision_id: str) -> DecisionRecord | None:

@@ -1,4 +1,4 @@
-"""The chains of decisions as their writer's thread knows them: records are noted, and written together."""
+"""The chains of decisions as their writer knows them: records are noted, and written together."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class DecisionNotebook:
 
 
 class Appending:
-    """A record that is to be written: called in the writer's thread, then told in the event loop when it is there."""
+    """A record that is to be written: called by the writer, then told in the event loop when it is there."""
 
     def __init__(
         self, notebook: DecisionNotebook, worlds: WorldKeeper, decision_id: str, decision: Decision, world: World

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import orjson
 
 from provider_router.adapters.http.call import HttpCall
 from provider_router.adapters.http.client import HttpClient
-from provider_router.adapters.http.faults import fault
+from provider_router.adapters.http.faults import fault, unreadable
 from provider_router.adapters.http.json_fields import (
     MalformedAnswerError,
     as_count,
@@ -22,6 +23,10 @@ from provider_router.domain.calls.embedding import Embeddings, unit_vectors
 from provider_router.domain.contracts.provider import Target
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.errors import Reason
+from shared.errors import NexusError
+
+_NUMBERS = frozenset[type]({float, int})
+_AT_ONCE = 128
 
 
 class OpenAIEmbeddingModel:
@@ -42,9 +47,30 @@ class OpenAIEmbeddingModel:
             answer = parsed_object(await self._client.whole(call))
             vectors = _in_order([as_object(item) for item in as_list(answer.get("data"))])
             usage = embedding_usage_of(answer.get("usage"))
+        except NexusError:
+            raise
         except MalformedAnswerError as error:
             raise fault(provider, Reason.PROVIDER_BAD_RESPONSE, detail=str(error)) from error
-        return Embeddings(unit_vectors(vectors, len(texts), self._service.contract.capabilities.dimensions), usage)
+        except Exception as error:
+            raise unreadable(provider, error) from error
+        return Embeddings(
+            await _unit_vectors(vectors, len(texts), self._service.contract.capabilities.dimensions), usage
+        )
+
+
+async def _unit_vectors(
+    vectors: Sequence[Sequence[float]], count: int, dimensions: int
+) -> tuple[tuple[float, ...], ...]:
+    """See `unit_vectors`. Lets others work between some and the next, since there may be millions of numbers."""
+    if len(vectors) != count or count <= _AT_ONCE:
+        return unit_vectors(vectors, count, dimensions)
+    length = dimensions or len(vectors[0])
+    unit: list[tuple[float, ...]] = []
+    for start in range(0, count, _AT_ONCE):
+        await asyncio.sleep(0)
+        some = vectors[start : start + _AT_ONCE]
+        unit += unit_vectors(some, len(some), length)
+    return tuple(unit)
 
 
 def _in_order(items: Sequence[Mapping[str, Any]]) -> list[Sequence[float]]:
@@ -56,6 +82,6 @@ def _in_order(items: Sequence[Mapping[str, Any]]) -> list[Sequence[float]]:
 
 def _vector(value: Any) -> Sequence[float]:
     numbers = as_list(value)
-    if any(not isinstance(number, float | int) or isinstance(number, bool) for number in numbers):
+    if not _NUMBERS.issuperset(map(type, numbers)):
         raise MalformedAnswerError("a vector is no list of numbers")
     return numbers

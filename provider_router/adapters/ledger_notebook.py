@@ -1,4 +1,4 @@
-"""The ledger as its writer's thread knows it: attempts are noted, and written together at the end of a transaction."""
+"""The ledger as its writer knows it: attempts are noted, and written together at the end of a transaction."""
 
 from __future__ import annotations
 
@@ -111,6 +111,10 @@ class LedgerNotebook:
             self._count(known, closing.cost_micro_usd, -known.opening.reserved_micro_usd)
         elif attempt_id not in self._closed:
             self._settle_by_id(closing)
+
+    def forget(self, attempt_id: str) -> None:
+        """Takes note, in any thread, that an attempt was not opened after all."""
+        self._open.pop(attempt_id, None)
 
     def settle_lost(self, router_id: str, now: datetime) -> int:
         """Settles some of the attempts that a dead router left open, at what was reserved; returns how many."""

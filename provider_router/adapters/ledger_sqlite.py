@@ -78,14 +78,18 @@ class SqliteLedger:
 
     async def open(self, opening: AttemptOpening) -> None:
         """See `Ledger.open`."""
-        await self._writer.note(self.opening(opening), self.notebook)
+        await self._writer.note(self.opening(opening), self.notebook, failed=lambda _: self.not_opened(opening))
 
     def opening(self, opening: AttemptOpening) -> Callable[[], None]:
-        """What `open` does in the writer's thread."""
+        """What `open` has the writer do."""
         notebook, router_id = self.notebook, self._presence.router_id
         costs = opening.reserved_micro_usd > 0
         limits = self._limits.budgets_for(opening.caller, opening.conversation_id) if costs else ()
         return lambda: notebook.open(opening, router_id, limits)
+
+    def not_opened(self, opening: AttemptOpening) -> None:
+        """To be told when the operation with `opening` in it failed: its transaction may have been undone."""
+        self.notebook.forget(opening.attempt_id)
 
     async def close(self, closing: AttemptClosing) -> None:
         """See `Ledger.close`."""

@@ -57,11 +57,11 @@ class SqliteRateLimiter:
                 return
 
     def taken(self, charges: Sequence[Charge]) -> int:
-        """Takes every charge, or none; returns the microseconds to wait. In the writer's thread."""
+        """Takes every charge, or none; returns the microseconds to wait. For the writer to call."""
         return self.notebook.acquired(charges, self._now_us())
 
     def put_back(self, charges: Sequence[Charge]) -> None:
-        """Returns what was taken. In the writer's thread."""
+        """Returns what was taken. For the writer to call."""
         self.notebook.give_back(charges, self._now_us())
 
     def _now_us(self) -> int:

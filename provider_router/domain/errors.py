@@ -49,6 +49,8 @@ class Reason(StrEnum):
     BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
     RATE_LIMITED = "RATE_LIMITED"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    # The router's own: it stops, and whoever asks again finds another one, or this one again.
+    SHUTTING_DOWN = "SHUTTING_DOWN"
     # The operator's: something must be configured.
     LIMITS_INVALID = "LIMITS_INVALID"
     PRICE_UNKNOWN = "PRICE_UNKNOWN"
@@ -94,6 +96,7 @@ _CLASSES: Mapping[Reason, type[NexusError]] = {
     Reason.BUDGET_EXHAUSTED: QuotaExceeded,
     Reason.RATE_LIMITED: QuotaExceeded,
     Reason.DEADLINE_EXCEEDED: DeadlineExceeded,
+    Reason.SHUTTING_DOWN: UpstreamDown,
     Reason.LIMITS_INVALID: PreconditionFailed,
     Reason.PRICE_UNKNOWN: PreconditionFailed,
     Reason.NO_MODEL_CONFIGURED: PreconditionFailed,
@@ -131,6 +134,17 @@ def failure(
     """
     kind = _CLASSES[reason]
     return kind(reason.value, message, metadata=metadata, violations=violations, retry_after_s=retry_after_s)
+
+
+def of_decision(error: NexusError, decision_id: str) -> NexusError:
+    """`error` as that of a call whose decision is recorded; a new one, since several calls may share `error`."""
+    return type(error)(
+        error.reason,
+        error.message,
+        metadata={**error.metadata, "decision_id": decision_id},
+        violations=error.violations,
+        retry_after_s=error.retry_after_s,
+    )
 
 
 def is_callers_fault(error: NexusError) -> bool:

@@ -18,6 +18,7 @@ from provider_router.domain.calls.events import (
     Started,
     TextDelta,
 )
+from provider_router.domain.calls.growing_text import growing_text
 from provider_router.domain.calls.usage import TokenUsage, total_usage
 from provider_router.domain.decisions.routed import Routed
 from provider_router.domain.traffic.call_failure import FAILED_IN_TIME, broke_off, deadline_passed
@@ -62,9 +63,14 @@ class AnswerChat:
         try:
             attempt, event = await run.first_piece()
             contract = attempt.service.contract
-            dropped = run.dropped_for(attempt.service)
             yield Started(
-                contract.name, run.noted(), contract.demonstration, routed.decision_id, cache_hit=None, dropped=dropped
+                contract.name,
+                run.noted(),
+                contract.demonstration,
+                routed.decision_id,
+                cache_hit=None,
+                dropped=run.dropped_for(attempt.service),
+                limited_to=run.limit_for(attempt.service),
             )
             told = _Told(attempt, keeps_text=call.options.on_break is OnBreak.CONTINUE)
             while not isinstance(event, Finished):
@@ -89,7 +95,9 @@ class AnswerChat:
             )
         except NexusError as error:
             if error.reason in FAILED_IN_TIME and run.is_over_for_the_caller():
-                raise deadline_passed() from error
+                raise run.noted_as(deadline_passed()) from error
+            if run.is_recorded:
+                raise run.noted_as(error) from error
             raise
         finally:
             await run.end()
@@ -141,12 +149,12 @@ class _Told:
         self.attempt = attempt
         self._answered = [attempt]
         self._keeps_text = keeps_text
-        self._texts: list[str] = []
+        self._text = growing_text()
         self._trimmer: OverlapTrimmer | None = None
 
     def text(self) -> str:
         """The text."""
-        return "".join(self._texts)
+        return self._text.getvalue()
 
     def new_in(self, event: Delta | Relayed) -> Delta | Relayed | None:
         """What of `event` the caller has not got yet; None for nothing."""
@@ -154,13 +162,13 @@ class _Told:
             return event
         if self._trimmer is not None:
             event = TextDelta(self._trimmer.add(event.text))
-        self._texts.append(event.text)
+        self._text.write(event.text)
         return event if event.text else None
 
     def rest(self) -> TextDelta | None:
         """What was held back of a continuation and turned out to be new; None for nothing."""
         text = self._trimmer.end() if self._trimmer is not None else ""
-        self._texts.append(text)
+        self._text.write(text)
         return TextDelta(text) if text else None
 
     def goes_on(self, attempt: ChatAttempt) -> None:

@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, Callable
 from typing import TypeAlias
 
 from provider_router.domain.calls.events import Attempt, Delta, Finished, ModelEvent, Relayed, ToolCallDelta
+from provider_router.domain.calls.growing_text import growing_text
 from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.errors import Reason, failure
 from provider_router.domain.money.attempt import Outcome
+from provider_router.domain.money.believed import believed_bill, believed_usage
 from provider_router.ports.token_counter import TokenCounter
 from provider_router.use_cases.attempt_desk import Ending, OpenAttempt
 from shared.errors import NexusError
@@ -55,7 +57,8 @@ class ChatAttempt:
         self._is_hasty = is_hasty
         self._choices = choices
         self._events: AsyncGenerator[ModelEvent, None] | None = None
-        self._pieces: list[str] = []
+        # Not a list of pieces: each of them may be one character.
+        self._said = growing_text()
 
     @property
     def service(self) -> Service:
@@ -95,29 +98,30 @@ class ChatAttempt:
     def _note(self, said: Delta) -> None:
         if isinstance(said, ToolCallDelta):
             self.called_tools = True
-            self._pieces.append(said.name + said.arguments_json)
+            self._said.write(said.name + said.arguments_json)
         else:
-            self._pieces.append(said.text)
+            self._said.write(said.text)
 
-    async def give_up(self, outcome: Outcome) -> None:
+    async def give_up(self, outcome: Outcome, why: NexusError | None = None) -> None:
         """Ends the provider's work at once, then settles the attempt: what came so far, and the prompt, are charged."""
         try:
             if self._events is not None:
                 await self._events.aclose()
         finally:
-            await self._settle_given_up(outcome)
+            await self._settle_given_up(outcome, why)
 
-    async def _settle_given_up(self, outcome: Outcome) -> None:
+    async def _settle_given_up(self, outcome: Outcome, why: NexusError | None) -> None:
         if not self.attempt.is_settled:
             self.usage = self._counted() if self._events is not None else None
-            await self.attempt.settle(Ending(outcome, usage=self.usage, estimated=True))
+            await self.attempt.settle(Ending(outcome, why, self.usage, estimated=True))
 
     async def _finish(self, event: Finished) -> None:
-        self.usage = event.usage or self._counted()
-        estimated = event.usage is None
-        await self.attempt.settle(
-            Ending(Outcome.SUCCEEDED, None, self.usage, estimated, event.finish_reason, event.billed_micro_usd)
-        )
+        opening = self.attempt.opening
+        usage = believed_usage(event.usage, opening.reserved, said=self._said.tell() > 0)
+        billed = believed_bill(event.billed_micro_usd, opening.reserved_micro_usd)
+        self.usage = usage or self._counted()
+        estimated = usage is None or usage is not event.usage or billed != event.billed_micro_usd
+        await self.attempt.settle(Ending(Outcome.SUCCEEDED, None, self.usage, estimated, event.finish_reason, billed))
 
     async def _fail(self, error: NexusError) -> None:
         opening = self.attempt.opening
@@ -133,5 +137,6 @@ class ChatAttempt:
     def _counted(self) -> TokenUsage:
         """The tokens of the prompt and of what came so far, as the router counts them; all choices as the first one."""
         service = self.attempt.service
-        produced = self._counter.text(service, "".join(self._pieces)) if self._pieces else 0
+        text = self._said.getvalue()
+        produced = self._counter.text(service, text) if text else 0
         return TokenUsage(self.attempt.opening.reserved.input_tokens, produced * self._choices)

@@ -16,7 +16,7 @@ from provider_router.domain.calls.fitting import fitted
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.decisions.routed import Routed
-from provider_router.domain.errors import Reason
+from provider_router.domain.errors import Reason, of_decision
 from provider_router.domain.money.attempt import Outcome
 from provider_router.domain.money.output_bound import reserved_output_tokens
 from provider_router.domain.money.pricing import upper_bound_micro_usd
@@ -31,7 +31,7 @@ from provider_router.use_cases.entrance import Entrance
 from provider_router.use_cases.loose_ends import LooseEnds
 from provider_router.use_cases.pace_retries import Pace, PaceRetries
 from provider_router.use_cases.race import Race, race
-from shared.errors import NexusError
+from shared.errors import NexusError, forget_stacks
 from shared.value import value
 
 _LOSERS_S = 1.0
@@ -118,6 +118,15 @@ class ChatRun:
         """Whether it took tokens of its caller's limits."""
         return self._entrance.holds_tokens
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the record of its decision is written."""
+        return self._entrance.is_recorded
+
+    def noted_as(self, error: NexusError) -> NexusError:
+        """`error` with the decision that was made before it, where that is recorded."""
+        return of_decision(error, self._routed.decision_id) if self.is_recorded else error
+
     async def first_piece(self) -> tuple[ChatAttempt, ModelEvent]:
         """The attempt that begins to answer, and its first piece. What fails before is noted, and not told.
 
@@ -183,7 +192,7 @@ class ChatRun:
         """Gives up what is still under way, as aborted. Idempotent."""
         for attempt in self._attempts:
             if not attempt.left_to_others:
-                await attempt.give_up(Outcome.ABORTED)
+                await attempt.give_up(Outcome.ABORTED, self._means.ends.why())
 
     def _left_s(self) -> float:
         return self._deadline_s - self._clock.monotonic()
@@ -271,6 +280,11 @@ class ChatRun:
         """What of the request `service` is not given."""
         return self._asked(service).dropped
 
+    def limit_for(self, service: Service) -> int:
+        """The most tokens that `service` may generate, where that is less than its caller allows; else 0."""
+        most = self._asked(service).most_output_tokens
+        return most if most < (self._call.request.max_output_tokens or 0) else 0
+
     def _asked(self, service: Service) -> _Asked:
         """What to ask `service`."""
         known = self._asked_of.get(service.name)
@@ -306,7 +320,7 @@ class ChatRun:
         if not stop.failures:
             # Why it failed when it was called says more, and is noted already.
             self._noted.append(Attempt(stop.service.name, error.reason, 0.0))
-            self._errors.append(error)
+            self._keep(error)
         self._walk.drop(stop)
         self._fall_back(stop, error.reason)
 
@@ -329,10 +343,15 @@ class ChatRun:
 
     def _note(self, attempt: ChatAttempt, error: NexusError, move: Move | None = None) -> None:
         """Notes a failed attempt and moves on from its service as its reason says."""
-        self._errors.append(error)
+        self._keep(error)
         if attempt.failed is not None:
             self._noted.append(attempt.failed)
         self._walk.failed(self._stops[attempt], move or move_after(error.reason))
+
+    def _keep(self, error: NexusError) -> None:
+        """Keeps an error that is told if all fail."""
+        forget_stacks(error)
+        self._errors.append(error)
 
     async def _before_next(self, failures: Sequence[tuple[ChatAttempt, NexusError]]) -> None:
         """Pauses before a service that failed is tried again, or gives it up where that is not worth its while."""

@@ -60,7 +60,7 @@ class DecideEmbedding:
             UpstreamDown: The log cannot be written, or budgets cannot be read.
         """
         world = self._see_world(caller.org_id)
-        budgets = await self._ledger.budgets(caller, "")
+        budgets = await self._ledger.budgets(caller, handling.conversation_id)
         request = RouteRequest(
             caller=caller,
             operation=Operation.EMBED,
@@ -70,7 +70,9 @@ class DecideEmbedding:
             payload_bytes=sum(len(text.encode("utf-8", "surrogatepass")) for text in texts),
             data_class=world.rules.default_data_class if handling.data_class is None else handling.data_class,
             residency=handling.residency,
+            max_cost_micro_usd=handling.max_cost_micro_usd,
             budget_left_micro_usd=min((each.left_micro_usd for each in budgets), default=None),
+            deadline_ms=handling.timeout_ms,
         )
         decision = self._engine.decide(world, request, self._clock.now())
         decision_id = self._new_id()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from provider_router.domain.calls.embedding import AS_RULES_SAY, Embeddings, Handling
 from provider_router.domain.calls.usage import TokenUsage
@@ -11,8 +12,10 @@ from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.decisions.decision import Control, Link
 from provider_router.domain.decisions.route_request import Caller
-from provider_router.domain.errors import Reason, failure
+from provider_router.domain.errors import Reason, failure, of_decision
 from provider_router.domain.money.attempt import Outcome
+from provider_router.domain.money.believed import believed_usage
+from provider_router.domain.traffic.call_failure import deadline_passed
 from provider_router.domain.traffic.chain_walk import ChainWalk, Stop
 from provider_router.domain.traffic.retry import move_after
 from provider_router.ports.model_source import ModelSource
@@ -22,7 +25,7 @@ from provider_router.use_cases.admit_call import AdmitCall
 from provider_router.use_cases.attempt_desk import AttemptDesk, AttemptOrder, Ending, OpenAttempt
 from provider_router.use_cases.decide_embedding import DecidesEmbeddings
 from provider_router.use_cases.pace_retries import Pace, PaceRetries
-from shared.errors import NexusError
+from shared.errors import NexusError, forget_stacks
 
 _TRIES = 3
 _BACKOFF_BASE_MS = 100
@@ -31,10 +34,23 @@ _BACKOFF_CAP_MS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedTexts:
-    """The vectors and the `provider/model` that made them."""
+    """Vectors, and what became of the call for them.
+
+    Attributes:
+        model: `provider/model` that made them.
+        embeddings: They.
+        decision_id: The decision that it may make them.
+        attempts: How often it was tried.
+        cost_micro_usd: Of all attempts.
+        cost_unknown: Whether nobody knows what one of them cost.
+    """
 
     model: str
     embeddings: Embeddings
+    decision_id: str = ""
+    attempts: int = 1
+    cost_micro_usd: int = 0
+    cost_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,8 @@ class _Asked:
     texts: Sequence[str]
     tokens: int
     decision_id: str
+    conversation_id: str
+    attempts: list[OpenAttempt] = field(default_factory=list[OpenAttempt])
 
 
 class EmbedTexts:
@@ -93,18 +111,38 @@ class EmbedTexts:
             NexusError: With a reason of `domain.errors.Reason`.
         """
         service = self._registry.current(caller.org_id).embedding_service(model)
+        until_s = asyncio.get_running_loop().time() + handling.timeout_ms / 1000 if handling.timeout_ms else None
         await self._admit.request(caller)
         decision_id = await self._decide(caller, service, texts, handling)
         tokens = sum(self._means.counter.text(service, text) for text in texts)
-        await self._admit.tokens(caller, tokens)
-        self._means.retries.request(caller.org_id)
+        asked = _Asked(caller, service, texts, tokens, decision_id, handling.conversation_id)
+        try:
+            async with asyncio.timeout_at(until_s):
+                embeddings = await self._charged(asked)
+        except TimeoutError as error:
+            raise of_decision(deadline_passed(), decision_id) from error
+        except NexusError as error:
+            raise of_decision(error, decision_id) from error
+        return EmbeddedTexts(
+            service.name,
+            embeddings,
+            decision_id,
+            len(asked.attempts),
+            sum(each.cost_micro_usd for each in asked.attempts),
+            any(each.cost_unknown for each in asked.attempts),
+        )
+
+    async def _charged(self, asked: _Asked) -> Embeddings:
+        """The vectors, for tokens of the caller's limits."""
+        await self._admit.tokens(asked.caller, asked.tokens)
+        self._means.retries.request(asked.caller.org_id)
         used = 0
         try:
-            embeddings = await self._embedded(_Asked(caller, service, texts, tokens, decision_id))
-            used = embeddings.usage.input_tokens if embeddings.usage else tokens
+            embeddings = await self._embedded(asked)
+            used = embeddings.usage.input_tokens if embeddings.usage else asked.tokens
         finally:
-            await self._admit.settle(caller, tokens, used)
-        return EmbeddedTexts(service.name, embeddings)
+            await self._admit.settle(asked.caller, asked.tokens, used)
+        return embeddings
 
     async def _embedded(self, asked: _Asked) -> Embeddings:
         """The vectors, after as many tries as make sense; the last error where none did."""
@@ -131,11 +169,13 @@ class EmbedTexts:
                     raise error if number else refused from refused
                 continue
             number += 1
+            asked.attempts.append(opened)
             walk.began(stop, opened.lease.target)
             try:
                 return await self._answer(opened, asked)
             except NexusError as failed:
                 error = failed
+                forget_stacks(error)
             walk.failed(stop, move_after(error.reason))
             if walk.current is stop and not await self._means.retries.paused(stop, error, pace):
                 break
@@ -153,9 +193,10 @@ class EmbedTexts:
             # The caller left: the provider has the texts, and may well charge for them.
             await opened.settle(Ending(Outcome.ABORTED, usage=TokenUsage(asked.tokens), estimated=True))
             raise
-        usage = embeddings.usage or TokenUsage(asked.tokens)
-        await opened.settle(Ending(Outcome.SUCCEEDED, usage=usage, estimated=embeddings.usage is None))
-        return embeddings
+        usage = believed_usage(embeddings.usage, opened.opening.reserved, said=False)
+        estimated = usage is None or usage is not embeddings.usage
+        await opened.settle(Ending(Outcome.SUCCEEDED, usage=usage or TokenUsage(asked.tokens), estimated=estimated))
+        return Embeddings(embeddings.vectors, usage) if estimated else embeddings
 
 
 def _order(asked: _Asked, stop: Stop, number: int) -> AttemptOrder:
@@ -167,6 +208,7 @@ def _order(asked: _Asked, stop: Stop, number: int) -> AttemptOrder:
         max_output_tokens=0,
         expected_tokens=asked.tokens,
         decision_id=asked.decision_id,
+        conversation_id=asked.conversation_id,
         number=number,
         tried=stop.tried,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from provider_router.domain.calls.chat import ChatRequest
 from provider_router.domain.calls.chat_call import ChatCall
 from provider_router.domain.decisions.decision import Decision
 from provider_router.domain.decisions.no_route import no_route
@@ -25,17 +26,17 @@ class Explained:
         decision: The decision; its choice is empty when no service can be chosen.
         world: That it was made in.
         budgets: Of the caller.
-        foreign: Fields of the request that only providers of the caller's dialect know.
+        asked: What was decided over.
     """
 
     decision: Decision
     world: World
     budgets: Sequence[BudgetStatus]
-    foreign: tuple[str, ...] = ()
+    asked: ChatRequest | None = None
 
     def refusal(self, decision_id: str = "") -> NexusError:
         """The error of a decision without a choice, for the caller to raise; `decision_id` is that of its record."""
-        return no_route(self.decision, self.world, self.budgets, decision_id, self.foreign)
+        return no_route(self.decision, self.world, self.budgets, decision_id, self.asked)
 
 
 class ExplainRoute:
@@ -58,5 +59,4 @@ class ExplainRoute:
         world = self._see_world(call.caller.org_id)
         features = await self._read_features(call, world)
         decision = self._engine.decide(world, features.request, self._clock.now())
-        body = call.request.body
-        return Explained(decision, world, features.budgets, body.foreign if body else ())
+        return Explained(decision, world, features.budgets, call.request)

@@ -59,7 +59,7 @@ async def race(
             _take_first(runners, ended)
     except BaseException:
         for task, attempt in runners.items():
-            _leave(task, attempt, Outcome.ABORTED, ends)
+            _leave(task, attempt, Outcome.ABORTED, ends, ends.why())
         raise
     for task, attempt in runners.items():
         ended.outraced = _leave(task, attempt, Outcome.OUTRACED, ends)
@@ -87,16 +87,18 @@ def _take_first(runners: dict[_Runner, ChatAttempt], ended: Race) -> None:
         ended.failures = (*ended.failures, (attempt, error))
 
 
-def _leave(task: _Runner, attempt: ChatAttempt, outcome: Outcome, ends: LooseEnds) -> asyncio.Task[None]:
+def _leave(
+    task: _Runner, attempt: ChatAttempt, outcome: Outcome, ends: LooseEnds, why: NexusError | None = None
+) -> asyncio.Task[None]:
     attempt.left_to_others = True
     # At once, and not when the task below has its turn: upstream every moment costs money.
     task.cancel()
-    return ends.add(_given_up(task, attempt, outcome))
+    return ends.add(_given_up(task, attempt, outcome, why))
 
 
-async def _given_up(task: _Runner, attempt: ChatAttempt, outcome: Outcome) -> None:
+async def _given_up(task: _Runner, attempt: ChatAttempt, outcome: Outcome, why: NexusError | None) -> None:
     await asyncio.wait({task})
     if not task.cancelled():
         # Looked at, so that nobody reports it as forgotten: the attempt is settled already where it failed.
         task.exception()
-    await attempt.give_up(outcome)
+    await attempt.give_up(outcome, why)

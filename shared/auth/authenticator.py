@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import grpc
 
@@ -20,6 +20,10 @@ from shared.errors import Unauthenticated
 
 API_KEY_PREFIX = "nxk_"
 _SCHEME = "bearer "
+_MOST_KEPT = 10_000
+_REFUSED_S = 1.0
+_STRANGERS_AT_ONCE = 32
+_Kept = TypeVar("_Kept")
 
 
 class KeyDirectory(Protocol):
@@ -71,6 +75,9 @@ class SettingsKeyDirectory:
 
     Answers are kept under the key's SHA-256, never under the key, for `ttl_s` seconds: that is how long a revoked
     key can still work. Calls with one key that come while it is being asked wait for one answer.
+
+    Keys that nobody has are remembered for a second, and of keys that were never good only a few are asked for at once;
+    so whoever guesses keeps the settings service from nobody whose key was good before.
     """
 
     def __init__(self, channel: grpc.aio.Channel, service: str, clock: Clock, ttl_s: float = 5.0) -> None:
@@ -79,6 +86,8 @@ class SettingsKeyDirectory:
         self._clock = clock
         self._ttl_s = ttl_s
         self._known: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+        self._refused: OrderedDict[bytes, tuple[float, str, str]] = OrderedDict()
+        self._strangers = asyncio.Semaphore(_STRANGERS_AT_ONCE)
         self._asking: dict[bytes, asyncio.Task[Principal]] = {}
 
     async def principal_of(self, api_key: str) -> Principal:
@@ -102,6 +111,20 @@ class SettingsKeyDirectory:
             asked.exception()
 
     async def _asked(self, api_key: str, digest: bytes) -> Principal:
+        refused = self._refused.get(digest)
+        if refused is not None and self._clock.monotonic() < refused[0]:
+            raise Unauthenticated(refused[1], refused[2])
+        try:
+            if digest in self._known:
+                return await self._looked_up(api_key, digest)
+            async with self._strangers:
+                return await self._looked_up(api_key, digest)
+        except Unauthenticated as error:
+            self._known.pop(digest, None)
+            _keep(self._refused, digest, (self._clock.monotonic() + _REFUSED_S, error.reason, error.message))
+            raise
+
+    async def _looked_up(self, api_key: str, digest: bytes) -> Principal:
         now = self._clock.monotonic()
         with acting_as(service_principal(self._service)):
             async with translated_errors("settings"):
@@ -109,10 +132,16 @@ class SettingsKeyDirectory:
                     identity_pb2.AuthenticateKeyRequest(api_key=api_key[:256]), timeout=5
                 )
         found = principal_from_proto(reply.principal)
-        self._known[digest] = (now + self._ttl_s, found)
-        while len(self._known) > 10_000:
-            self._known.popitem(last=False)
+        _keep(self._known, digest, (now + self._ttl_s, found))
         return found
+
+
+def _keep(kept: OrderedDict[bytes, _Kept], digest: bytes, value: _Kept) -> None:
+    """Keeps `value`; the oldest one goes where there are too many."""
+    kept[digest] = value
+    kept.move_to_end(digest)
+    if len(kept) > _MOST_KEPT:
+        kept.popitem(last=False)
 
 
 def principal_from_proto(message: identity_pb2.Principal) -> Principal:

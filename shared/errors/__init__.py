@@ -4,6 +4,7 @@
 are UPPER_SNAKE_CASE and stable: programs switch on them, people read the message.
 """
 
+from shared.errors.stacks import forget_stacks
 from shared.errors.taxonomy import (
     AlreadyExists,
     Cancelled,
@@ -36,4 +37,5 @@ __all__ = [
     "StaleWrite",
     "Unauthenticated",
     "UpstreamDown",
+    "forget_stacks",
 ]

@@ -49,7 +49,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_ahead", "_closes", "_deadline", "_drain", "_held_bytes", "_hub", "_incoming", "_is_admitted", "_is_behind",
-        "_is_new", "_moved", "_moved_at", "_peer", "_reply", "_sent_bytes", "_state",
+        "_is_new", "_moved", "_moved_at", "_owed_at", "_owed_bytes", "_peer", "_reply", "_sent_bytes", "_state",
         "_task", "_transport", "_unread",
     )  # fmt: skip
 
@@ -75,8 +75,10 @@ class Connection(asyncio.Protocol):
         self._is_behind = False
         self._drain: asyncio.Future[None] | None = None
         self._sent_bytes = 0
-        self._moved = 0
-        self._moved_at = 0.0
+        self._moved: int = 0
+        self._moved_at: float = 0.0
+        self._owed_bytes: int = 0
+        self._owed_at: float = 0.0
 
     # The calls of the event loop.
 
@@ -136,13 +138,20 @@ class Connection(asyncio.Protocol):
 
     # The calls of the hub.
 
-    def check(self, now: float) -> None:
+    @property
+    def moved_at(self) -> float:
+        """See Registered."""
+        return self._moved_at
+
+    def check(self, now: float) -> int:
         """See Registered."""
         transport = self._transport
         if transport is None:
-            return
+            return 0
         waiting_bytes = transport.get_write_buffer_size()
-        if waiting_bytes and self._is_stalled(waiting_bytes, now):
+        if not waiting_bytes:
+            self._owed_bytes = 0
+        if waiting_bytes and (self._is_stalled(waiting_bytes, now) or self._is_late(waiting_bytes, now)):
             CUT.inc()
             self.cut()
         elif self._state is _BUSY:
@@ -150,11 +159,21 @@ class Connection(asyncio.Protocol):
                 self._incoming.check(now)
         elif now >= self._deadline and not waiting_bytes:
             self._expire()
+        return waiting_bytes
 
     def retire(self) -> None:
         """See Registered."""
         if self._state is _AWAITING and not self._ahead:
             self._close(is_sending=False)
+
+    def dismiss(self) -> None:
+        """See Registered."""
+        reply, task = self._reply, self._task
+        if self._state is _BUSY and task is not None and reply is not None and reply.is_started:
+            reply.is_dismissed = True
+            task.cancel()
+        elif self._state is not _CLOSING:
+            self.cut()
 
     def cut(self) -> None:
         """See Registered and Line."""
@@ -395,6 +414,15 @@ class Connection(asyncio.Protocol):
         if moved != self._moved or not self._moved_at:
             self._moved, self._moved_at = moved, now
         return now - self._moved_at >= self._hub.limits.stall_s
+
+    def _is_late(self, waiting_bytes: int, now: float) -> bool:
+        """Whether the client takes the rest of a whole reply too slowly: it is in memory for as long as that takes."""
+        if self._state is _BUSY:
+            return False
+        if not self._owed_bytes:
+            self._owed_bytes, self._owed_at = waiting_bytes, now
+        limits = self._hub.limits
+        return now - self._owed_at >= limits.stall_s + self._owed_bytes / limits.reply_bytes_s
 
     def _hold(self, size_bytes: int) -> bool:
         """Counts bytes of bodies; whether there is room for them."""

@@ -51,6 +51,11 @@ class Reply(Protocol):
         """Whether its head is sent: its status cannot change any more."""
         ...
 
+    @property
+    def is_dismissed(self) -> bool:
+        """Whether the server stops, and has cancelled the handler for that: the client is there, and can be told."""
+        ...
+
     def send(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None:
         """Sends the whole reply in one write."""
         ...
@@ -87,4 +92,7 @@ Handler: TypeAlias = Callable[[Request, Reply], Awaitable[None]]
 The task is cancelled as soon as the client leaves: a connection that broke, or of which the client closed its side (one
 that only half closes it counts as gone). Not so when the reply has ended: what is left to do then is done in any case,
 and the next request does not wait for it.
+
+It is cancelled, too, when the server stops and has waited long enough: then it may end the reply before it passes the
+cancellation on, and has a second for that (`Reply.is_dismissed`).
 """

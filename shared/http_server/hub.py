@@ -10,7 +10,7 @@ from shared.errors import NexusError
 from shared.http_server.departures import Departures
 from shared.http_server.exchange import Handler
 from shared.http_server.limits import Limits
-from shared.http_server.metrics import REFUSALS
+from shared.http_server.metrics import CUT, REFUSALS
 from shared.http_server.reply import HttpReply
 from shared.http_server.reply_bytes import Headers, date_line, head
 from shared.telemetry.logging import get_logger
@@ -23,12 +23,21 @@ Refuse: TypeAlias = Callable[[NexusError], tuple[int, Headers, bytes]]
 class Registered(Protocol):
     """A connection, as its server knows it."""
 
-    def check(self, now: float) -> None:
-        """Looks at its times; `now` is the loop's."""
+    @property
+    def moved_at(self) -> float:
+        """When the client was last seen to take some of what waits for it, in the loop's time."""
+        ...
+
+    def check(self, now: float) -> int:
+        """Looks at its times; `now` is the loop's. Returns the bytes that wait for the client."""
         ...
 
     def retire(self) -> None:
         """Has it close as soon as it handles no request."""
+        ...
+
+    def dismiss(self) -> None:
+        """Cancels the handler of its request, which may still end the reply; without one it is cut."""
         ...
 
     def cut(self) -> None:
@@ -107,8 +116,19 @@ class Hub:
         return head(status, headers, own) + body
 
     def tick(self) -> None:
-        """Looks at the times of all connections."""
+        """Looks at the times of all connections, and at what waits for their clients.
+
+        Where that is too much, those are cut that have taken nothing for longest.
+        """
         now = self.loop.time()
         self.own_headers = date_line()
-        for connection in tuple(self.connections):
-            connection.check(now)
+        unread = {connection: size for connection in tuple(self.connections) if (size := connection.check(now))}
+        excess = sum(unread.values()) - self.limits.unread_bytes
+        if excess <= 0:
+            return
+        for connection in sorted(unread, key=lambda each: each.moved_at):
+            CUT.inc()
+            connection.cut()
+            excess -= unread[connection]
+            if excess <= 0:
+                return

@@ -25,6 +25,8 @@ class Limits:
             head, up to 256 KiB, is taken anyway.
         behind_bytes: That wait to be sent before a writer is told that the client is behind.
         stall_s: That a client may read nothing of what waits for it.
+        reply_bytes_s: Slowest rate at which a client takes what is left of a reply that is whole, after `stall_s`.
+        unread_bytes: Of replies that wait for their clients, over all connections at once.
         linger_s: That a client whose connection is to end may go on sending, so that it gets its reply.
         connections: Open at once.
         connections_per_peer: Open at once from one address; 0 for no such limit, as behind a proxy.
@@ -41,6 +43,8 @@ class Limits:
     unasked_bytes: int = 64 * 1024
     behind_bytes: int = 64 * 1024
     stall_s: float = 30.0
+    reply_bytes_s: int = 32 * 1024
+    unread_bytes: int = 256 * 1024 * 1024
     linger_s: float = 2.0
     connections: int = 10_000
     connections_per_peer: int = 0

@@ -46,10 +46,11 @@ class HttpReply:
     Attributes:
         has_begun: See Reply.
         has_ended: Whether all of it is sent, or it was given up.
+        is_dismissed: See Reply.
         is_started: Whether its handler is at work.
     """
 
-    __slots__ = ("_is_chunked", "_is_mute", "_is_old", "_line", "has_begun", "has_ended", "is_started")
+    __slots__ = ("_is_chunked", "_is_mute", "_is_old", "_line", "has_begun", "has_ended", "is_dismissed", "is_started")
 
     def __init__(self, line: Line, method: str, *, is_old: bool) -> None:
         self._line = line
@@ -58,6 +59,7 @@ class HttpReply:
         self._is_chunked = False
         self.has_begun = False
         self.has_ended = False
+        self.is_dismissed = False
         self.is_started = False
 
     def send(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None:

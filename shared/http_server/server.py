@@ -13,7 +13,7 @@ from shared.http_server.hub import Hub, Refuse
 from shared.http_server.limits import Limits
 
 _BACKLOG = 2048
-# That handlers get, once they are cancelled, to tidy up.
+# That handlers get, once they are cancelled, to tell their clients, and then to tidy up.
 _TIDY_S = 1.0
 # Peers that vanished without a word are found out by the kernel: idle ones by these, others after twice `stall_s`.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
@@ -63,7 +63,11 @@ class HttpServer:
         self._sweep(hub)
 
     async def stop(self, drain_s: float) -> None:
-        """Accepts no more, lets requests end for at most `drain_s`, then cuts what is left. Idempotent."""
+        """Accepts no more, lets requests end for at most `drain_s`, then dismisses and cuts what is left. Idempotent.
+
+        The handlers that are not done by then are cancelled, and have a moment to end their replies, see
+        `exchange.Reply.is_dismissed`.
+        """
         hub, self._hub = self._hub, None
         if hub is None:
             return
@@ -73,6 +77,9 @@ class HttpServer:
         for connection in tuple(hub.connections):
             connection.retire()
         await _emptied(hub, drain_s)
+        for connection in tuple(hub.connections):
+            connection.dismiss()
+        await _emptied(hub, _TIDY_S)
         for connection in tuple(hub.connections):
             connection.cut()
         await _emptied(hub, _TIDY_S)
@@ -130,3 +137,5 @@ def _prepare(bound: socket.socket, limits: Limits) -> None:
     for option, value in _KEEPALIVE:
         bound.setsockopt(socket.IPPROTO_TCP, option, value)
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(limits.stall_s * 2000))
+    # The kernel would take megabytes for a client that reads nothing, and nobody could say how many.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limits.behind_bytes)

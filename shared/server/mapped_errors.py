@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import grpc
 
-from shared.errors import Cancelled, DeadlineExceeded, Internal, NexusError
+from shared.errors import Cancelled, DeadlineExceeded, Internal, NexusError, forget_stacks
 from shared.telemetry.logging import get_logger
 
 _log = get_logger(__name__)
 
 
 def taxonomy_error(error: Exception, method: str) -> NexusError:
-    """Return what the caller of `method` is told of `error`; a defect is logged with its traceback."""
+    """Return what the caller of `method` is told of `error`, the end of which this is.
+
+    A defect is logged with its stack; after that, the stack is forgotten.
+    """
+    told = _told(error, method)
+    forget_stacks(error)
+    return told
+
+
+def _told(error: Exception, method: str) -> NexusError:
     if isinstance(error, NexusError):
         if isinstance(error, Internal):
             _log.error("internal_error", rpc_method=method, reason=error.reason, exc_info=error)

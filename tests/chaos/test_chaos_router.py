@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+import httpx
 from routing_fixtures import (
     IN_FORCE_S,
     LARGE,
@@ -33,6 +34,7 @@ from protos.gen.nexus.router.v1 import decision_pb2, decision_pb2_grpc, router_p
 from protos.gen.nexus.router.v1 import router_pb2 as pb
 
 WORKERS = 8
+HTTP_WORKERS = 16
 THIRD = "third/medium"
 THIRD_PROVIDER = """\
   third:
@@ -63,6 +65,7 @@ class Load:
     Attributes:
         answered: Ids of the decisions of answers, by model.
         failed: What callers were told.
+        broken: How whoever asked over HTTP got no whole answer.
         latest: Models of the newest answers.
     """
 
@@ -70,6 +73,7 @@ class Load:
     text: str
     answered: dict[str, list[str]] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
     latest: list[str] = field(default_factory=list)
 
     async def unary(self, number: int) -> tuple[str, str]:
@@ -97,6 +101,22 @@ class Load:
             # Bounded: the machine has other work.
             await asyncio.sleep(0.02)
 
+    async def work_over_http(self, client: httpx.AsyncClient, worker: int) -> None:
+        while True:
+            body = {"model": "auto", "messages": [{"role": "user", "content": f"{self.text} {worker % 5}"}]}
+            try:
+                reply = await client.post("/v1/chat/completions", json={**body, "stream": worker % 2 > 0})
+            except httpx.TransportError as error:
+                self.broken.append(type(error).__name__)
+                await asyncio.sleep(0.05)
+                continue
+            if reply.status_code != httpx.codes.OK or (worker % 2 and "[DONE]" not in reply.text):
+                self.broken.append(f"{reply.status_code} {reply.text[-200:]}")
+            else:
+                decision, model = (reply.headers[f"x-nexus-{name}"] for name in ("decision-id", "model"))
+                self.answered.setdefault(model, []).append(decision)
+            await asyncio.sleep(0.02)
+
     async def until_answered(self, more: int) -> None:
         """Waits for so many more answers."""
         wanted = more + sum(map(len, self.answered.values()))
@@ -115,11 +135,16 @@ class Load:
 
 
 @asynccontextmanager
-async def load(routed: RoutedMesh, text: str = "Hi") -> AsyncIterator[Load]:
-    """Callers who ask and ask, for the length of the block."""
-    async with router_stub(routed.mesh) as stub:
+async def load(routed: RoutedMesh, text: str = "Hi", over_http: int = 0) -> AsyncIterator[Load]:
+    """Callers who ask and ask, for the length of the block; so many of them more over HTTP."""
+    url, key = f"http://{routed.mesh.process('router')['http_address']}", routed.mesh.owner_key()
+    async with (
+        router_stub(routed.mesh) as stub,
+        httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=20) as client,
+    ):
         seen = Load(stub, text)
         workers = [asyncio.create_task(seen.work(worker)) for worker in range(WORKERS)]
+        workers += [asyncio.create_task(seen.work_over_http(client, worker)) for worker in range(over_http)]
         try:
             yield seen
         finally:
@@ -212,8 +237,8 @@ async def test_files_that_change_under_load_are_in_force_within_a_second_and_fai
 async def test_a_router_that_is_killed_under_load_keeps_its_books_and_its_chain(routed: RoutedMesh) -> None:
     restarts = routed.mesh.process("router")["restarts"]
     # Most of them are being answered at any moment.
-    async with load(routed, "take your time") as seen:
-        await seen.until_answered(WORKERS)
+    async with load(routed, "take your time", HTTP_WORKERS) as seen:
+        await seen.until_answered(WORKERS + HTTP_WORKERS)
         # They begin at the same moments; now they are in the middle.
         await asyncio.sleep(0.2)
         os.kill(routed.mesh.pids()["router"], signal.SIGKILL)
@@ -222,9 +247,13 @@ async def test_a_router_that_is_killed_under_load_keeps_its_books_and_its_chain(
             lambda state: state["phase"] == "ready" and routed.mesh.process("router")["restarts"] > restarts,
             30,
         )
-        await seen.until_answered(10)
+        await seen.until_answered(WORKERS + HTTP_WORKERS)
     await eventually_async(lambda: settled(routed))
     assert {failure.partition(":")[0] for failure in seen.failed} <= {str(code) for code in ROUTER_IS_AWAY}
+
+    # Streams and connections that broke, and calls that came before the settings service knew the keys again.
+    assert seen.broken
+    assert all(each.endswith("Error") or each.startswith("503 ") for each in seen.broken), seen.broken
 
     rows = ledger(routed)
     lost = [row for row in rows if row["outcome"] == "lost"]
@@ -235,6 +264,8 @@ async def test_a_router_that_is_killed_under_load_keeps_its_books_and_its_chain(
     answered = [decision for decisions in seen.answered.values() for decision in decisions]
     assert len(answered) == len(set(answered))
     assert {succeeded[decision] for decision in answered} == {1}
+    recorded = {row["decision_id"] for row in query(routed, "SELECT decision_id FROM decisions")}
+    assert {row["decision_id"] for row in rows} <= recorded
     for scope, column in (("organisation", "org_id"), ("user", "user_id"), ("key", "key_id")):
         booked: Counter[str] = Counter()
         for row in rows:

@@ -164,6 +164,46 @@ def test_what_a_provider_has_no_place_for_is_refused_or_dropped_with_a_warning(
     assert "seed" in raw.headers["x-nexus-warnings"]
 
 
+def test_errors_name_the_field_and_the_decision(client: openai.OpenAI) -> None:
+    lost = {"model": MODELS["messages"], "messages": user("Hello"), "seed": 7}
+    refused = {"model": MODELS["chat"], "messages": user("Please refuse the request")}
+    for asked, param, reason in ((lost, "seed", "UNSUPPORTED_CAPABILITY"), (refused, None, "PROVIDER_REFUSED_REQUEST")):
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.chat.completions.create(**asked)
+        headers = caught.value.response.headers
+        assert (caught.value.param, headers["x-nexus-reason"]) == (param, reason)
+        assert len(headers["x-nexus-decision-id"]) == 36
+
+
+def test_a_limit_that_the_model_cannot_reach_is_told(client: openai.OpenAI, gateway: Gateway) -> None:
+    for model in MODELS.values():
+        raw = client.chat.completions.with_raw_response.create(
+            model=model, messages=user("Hello"), max_completion_tokens=100_000
+        )
+        assert raw.headers["x-nexus-warnings"] == "limited: output_tokens=8000"
+        assert 8000 in gateway.last_request().body.values()
+        assert raw.parse().model == "m"
+
+
+def test_embeddings_follow_the_routing_headers_or_refuse_them(client: openai.OpenAI) -> None:
+    create = client.embeddings.with_raw_response.create
+    told = create(model=LOCAL_EMBEDDER, input="a", extra_headers={"x-nexus-max-cost-usd": "0.01"}).headers
+    assert (told["x-nexus-model"], told["x-nexus-attempts"], told["x-nexus-cost-usd"]) == (
+        LOCAL_EMBEDDER,
+        "1",
+        "0.000000",
+    )
+    assert len(told["x-nexus-decision-id"]) == 36
+    # Nobody says what the other one costs.
+    for headers, reason in (
+        ({"x-nexus-max-cost-usd": "0.01"}, "PRICE_UNKNOWN"),
+        ({"x-nexus-tier": "fast"}, "REQUEST_INVALID"),
+    ):
+        with pytest.raises(openai.APIStatusError) as caught:
+            create(model=EMBEDDER, input="a", extra_headers=headers)
+        assert caught.value.response.headers["x-nexus-reason"] == reason
+
+
 def test_unknown_fields_and_the_users_own_words_pass_unchanged(client: openai.OpenAI, gateway: Gateway) -> None:
     client.chat.completions.create(
         model=MODELS["chat"],

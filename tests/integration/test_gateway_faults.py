@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import anthropic
+import httpx
 import openai
 import pytest
-from gateway_service import GatewayRouter, gateway_router
+from gateway_service import KEY, GatewayRouter, gateway_router
 from router_faults import BEFORE, BROKEN_TEXT, GOOD, GOOD_MICRO_USD, HARMLESS, TEXT, Fault, Place, balanced, scripted
+from uncollected import ours, uncollected
 
 from shared.testing.scripted_provider import EndlessStream, ErrorInStream, Garbage, Hang, Reply, Reset, Status, Truncate
 
@@ -176,10 +180,13 @@ async def test_each_fault_in_each_dialect(tmp_path: Path, fault: str) -> None:
         file = providers_file(tmp_path, dict.fromkeys(DIALECTS, bad), CALLS)
         async with gateway_router(file, **TIMES) as gateway:
             pairs = list(itertools.product(CALLS, DIALECTS))
-            outcomes = await asyncio.gather(
-                *(outcome_of(CALLS[call], gateway, f"{provider}/{call}") for call, provider in pairs)
-            )
+            with uncollected() as left:
+                outcomes = await asyncio.gather(
+                    *(outcome_of(CALLS[call], gateway, f"{provider}/{call}") for call, provider in pairs)
+                )
             books = await gateway.books.books()
+    # What a call that failed was made of is freed with it.
+    assert ours(left) == []
     for (call, provider), outcome in zip(pairs, outcomes, strict=True):
         check(fault, call, outcome)
         attempts = [row for row in books.rows if row.model == f"{provider}/{call}"]
@@ -198,8 +205,38 @@ async def test_the_next_model_answers_in_another_dialect(tmp_path: Path, fault: 
         async with gateway_router(file, **TIMES | {"total_timeout_s": 6.0}) as gateway:
             # A provider that says nothing may be at work on a whole answer: nobody else is asked meanwhile.
             asked = [call for name, call in CALLS.items() if "hang" not in fault or name.endswith("streamed")]
-            outcomes = await asyncio.gather(*(outcome_of(call, gateway, "nexus/auto") for call in asked))
+            with uncollected() as left:
+                outcomes = await asyncio.gather(*(outcome_of(call, gateway, "nexus/auto") for call in asked))
             books = await gateway.books.books()
+    assert ours(left) == []
     assert outcomes == [Outcome(TEXT, is_complete=True)] * len(asked)
     assert balanced(books)
     assert books.cost_micro_usd() == GOOD_MICRO_USD * len(asked)
+
+
+async def test_what_the_routers_end_cuts_short_is_told_and_written_down(tmp_path: Path) -> None:
+    async with MIDWAY["silence mid-stream"].place() as silent, httpx.AsyncClient(timeout=20) as client:
+        file = providers_file(tmp_path, dict.fromkeys(DIALECTS, silent), ["m"])
+        async with gateway_router(file, **TIMES | {"idle_timeout_s": 30.0, "total_timeout_s": 30.0}) as gateway:
+            body = {"messages": MESSAGES, "max_tokens": 100, "stream": True}
+            calls = [
+                asyncio.create_task(
+                    client.post(
+                        f"{gateway.url}/v1/messages",
+                        json={**body, "model": f"{provider}/m"},
+                        headers={"x-api-key": KEY, "anthropic-version": "2023-06-01"},
+                    )
+                )
+                for provider in DIALECTS
+            ]
+            async with asyncio.timeout(10):
+                while silent.requests() < len(calls):
+                    await asyncio.sleep(0.01)
+            # The first pieces come.
+            await asyncio.sleep(0.2)
+        answers = await asyncio.gather(*calls)
+    assert all("overloaded_error" in answer.text and "message_stop" not in answer.text for answer in answers)
+    with closing(sqlite3.connect(tmp_path / "data" / "db" / "router.sqlite")) as database:
+        rows = database.execute("SELECT outcome, reason, output_tokens > 0 FROM ledger_attempts").fetchall()
+        (reserved,) = database.execute("SELECT SUM(reserved_micro_usd) FROM spend").fetchone()
+    assert (rows, reserved) == ([("aborted", "SHUTTING_DOWN", 1)] * len(calls), 0)

@@ -107,7 +107,7 @@ def _service(service: ServiceDefinition, place: _Place, inputs: PlanInputs) -> P
         tcp_address=place.tcp,
         metrics_address=f"{LOOPBACK}:{place.metrics_port}",
         http_address=environment.get(HTTP_LISTEN, ""),
-        stops_first=service.name == ORCHESTRATOR,
+        stop_turn=0 if service.name == ORCHESTRATOR else 1,
         sockets=(socket,),
     )
 
@@ -145,4 +145,6 @@ def _local_model(inputs: PlanInputs) -> ProcessSpec:
         probes=(HttpProbe(LOOPBACK, ports.local_chat), HttpProbe(LOOPBACK, ports.local_embed)),
         address=f"http://{LOOPBACK}:{ports.local_chat}",
         tcp_address=f"{LOOPBACK}:{ports.local_chat}",
+        # Routers have answers of it under way until they end.
+        stop_turn=2,
     )

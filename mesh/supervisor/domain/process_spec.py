@@ -40,7 +40,8 @@ class ProcessSpec:
         tcp_address: `host:port` for tools on this machine; empty for none.
         metrics_address: `host:port` of `/metrics`; empty for none.
         http_address: `host:port` of its HTTP surfaces; empty for none.
-        stops_first: whether it is stopped before the others, since it needs them to leave its work in order.
+        stop_turn: it is asked to stop when all those of lower turns have ended, since they need it to leave their work
+            in order.
         sockets: paths of the unix sockets that it makes; stale ones are removed before it starts.
     """
 
@@ -53,5 +54,5 @@ class ProcessSpec:
     tcp_address: str = ""
     metrics_address: str = ""
     http_address: str = ""
-    stops_first: bool = False
+    stop_turn: int = 1
     sockets: tuple[PurePath, ...] = ()

@@ -73,13 +73,16 @@ class RunMesh:
             observers.on_change(self._state(stop))
 
         async with asyncio.TaskGroup() as tasks:
-            later = stop.later()
+            turns = {turn: stop.later() for turn in sorted({spec.stop_turn for spec in self._specs.values()})}
             watchers = {
-                spec.name: tasks.create_task(self._watcher(spec, note).run(stop if spec.stops_first else later))
+                spec.name: tasks.create_task(self._watcher(spec, note).run(turns[spec.stop_turn]))
                 for spec in self._specs.values()
             }
-            first = [watchers[spec.name] for spec in self._specs.values() if spec.stops_first]
-            beside = [tasks.create_task(_stop_behind(stop, first, later))]
+            in_turn = [
+                (asked, [watchers[spec.name] for spec in self._specs.values() if spec.stop_turn == turn])
+                for turn, asked in turns.items()
+            ]
+            beside = [tasks.create_task(_stop_in_turn(stop, in_turn))]
             failure = await self._until_ready(stop, changed)
             beside.append(tasks.create_task(self._trim_logs()))
             if failure is not None:
@@ -165,12 +168,12 @@ class RunMesh:
         )
 
 
-async def _stop_behind(stop: StopSignal, first: Sequence[asyncio.Task[None]], later: StopSignal) -> None:
-    """Once `stop` is requested and those who stop first have ended, request `later`."""
+async def _stop_in_turn(stop: StopSignal, turns: Sequence[tuple[StopSignal, Sequence[asyncio.Task[None]]]]) -> None:
+    """Once `stop` is requested, request each turn's own signal when the turn before has ended."""
     await stop.requested.wait()
-    if first:
-        await asyncio.wait(first)
-    later.requested.set()
+    for asked, watchers in turns:
+        asked.requested.set()
+        await asyncio.wait(watchers)
 
 
 async def _first(changed: asyncio.Event, asked: asyncio.Task[bool]) -> None:

@@ -12,26 +12,30 @@ import orjson
 
 from provider_router.domain.calls.chat import Message, Role, ToolCall
 from provider_router.domain.calls.content import FilePart, ImagePart, Part, RefusalPart, TextPart, ThinkingPart
+from provider_router.domain.calls.lone_surrogates import without_lone_surrogates
 from provider_router.domain.errors import Reason, failure
 from shared.errors import NexusError
 
 _NO_ID = re.compile(r"[^A-Za-z0-9_-]")
 _PLAIN = "text/plain"
+_MOST_MARKS = 300_000
+_MOST_REPAIRED = 2_000_000
 
 
 def turns_of(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """What was said, without instructions; what one side says in a row is one turn.
 
     Raises:
-        InvalidInput: INVALID_MESSAGES, when arguments of an earlier tool call are no JSON object;
+        InvalidInput: INVALID_MESSAGES, when arguments of an earlier tool call are no JSON object, or too many values;
             UNSUPPORTED_CAPABILITY, for a part that the dialect has no block for.
     """
+    repairs = _check_arguments(messages)
     turns: list[dict[str, Any]] = []
     for message in messages:
         if message.role is Role.SYSTEM:
             continue
         role = "assistant" if message.role is Role.ASSISTANT else "user"
-        blocks = _blocks(message)
+        blocks = _blocks(message, repairs=repairs)
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"].extend(blocks)
         elif blocks:
@@ -51,10 +55,10 @@ def cache_control(lifetime: str) -> dict[str, Any]:
     return {"type": "ephemeral"} if lifetime == "5m" else {"type": "ephemeral", "ttl": lifetime}
 
 
-def _blocks(message: Message) -> list[dict[str, Any]]:
+def _blocks(message: Message, *, repairs: bool) -> list[dict[str, Any]]:
     if message.role is Role.TOOL:
         return [_result(message)]
-    return blocks_of(message) + [_call(call) for call in message.tool_calls]
+    return blocks_of(message) + [_call(call, repairs=repairs) for call in message.tool_calls]
 
 
 def _result(message: Message) -> dict[str, Any]:
@@ -71,8 +75,9 @@ def _result(message: Message) -> dict[str, Any]:
     return block
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
-    return {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": _arguments(call.arguments_json)}
+def _call(call: ToolCall, *, repairs: bool) -> dict[str, Any]:
+    arguments = _arguments(call.arguments_json, repairs=repairs)
+    return {"type": "tool_use", "id": _id(call.id), "name": call.name, "input": arguments}
 
 
 def _block(part: Part) -> dict[str, Any] | None:
@@ -138,12 +143,32 @@ def _id(call_id: str) -> str:
     return _NO_ID.sub("_", call_id)
 
 
-def _arguments(text: str) -> orjson.Fragment:
+def _check_arguments(messages: Sequence[Message]) -> bool:
+    """Checks that the arguments of all earlier calls together can be read without keeping others waiting.
+
+    Returns whether they are short enough for halves of characters to be searched for in them, too. There is no value without one of these marks before it; those within texts count as well.
+    """
+    texts = [call.arguments_json for message in messages for call in message.tool_calls]
+    length = sum(map(len, texts))
+    if length <= _MOST_MARKS:
+        return True
+    if sum(text.count(mark) for text in texts for mark in ",[{") > _MOST_MARKS:
+        raise failure(
+            Reason.INVALID_MESSAGES,
+            f"The arguments of earlier tool calls have more than {_MOST_MARKS} commas and brackets in all, which is"
+            " more than this model is sent.",
+        )
+    return length <= _MOST_REPAIRED
+
+
+def _arguments(text: str, *, repairs: bool) -> orjson.Fragment:
     """The arguments as they are written: JSON may be read deeper than it can be written again."""
-    written = text or "{}"
+    written = text.encode() or b"{}"
     try:
         value: Any = orjson.loads(written)
     except orjson.JSONDecodeError as error:
+        if repairs and "surrogate in string" in error.msg:
+            return _arguments(without_lone_surrogates(written).decode(), repairs=False)
         raise _not_an_object() from error
     if not isinstance(value, dict):
         raise _not_an_object()

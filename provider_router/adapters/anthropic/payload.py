@@ -53,7 +53,9 @@ def messages_body(service: Service, request: ChatRequest) -> bytes:
 def _callers_own(body: CallersBody, max_tokens: int) -> dict[str, Any]:
     """What the caller wrote, but for no more tokens than `max_tokens`, thoughts included."""
     own: int = body.fields.get("max_tokens", max_tokens)
-    asked: dict[str, Any] = {**body.fields, "max_tokens": min(own, max_tokens)}
+    # Null stands for what is absent, which servers of the dialect refuse.
+    asked: dict[str, Any] = {name: value for name, value in body.fields.items() if value is not None}
+    asked["max_tokens"] = min(own, max_tokens)
     thinking = as_object(asked.get("thinking"))
     if own > max_tokens and thinking.get("type") == "enabled":
         asked["thinking"] = budget_within(thinking["budget_tokens"], max_tokens)

@@ -83,7 +83,12 @@ class AnswerParser:
             raise MalformedHttpError
 
     def end(self) -> bool:
-        """Takes note that the connection is closed; returns whether that ends the answer as it should."""
+        """Takes note that the connection is closed; returns whether that ends the answer as it should.
+
+        Nothing more can be fed to it after that.
+        """
+        # They hold this object, as it holds them.
+        del self._parser, self._feed
         if self.status and self._is_until_close:
             self.is_complete = True
         return self.is_complete

@@ -44,6 +44,10 @@ class HttpFault(Exception):
         self.detail = detail
         self.is_stale = is_stale
 
+    def again(self) -> HttpFault:
+        """The same once more, for whoever raises one that is kept: the one that is kept must not get a stack."""
+        return HttpFault(self.reason, self.detail, is_stale=self.is_stale)
+
     def of(self, provider: str) -> NexusError:
         """The error that a caller of `provider` gets."""
         return fault(provider, self.reason, detail=self.detail)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from provider_router.adapters.http.call import HttpCall, HttpFault
 from provider_router.adapters.http.client import HttpClient, StreamedAnswer
-from provider_router.adapters.http.faults import fault
+from provider_router.adapters.http.faults import fault, unreadable
 from provider_router.adapters.http.json_fields import MalformedAnswerError
 from provider_router.adapters.http.server_sent_events import EventParser, EventTooLargeError
 from provider_router.domain.calls.call_limits import CallLimits
@@ -16,6 +17,8 @@ from provider_router.domain.calls.events import Delta, Finished, ModelEvent, Rel
 from provider_router.domain.errors import Reason
 from shared.errors import NexusError
 
+# Thousands of tiny events may come at once, and others are to work meanwhile.
+_SLICE_BYTES = 16 * 1024
 _HELD_CAP_BYTES = 8 * 1024 * 1024
 # An object or a list takes thirty times the memory that it takes in a body, and time that all others wait for. The
 # longest answers with log probabilities have some hundred thousands.
@@ -98,12 +101,21 @@ async def stream_answer(
     reader = _Reader(EventParser(client.limits.event_bytes), decoder, terms)
     try:
         while not reader.is_over:
-            for event in reader.take(await answer.read(), answer):
+            chunk = await answer.read()
+            while len(chunk) > _SLICE_BYTES:
+                for event in reader.take(chunk[:_SLICE_BYTES], answer):
+                    yield event
+                reader.check()
+                chunk = chunk[_SLICE_BYTES:]
+                await asyncio.sleep(0)
+            for event in reader.take(chunk, answer):
                 yield event
             reader.check()
         answer.settle()
         yield reader.end()
-    except (HttpFault, MalformedAnswerError, EventTooLargeError) as error:
+    except NexusError:
+        raise
+    except Exception as error:
         raise _told(call.provider, error) from error
     finally:
         answer.close()
@@ -121,7 +133,9 @@ async def whole_answer(
     try:
         _check_size(body)
         events = decode(body)
-    except MalformedAnswerError as error:
+    except NexusError:
+        raise
+    except Exception as error:
         raise _told(call.provider, error) from error
     for event in events:
         if isinstance(event, Finished):
@@ -157,7 +171,9 @@ class _Reader:
         told: list[Delta] = []
         try:
             self._read(chunk, answer, told)
-        except (MalformedAnswerError, EventTooLargeError, NexusError) as error:
+        except HttpFault:
+            raise
+        except Exception as error:
             if not told:
                 raise
             self._fault = error
@@ -174,14 +190,18 @@ class _Reader:
         return _with_wire(finished, b"".join(self._wire)) if self._wire else finished
 
     def _read(self, chunk: bytes, answer: StreamedAnswer, told: list[Delta]) -> None:
-        decoder = self._decoder
+        decoder, thinking = self._decoder, self._terms.thinking or self._terms.relayed
         for data in self._parser.feed(chunk) if chunk else self._parser.finish():
             if decoder.is_done:
                 break
             decoded = decoder.decode(data)
             if decoded:
                 answer.progressed()
-                told.extend(self._told(decoded))
+                told += [
+                    event
+                    for event in decoded
+                    if not isinstance(event, AtWork) and (thinking or not isinstance(event, ThinkingDelta))
+                ]
             if self._terms.relayed:
                 self._hold(decoder.wire(data))
 
@@ -190,12 +210,6 @@ class _Reader:
         self._held_bytes += len(wire)
         if self._held_bytes > _HELD_CAP_BYTES:
             raise MalformedAnswerError("it says too much before it begins")
-
-    def _told(self, decoded: Sequence[Decoded]) -> Generator[Delta]:
-        thinking = self._terms.thinking or self._terms.relayed
-        for event in decoded:
-            if not isinstance(event, AtWork) and (thinking or not isinstance(event, ThinkingDelta)):
-                yield event
 
     def _relayed(self, told: list[Delta]) -> Sequence[Relayed]:
         self._has_begun = self._has_begun or bool(told)
@@ -220,8 +234,14 @@ def _with_wire(finished: Finished, wire: bytes) -> Finished:
     )
 
 
-def _told(provider: str, error: HttpFault | MalformedAnswerError | EventTooLargeError) -> NexusError:
-    if isinstance(error, HttpFault):
-        return error.of(provider)
-    detail = "an event is too large" if isinstance(error, EventTooLargeError) else str(error)
-    return fault(provider, Reason.PROVIDER_BAD_RESPONSE, detail=detail)
+def _told(provider: str, error: Exception) -> NexusError:
+    """What is told of `error`. What no decoder thought of is the answer's fault too: another provider may do better."""
+    match error:
+        case HttpFault():
+            return error.of(provider)
+        case MalformedAnswerError():
+            return fault(provider, Reason.PROVIDER_BAD_RESPONSE, detail=str(error))
+        case EventTooLargeError():
+            return fault(provider, Reason.PROVIDER_BAD_RESPONSE, detail="an event is too large")
+        case _:
+            return unreadable(provider, error)

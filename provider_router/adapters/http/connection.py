@@ -54,7 +54,6 @@ class Connection(asyncio.Protocol):
     """
 
     def __init__(self, owner: ConnectionOwner) -> None:
-        self.answer = AnswerParser()
         self.deadline: float = 0.0
         self.idle_s: float = 0.0
         self._owner = owner
@@ -116,7 +115,7 @@ class Connection(asyncio.Protocol):
         while not answer.size_bytes:
             if answer.is_complete:
                 return b""
-            await (self._news_soon() if self.idle_s else self._news())
+            await self._news(self.idle_s)
         data = answer.take()
         if not self._is_reading:
             self._resume()
@@ -162,6 +161,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It stands."""
+        self.answer = AnswerParser()
         self._transport = cast("asyncio.Transport", transport)
         self._pending.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
@@ -193,7 +193,8 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if state is _State.ASKED and self._fault is None and (exc is not None or not self.answer.end()):
+        is_whole = self.answer.end()
+        if state is _State.ASKED and self._fault is None and (exc is not None or not is_whole):
             self._fault = self._loss(exc)
         self._wake()
         self._owner.lost(self)
@@ -259,27 +260,22 @@ class Connection(asyncio.Protocol):
             transport.write(view[start : start + _WRITE_BYTES])
         self._is_sent = True
 
-    async def _news(self) -> None:
-        """Waits until something happened."""
+    async def _news(self, idle_s: float = 0.0) -> None:
+        """Waits until something happened; with `idle_s` for no longer than that."""
         if self._fault is not None:
-            raise self._fault
+            raise self._fault.again()
+        end = self.deadline
+        if idle_s:
+            self.deadline = min(self._loop.time() + idle_s, end)
         self.check_time()
-        waiter = self._waiter = self._loop.create_future()
+        self._waiter = self._loop.create_future()
         if self._timer is None or self._timer_at > self.deadline:
             self._set_timer(self.deadline)
         try:
-            await waiter
+            # Not by a name of its own: it would keep a fault whose stack keeps it.
+            await self._waiter
         finally:
-            self._waiter = None
-
-    async def _news_soon(self) -> None:
-        """Waits until something happened, for no longer than may be between two pieces."""
-        end = self.deadline
-        self.deadline = min(self._loop.time() + self.idle_s, end)
-        try:
-            await self._news()
-        finally:
-            self.deadline = end
+            self._waiter, self.deadline = None, end
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

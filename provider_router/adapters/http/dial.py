@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from itertools import chain, zip_longest
 from typing import Any, TypeAlias
 
-from provider_router.adapters.http.address_rules import Reach, names_private_place, reach_of
 from provider_router.adapters.http.call import HttpFault
 from provider_router.adapters.http.connection import Connection
 from provider_router.adapters.http.request_heads import Origin
+from provider_router.domain.contracts.address_rules import Reach, names_private_place, reach_of
 from provider_router.domain.errors import Reason
 
 _Address: TypeAlias = tuple[socket.AddressFamily, Any]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from traceback import extract_tb
 from typing import Any
 
 import orjson
@@ -15,7 +16,9 @@ from provider_router.adapters.http.forbidden import reason_of_forbidden
 from provider_router.adapters.http.json_fields import MalformedAnswerError, as_object
 from provider_router.domain.errors import Reason, failure
 from shared.errors import NexusError
+from shared.telemetry.logging import get_logger
 
+_log = get_logger(__name__)
 _MESSAGE_CAP = 200
 _RETRY_CAP_S = 86_400.0
 _UNSAFE = re.compile(r"[a-z][a-z0-9+.-]*://\S+|\b(?:sk|pk|key|nxk|gsk|xai)[-_]\S+|bearer\s+\S+|\S{24,}", re.IGNORECASE)
@@ -108,6 +111,17 @@ def fault_in_stream(provider: str, error: Any) -> NexusError:
         return fault(provider, Reason.CONTEXT_TOO_LONG)
     limited = b"rate_limit" in raw.lower()
     return fault(provider, Reason.PROVIDER_RATE_LIMITED if limited else Reason.PROVIDER_ERROR)
+
+
+def unreadable(provider: str, error: Exception) -> NexusError:
+    """Returns the error of an answer at which a decoder failed with `error`.
+
+    The log has its kind and its place; its text may hold what the provider said.
+    """
+    frame = extract_tb(error.__traceback__)[-1]
+    kind, place = type(error).__name__, f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+    _log.error("answer_not_decoded", provider=provider, error=kind, place=place)
+    return fault(provider, Reason.PROVIDER_BAD_RESPONSE, detail="it cannot be read")
 
 
 def sanitised(text: str) -> str:

@@ -69,7 +69,7 @@ class ResponsesDecoder:
         response = parsed_object(data)
         if response.get("error") or response.get("status") == "failed":
             raise fault_in_stream(self._provider, _error(response))
-        if "output" not in response or response.get("status") in _UNFINISHED:
+        if "output" not in response or as_text(response.get("status")) in _UNFINISHED:
             raise MalformedAnswerError("it is no whole response")
         return [*(event for event in self._end(response) if not isinstance(event, AtWork)), self.end()]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from io import StringIO
 
 from provider_router.domain.calls.chat import FinishReason, Message, Role, ToolCall
 from provider_router.domain.calls.content import Part, RefusalPart, TextPart, ThinkingPart, joined
@@ -18,6 +19,7 @@ from provider_router.domain.calls.events import (
     ThinkingDelta,
     ToolCallDelta,
 )
+from provider_router.domain.calls.growing_text import growing_text
 from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.errors import Reason, failure
 
@@ -43,10 +45,12 @@ class Answer:
     continuations: tuple[Continued, ...] = ()
     cost_unknown: bool = False
     dropped: tuple[str, ...] = ()
+    limited_to: int = 0
     stop_text: str = ""
     wire: bytes = b""
 
 
+_JOINED_PARTS = 512
 _IN_WIRE = Message(Role.ASSISTANT, "")
 
 
@@ -54,19 +58,20 @@ _IN_WIRE = Message(Role.ASSISTANT, "")
 class _Call:
     id: str = ""
     name: str = ""
-    arguments: list[str] = field(default_factory=list[str])
+    arguments: StringIO = field(default_factory=growing_text)
 
 
 class AnswerBuilder:
-    """Collects the events of one stream."""
+    """Collects the events of one stream. Its pieces may be of one character each, so they are not kept one by one."""
 
     def __init__(self) -> None:
         self._started: Started | None = None
         self._completed: Completed | None = None
-        self._texts: list[str] = []
+        self._text = growing_text()
         self._calls: dict[int, _Call] = {}
         self._continuations: list[Continued] = []
         self._parts: list[Part] = []
+        self._newest: list[Part] = []
 
     def add(self, event: ChatEvent) -> None:
         """Takes the next event."""
@@ -74,10 +79,10 @@ class AnswerBuilder:
             case Started():
                 self._started = event
             case TextDelta():
-                self._texts.append(event.text)
-                self._parts.append(RefusalPart(event.text) if event.refusal else TextPart(event.text))
+                self._text.write(event.text)
+                self._take(RefusalPart(event.text) if event.refusal else TextPart(event.text))
             case ThinkingDelta():
-                self._parts.append(ThinkingPart(event.text, event.signature, event.redacted))
+                self._take(ThinkingPart(event.text, event.signature, event.redacted))
             case Relayed():
                 for said in event.events:
                     self.add(said)
@@ -85,7 +90,7 @@ class AnswerBuilder:
                 call = self._calls.setdefault(event.index, _Call())
                 call.id = call.id or event.id
                 call.name = call.name or event.name
-                call.arguments.append(event.arguments_json)
+                call.arguments.write(event.arguments_json)
             case Continued():
                 self._continuations.append(event)
             case Completed():
@@ -113,12 +118,20 @@ class AnswerBuilder:
             continuations=tuple(self._continuations),
             cost_unknown=completed.cost_unknown,
             dropped=started.dropped,
+            limited_to=started.limited_to,
             stop_text=completed.stop_text,
             wire=completed.wire,
         )
 
+    def _take(self, part: Part) -> None:
+        self._newest.append(part)
+        if len(self._newest) >= _JOINED_PARTS:
+            self._parts += joined(self._newest)
+            self._newest.clear()
+
     def _message(self) -> Message:
-        parts = joined(self._parts)
+        parts = joined([*self._parts, *self._newest])
         is_plain = all(isinstance(part, TextPart) for part in parts)
-        calls = tuple(ToolCall(call.id, call.name, "".join(call.arguments)) for _, call in sorted(self._calls.items()))
-        return Message(Role.ASSISTANT, "".join(self._texts), calls, parts=() if is_plain else parts)
+        called = [call for _, call in sorted(self._calls.items())]
+        calls = tuple(ToolCall(call.id, call.name, call.arguments.getvalue()) for call in called)
+        return Message(Role.ASSISTANT, self._text.getvalue(), calls, parts=() if is_plain else parts)

@@ -127,6 +127,8 @@ _MODELS_OWN = Sampling()
 _ACTS = (
     "web_search",
     "web_fetch",
+    # Asks another model, at that one's price.
+    "advisor",
     "code_execution",
     "code_interpreter",
     "file_search",
@@ -181,9 +183,9 @@ class CallersBody:
     hints: tuple[str, ...] = ()
 
     @property
-    def asks_provider_to_act(self) -> bool:
-        """Whether the provider is to run tools of its own, or to work on what is stored with it."""
-        return any(word in name for name in self.foreign for word in _ACTS)
+    def acting(self) -> tuple[str, ...]:
+        """The foreign fields by which the provider is to run tools of its own, or to work on what is stored with it."""
+        return tuple(name for name in self.foreign if any(word in name for word in _ACTS))
 
 
 @value
@@ -245,7 +247,7 @@ class ChatRequest:
             given.add("logprobs")
         if self.reasoning is not None and self.reasoning.is_asked_for:
             given.add("reasoning")
-        if self.body is not None and self.body.foreign and self.body.asks_provider_to_act:
+        if self.body is not None and self.body.foreign and self.body.acting:
             given.add(PROVIDER_TOOLS_TRAIT)
         if self.sampling is not _MODELS_OWN:
             given.update(name for name in _SAMPLING if getattr(self.sampling, name) is not None)

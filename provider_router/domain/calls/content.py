@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -108,19 +108,35 @@ def text_of(parts: Iterable[Part]) -> str:
 
 def joined(parts: Iterable[Part]) -> tuple[Part, ...]:
     """`parts` with neighbours of one kind as one, such as an answer's pieces; signatures end a thought."""
-    whole: list[Part] = []
+    runs: list[list[Part]] = []
     for part in parts:
-        last = whole[-1] if whole else None
-        match last, part:
-            case TextPart(before), TextPart(after, ""):
-                whole[-1] = TextPart(before + after)
-            case RefusalPart(before), RefusalPart(after):
-                whole[-1] = RefusalPart(before + after)
-            case ThinkingPart(before, "", ""), ThinkingPart(after, signature, ""):
-                whole[-1] = ThinkingPart(before + after, signature)
-            case _:
-                whole.append(part)
-    return tuple(whole)
+        if runs and _goes_on(runs[-1][-1], part):
+            runs[-1].append(part)
+        else:
+            runs.append([part])
+    return tuple(run[0] if len(run) == 1 else _one(run) for run in runs)
+
+
+def _goes_on(last: Part, part: Part) -> bool:
+    match last, part:
+        case (TextPart(), TextPart(_, "")) | (RefusalPart(), RefusalPart()):
+            return True
+        case ThinkingPart(_, "", ""), ThinkingPart(_, _, ""):
+            return True
+        case _:
+            return False
+
+
+def _one(run: Sequence[Part]) -> Part:
+    """All parts of `run` in one."""
+    text = "".join(part.text for part in run if isinstance(part, TextPart | RefusalPart | ThinkingPart))
+    match run[-1]:
+        case ThinkingPart(_, signature):
+            return ThinkingPart(text, signature)
+        case RefusalPart():
+            return RefusalPart(text)
+        case _:
+            return TextPart(text)
 
 
 def modalities_of(parts: Iterable[Part]) -> frozenset[Modality]:

@@ -26,10 +26,16 @@ class Handling:
     Attributes:
         data_class: How sensitive they are; None for the rules' default.
         residency: Regions in which they may be processed; empty for any.
+        max_cost_micro_usd: Most that their vectors may be expected to cost; None for no limit.
+        timeout_ms: For the whole call; None for the router's own.
+        conversation_id: That budgets and the ledger count them to; empty for none.
     """
 
     data_class: DataClass | None = None
     residency: frozenset[str] = frozenset()
+    max_cost_micro_usd: int | None = None
+    timeout_ms: int | None = None
+    conversation_id: str = ""
 
 
 AS_RULES_SAY = Handling()

@@ -53,6 +53,7 @@ class Started:
         cache_hit: None unless the answer comes from the cache.
         dropped: Parameters and content of the request that the model was not given, since its dialect or its contract
             has no place for them.
+        limited_to: Most tokens that the model may generate, where that is less than the request allows; else 0.
     """
 
     model: str
@@ -61,6 +62,7 @@ class Started:
     decision_id: str = ""
     cache_hit: CacheHit | None = None
     dropped: tuple[str, ...] = ()
+    limited_to: int = 0
 
 
 @value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
+from provider_router.domain.calls.callers_words import words_of
 from provider_router.domain.calls.chat import CallersBody, ChatRequest, Message, Sampling
 from provider_router.domain.calls.content import FilePart, ImagePart, Part, TextPart, ThinkingPart, text_of
 from provider_router.domain.contracts.dialect import DIALECT_OF, PROVIDER_TOOLS_TRAIT, Dialect
@@ -55,16 +56,17 @@ def fitted(request: ChatRequest, service: Service, *, relayed: bool = True) -> F
     dialect = DIALECT_OF[service.provider.type]
     unserved = sorted(name for name in request.parameters if service.contract.traits.get(name) is False)
     if relayed and request.speaks(dialect) and PROVIDER_TOOLS_TRAIT not in unserved:
-        return Fitted(_without(request, unserved, dialect), tuple(unserved)) if unserved else Fitted(request)
+        told = words_of(request.body, unserved)
+        return Fitted(_without(request, unserved, dialect), told) if unserved else Fitted(request)
     unserved = sorted({*unserved, *request.parameters & _OF_RELAYED})
-    lost = _unknown_to_others(request.body) if request.body else []
+    lost = [*(_unknown_to_others(request.body) if request.body else ()), *words_of(request.body, unserved)]
     lost += _left_out(request, dialect)
     if dialect is not Dialect.ANTHROPIC_MESSAGES:
         request, hints = _without_hints(request)
         lost += hints
     if request.body is not None:
         request = replace(request, body=None)
-    return Fitted(_without(request, unserved, dialect) if unserved else request, tuple(sorted({*lost, *unserved})))
+    return Fitted(_without(request, unserved, dialect) if unserved else request, tuple(sorted(set(lost))))
 
 
 def _unknown_to_others(body: CallersBody) -> list[str]:

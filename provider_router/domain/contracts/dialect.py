@@ -48,10 +48,14 @@ _UNSERVED_PARAMETERS: Mapping[Dialect, tuple[str, ...]] = {
     Dialect.ANTHROPIC_MESSAGES: (*_SAMPLING, "json_object"),
 }
 """Parameters (`ChatRequest.parameters`) that have no place in a dialect."""
+_UNSERVED_BY_TYPE: Mapping[ProviderType, tuple[str, ...]] = {
+    # llama.cpp answers as often at once as it has places, and by default the local model has one.
+    ProviderType.LOCAL: ("n",),
+}
 
 
 def dialect_traits(kind: ProviderType, own: Mapping[str, TraitValue]) -> Mapping[str, TraitValue]:
-    """The traits of a service whose contract has `own`: its dialect, and what that dialect has no place for.
+    """The traits of a service whose contract has `own`: its dialect, and what that and its provider have no place for.
 
     A contract may say that its provider takes a parameter all the same. Traits that were derived before, as those of a
     contract that was read and sent back are, are derived anew: the provider may speak another dialect since.
@@ -59,7 +63,8 @@ def dialect_traits(kind: ProviderType, own: Mapping[str, TraitValue]) -> Mapping
     dialect = DIALECT_OF[kind]
     before = _derived(own.get(DIALECT_TRAIT, ""))
     said = {name: value for name, value in own.items() if name not in before or before[name] != value}
-    return {**_derived(dialect), **said, DIALECT_TRAIT: dialect.value}
+    unserved = dict.fromkeys(_UNSERVED_BY_TYPE.get(kind, ()), False)
+    return {**_derived(dialect), **unserved, **said, DIALECT_TRAIT: dialect.value}
 
 
 def _derived(dialect: TraitValue) -> Mapping[str, TraitValue]:

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from provider_router.domain.calls.chat import ChatRequest
 from provider_router.domain.contracts.contract import Contract, Operation
 from provider_router.domain.contracts.dialect import DIALECT_TRAIT
 from provider_router.domain.contracts.service import RegistrySnapshot, Service
 from provider_router.domain.decisions.decision import Decision, Rejected, Rejection, Step
+from provider_router.domain.decisions.lacking import LET_DROP, Asked, lack_of
 from provider_router.domain.decisions.world import World
 from provider_router.domain.errors import Reason, failure
 from provider_router.domain.money.budget import BudgetStatus
 from provider_router.domain.money.output_bound import reserved_output_tokens
 from provider_router.domain.money.pricing import upper_bound_micro_usd
 from provider_router.domain.money.spending import refusal
-from shared.errors import NexusError
+from shared.errors import FieldViolation, NexusError
 
 _LISTED = 20
 _NAMED = 5
@@ -68,7 +70,7 @@ def no_route(
     world: World,
     budgets: Sequence[BudgetStatus],
     decision_id: str,
-    foreign: Sequence[str] = (),
+    asked: ChatRequest | None = None,
 ) -> NexusError:
     """The error for a decision without a choice, for the caller to raise.
 
@@ -77,7 +79,7 @@ def no_route(
         world: That it was made in.
         budgets: All budgets of the caller.
         decision_id: Of its record; empty where none is kept.
-        foreign: Fields of the request that only providers of the caller's dialect know.
+        asked: What was decided over, where that is a chat.
     """
     services = visible_services(world.registry, decision.request.caller.org_id)
     unknown = _unknown(decision, services, _suspended(world.registry))
@@ -92,21 +94,26 @@ def no_route(
     refused = refusal(budgets, needed, decision.time, facts, also=_unpriced_too(rejections))
     if refused is not None:
         return refused
-    if foreign and rejections and all(each.detail.startswith(DIALECT_TRAIT) for each in rejections):
-        return _foreign(rejections, foreign, decision_id)
-    return _of_models(rejections, services, _suspended(world.registry), decision_id)
+    body = asked.body if asked else None
+    if body and body.foreign and rejections and all(each.detail.startswith(DIALECT_TRAIT) for each in rejections):
+        return _foreign(rejections, body.foreign, decision_id)
+    return _of_models(rejections, services, Asked(decision.request, body), _suspended(world.registry), facts)
 
 
 def _of_models(
-    rejections: Sequence[Rejection], services: Mapping[str, Service], suspended: str, decision_id: str
+    rejections: Sequence[Rejection],
+    services: Mapping[str, Service],
+    asked: Asked,
+    suspended: str,
+    facts: Mapping[str, str],
 ) -> NexusError:
     """The error for what the models themselves are: one reason where it is that of all, else a count of reasons."""
     reasons = {_PRECISE[each.reason][0] if each.reason in _PRECISE else Reason.NO_ROUTE for each in rejections}
     if reasons == {Reason.PRICE_UNKNOWN}:
-        return _unpriced(rejections, decision_id)
+        return _unpriced(rejections, facts["decision_id"])
     if len(reasons) == 1 and Reason.NO_ROUTE not in reasons:
-        return _precise(rejections[0], services, decision_id)
-    return _counted(rejections, suspended, decision_id)
+        return _precise(rejections[0], services[rejections[0].service], asked, facts)
+    return _counted(rejections, suspended, facts["decision_id"], droppable=asked.body is not None)
 
 
 def _foreign(rejections: Sequence[Rejection], fields: Sequence[str], decision_id: str) -> NexusError:
@@ -114,9 +121,10 @@ def _foreign(rejections: Sequence[Rejection], fields: Sequence[str], decision_id
     names = [each.service for each in rejections]
     message = (
         f"{_named(names)}: no place for {', '.join(fields[:_LISTED])}, which only providers of this dialect know. "
-        "Leave them out, name a model of such a provider, or let them be dropped: `x-nexus-drop-unsupported: true`."
+        f"Leave them out, name a model of such a provider, or {LET_DROP}."
     )
-    return failure(Reason.UNSUPPORTED_CAPABILITY, message, metadata={"decision_id": decision_id})
+    violations = [FieldViolation(field, "is known to providers of this dialect alone") for field in fields[:_LISTED]]
+    return failure(Reason.UNSUPPORTED_CAPABILITY, message, metadata={"decision_id": decision_id}, violations=violations)
 
 
 def _unknown(decision: Decision, services: Mapping[str, Service], suspended: str) -> NexusError | None:
@@ -163,14 +171,17 @@ def _considered(decision: Decision, services: Mapping[str, Service]) -> Sequence
     ]
 
 
-def _precise(rejection: Rejection, services: Mapping[str, Service], decision_id: str) -> NexusError:
+def _precise(rejection: Rejection, service: Service, asked: Asked, facts: Mapping[str, str]) -> NexusError:
     reason, words = _PRECISE[rejection.reason]
-    provider = services[rejection.service].provider
+    provider = service.provider
     of_key = rejection.reason in (Rejected.NOT_CONFIGURED, Rejected.KEY_REFUSED)
-    said = f"check {provider.key_source}" if of_key else rejection.detail
+    lack = lack_of(rejection, service, asked)
+    said = f"check {provider.key_source}" if of_key else lack.detail
     detail = f" ({said})" if said else ""
-    metadata = {"model": rejection.service, "provider": provider.name, "decision_id": decision_id}
-    return failure(reason, f"The model '{rejection.service}' {words}{detail}.", metadata=metadata)
+    metadata = {"model": rejection.service, "provider": provider.name, **facts}
+    violations = [FieldViolation(field, f"is nothing for '{service.name}'") for field in lack.fields]
+    message = f"The model '{rejection.service}' {words}{detail}.{lack.advice}"
+    return failure(reason, message, metadata=metadata, violations=violations)
 
 
 def _unpriced(rejections: Sequence[Rejection], decision_id: str) -> NexusError:
@@ -220,13 +231,15 @@ def _suspended(registry: RegistrySnapshot) -> str:
     return f" Suspended contracts: {'; '.join(told)}." if told else ""
 
 
-def _counted(rejections: Sequence[Rejection], suspended: str, decision_id: str) -> NexusError:
+def _counted(rejections: Sequence[Rejection], suspended: str, decision_id: str, *, droppable: bool) -> NexusError:
     counts = Counter((each.step, each.reason) for each in rejections)
     causes: dict[str, list[str]] = {}
     for each in rejections:
         causes.setdefault(_cause(each), []).append(each.service)
     removed = "; ".join(f"{_named(names)} {cause}" for cause, names in causes.items())
     advice = dict.fromkeys(_ADVICE[reason] for _, reason in counts if reason in _ADVICE)
+    if droppable and any(reason is Rejected.PARAMETER for _, reason in counts):
+        advice[LET_DROP] = None
     unpriced = [each.service for each in rejections if each.reason is Rejected.PRICE_UNKNOWN]
     if unpriced:
         advice[_price_advice(unpriced)] = None

@@ -17,7 +17,7 @@ class Outcome(StrEnum):
     OPEN = "open"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    ABORTED = "aborted"  # the caller left
+    ABORTED = "aborted"  # the caller left, or the router stopped
     OUTRACED = "outraced"  # another attempt of the same call was first
     LOST = "lost"  # the router died in the middle; settled at what was reserved
 

@@ -11,6 +11,8 @@ from shared.errors import NexusError
 FAILED_IN_TIME = frozenset({Reason.PROVIDER_TIMEOUT, Reason.STREAM_BROKEN, Reason.ALL_MODELS_FAILED})
 """Reasons with which a call fails whose time is over."""
 
+# By then there is a router again, if there is to be one.
+_RESTART_S = 1.0
 _WORDS: Mapping[str, str] = {
     Reason.PROVIDER_UNREACHABLE: "could not be reached",
     Reason.PROVIDER_TIMEOUT: "did not answer in time",
@@ -81,6 +83,15 @@ def out_of_time(attempts: Sequence[Attempt]) -> NexusError:
 def deadline_passed() -> NexusError:
     """The error of a call whose caller gave it no more time."""
     return failure(Reason.DEADLINE_EXCEEDED, "The time that the caller gave the call is over.")
+
+
+def shutting_down() -> NexusError:
+    """The error of a call that was not done when the router stopped."""
+    return failure(
+        Reason.SHUTTING_DOWN,
+        "The router is shutting down, and the answer is not complete. Ask again in a moment.",
+        retry_after_s=_RESTART_S,
+    )
 
 
 def broke_off(model: str, cause: str, why_it_ends: str = "") -> NexusError:

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 import orjson
 
 from provider_router.domain.calls.answer import Answer
-from provider_router.domain.calls.chat_call import CacheMode
+from provider_router.domain.calls.asked_model import AUTO
+from provider_router.domain.calls.chat_call import CacheMode, RoutingOptions
 from provider_router.domain.calls.events import CacheHit, Completed, Started
 from provider_router.servicer.http.visit import Headers
+from provider_router.use_cases.embed_texts import EmbeddedTexts
 from shared.errors import (
     AlreadyExists,
     Forbidden,
@@ -43,27 +45,50 @@ _FINAL = (
 )
 
 
-def started_headers(said: Started | Answer, cache: CacheMode) -> list[tuple[str, str]]:
-    """What is known of an answer when it begins."""
+def started_headers(said: Started | Answer, options: RoutingOptions) -> list[tuple[str, str]]:
+    """What is known of an answer when it begins, to who asked for it with `options`."""
     headers = [
         ("x-nexus-decision-id", said.decision_id),
         ("x-nexus-provider", said.model.partition("/")[0]),
         ("x-nexus-model", _safe(said.model)),
         ("x-nexus-attempts", str(len(said.attempts) + 1) if said.cache_hit is None else "0"),
-        ("x-nexus-cache", _PASSED[cache] if said.cache_hit is None else _hit(said.cache_hit)),
+        ("x-nexus-cache", _PASSED[options.cache] if said.cache_hit is None else _hit(said.cache_hit)),
     ]
-    if said.dropped:
-        headers.append(("x-nexus-warnings", _safe(f"dropped: {', '.join(said.dropped)}")))
+    if said.dropped or said.limited_to or said.demonstration:
+        warnings = _warnings(said, options)
+        if warnings:
+            headers.append(("x-nexus-warnings", _safe("; ".join(warnings))))
     return headers
 
 
-def answer_headers(answer: Answer, cache: CacheMode) -> Headers:
+def _warnings(said: Started | Answer, options: RoutingOptions) -> list[str]:
+    """What became of the request that its caller may not expect. The longest comes last: the end may be cut off."""
+    warnings = [f"limited: output_tokens={said.limited_to}"] if said.limited_to else []
+    if said.demonstration and options.model in ("", AUTO):
+        warnings.append("demonstration")
+    if said.dropped:
+        warnings.append(f"dropped: {', '.join(said.dropped)}")
+    return warnings
+
+
+def answer_headers(answer: Answer, options: RoutingOptions) -> Headers:
     """What is known of a whole answer."""
-    headers = started_headers(answer, cache)
+    headers = started_headers(answer, options)
     headers.append(("x-nexus-cost-usd", _dollars(answer.cost_micro_usd, unknown=answer.cost_unknown)))
     if answer.continuations:
         headers.append(("x-nexus-continued-by", _safe(", ".join(each.model for each in answer.continuations))))
     return headers
+
+
+def embedding_headers(embedded: EmbeddedTexts) -> Headers:
+    """What is known of vectors."""
+    return [
+        ("x-nexus-decision-id", embedded.decision_id),
+        ("x-nexus-provider", embedded.model.partition("/")[0]),
+        ("x-nexus-model", _safe(embedded.model)),
+        ("x-nexus-attempts", str(embedded.attempts)),
+        ("x-nexus-cost-usd", _dollars(embedded.cost_micro_usd, unknown=embedded.cost_unknown)),
+    ]
 
 
 def ending_comment(completed: Completed, continued_by: Sequence[str]) -> bytes:
@@ -77,6 +102,9 @@ def ending_comment(completed: Completed, continued_by: Sequence[str]) -> bytes:
 def error_headers(error: NexusError) -> Headers:
     """Why it failed, and whether and when it makes sense to try again, as the official clients read it."""
     headers = [("x-nexus-reason", error.reason)]
+    decision_id = error.metadata.get("decision_id")
+    if decision_id:
+        headers.append(("x-nexus-decision-id", decision_id))
     if error.retry_after_s is not None:
         headers.append(("retry-after", str(max(1, math.ceil(error.retry_after_s)))))
         headers.append(("retry-after-ms", str(max(1, math.ceil(error.retry_after_s * 1000)))))

@@ -36,6 +36,8 @@ from shared.telemetry.logging import get_logger
 
 _log = get_logger(__name__)
 _FAMILY = router_pb2.DESCRIPTOR.services_by_name["RouterService"]
+# Each text is counted, and no provider takes more in one request.
+_EMBEDDED_BYTES = 8 * 1024 * 1024
 _OPENAPI = Path(__file__).with_name("openapi.json")
 
 
@@ -97,7 +99,7 @@ class HttpEdge:
             router.complete_chat, router.answers, names, Streaming(settings.heartbeat_s), settings.body_bytes
         )
         counts = ServeTokenCounts(self._use_cases.count_tokens, names, settings.body_bytes)
-        embeddings = ServeEmbeddings(router.embed_texts, names, settings.body_bytes)
+        embeddings = ServeEmbeddings(router.embed_texts, names, min(settings.body_bytes, _EMBEDDED_BYTES))
         listings = ServeListings(router.list_models, names, "/v1/models/")
         needed = permissions_of([_FAMILY])
         completes, embeds, lists = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from provider_router.servicer.caller import caller_of
+from provider_router.servicer.http.answer_headers import embedding_headers
 from provider_router.servicer.http.model_names import ModelNames
 from provider_router.servicer.http.openai_chat.embeddings import embeddings_body, embeddings_wanted
 from provider_router.servicer.http.request_body import read_object
@@ -34,12 +35,10 @@ class ServeEmbeddings:
             NexusError: What is wrong with the request, or why there are no vectors.
         """
         wanted = embeddings_wanted(await read_object(visit.request, self.body_bytes))
+        routed = handling(visit.request.headers)
         caller = caller_of(visit.who())
         model, dimensions = self.names.embedding(caller.org_id, wanted.model)
         # Before it costs anything.
         wanted.check_dimensions(dimensions)
-        embedded = await self.embed(caller, model, wanted.texts, handling(visit.request.headers))
-        provider = embedded.model.partition("/")[0]
-        visit.send(
-            embeddings_body(wanted, embedded), [("x-nexus-provider", provider), ("x-nexus-model", embedded.model)]
-        )
+        embedded = await self.embed(caller, model, wanted.texts, routed)
+        visit.send(embeddings_body(wanted, embedded), embedding_headers(embedded))

@@ -9,6 +9,7 @@ import time
 from opentelemetry import trace
 from opentelemetry.propagate import extract
 
+from provider_router.domain.traffic.call_failure import shutting_down
 from provider_router.servicer.http.access import Access
 from provider_router.servicer.http.answer_headers import error_headers
 from provider_router.servicer.http.request_body import check_content_type, most_of_body
@@ -87,11 +88,14 @@ class Gateway:
                     span.set_status(trace.StatusCode.ERROR, visit.reason)
 
     async def _answered(self, visit: Visit, route: Route) -> None:
-        """Answers a visit, whatever happens; raises nothing but the caller's departure."""
+        """Answers a visit, whatever happens; raises nothing but the caller's departure, and the router's."""
         try:
             await self._served(visit, route)
         except asyncio.CancelledError:
-            visit.status, visit.reason = visit.status or _LEFT_STATUS, "CALLER_LEFT"
+            if visit.reply.is_dismissed:
+                _fail(visit, shutting_down())
+            else:
+                visit.status, visit.reason = visit.status or _LEFT_STATUS, "CALLER_LEFT"
             raise
         except Exception as error:  # noqa: BLE001 - nothing that fails may leave a caller without an answer
             _fail(visit, error)

@@ -10,8 +10,7 @@ import orjson
 
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import Service
-from provider_router.domain.errors import Reason, failure
-from provider_router.servicer.http.model_names import ModelNames
+from provider_router.servicer.http.model_names import ModelNames, unlisted
 from provider_router.servicer.http.openai_chat.models import model_body, models_body
 from provider_router.servicer.http.routes import speaks_anthropic
 from provider_router.servicer.http.visit import Visit
@@ -53,7 +52,7 @@ class ServeListings:
 
 def _info_of(name: str, infos: Mapping[str, Any]) -> Mapping[str, Any]:
     if name not in infos:
-        raise failure(Reason.MODEL_UNKNOWN, f"There is no model '{name[:256]}'.")
+        raise unlisted(name, infos)
     return infos[name]
 
 

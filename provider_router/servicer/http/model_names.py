@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from provider_router.domain.calls.asked_model import AUTO
+from provider_router.domain.contracts.address_rules import names_private_place
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import RegistrySnapshot
 from provider_router.domain.errors import Reason, failure
@@ -67,6 +69,16 @@ class ModelNames:
             service = registry.embedding_service(found)
         return service.name, service.contract.capabilities.dimensions
 
+    def is_at_home(self, org_id: str, name: str) -> bool:
+        """Whether what is called `name`, of `RoutingOptions.model`, is declared to be in the operator's own network."""
+        registry = self._registry.current(org_id)
+        service = registry.services.get(name)
+        provider = service.provider if service else registry.providers.get(name.removesuffix("/"))
+        if provider is None:
+            return False
+        hosts = [urlsplit(each.chat_url).hostname or "" for each in provider.deployments]
+        return provider.is_private or all(names_private_place(host) for host in hosts)
+
     def choices(self, org_id: str) -> list[str]:
         """The names that leave the choice to Nexus."""
         return [f"{PREFIX}{each}" for each in (AUTO, *self._rules.of(org_id).tiers)]
@@ -88,20 +100,31 @@ class ModelNames:
     def _ambiguous(self, name: str, candidates: list[str]) -> NexusError:
         return failure(
             Reason.MODEL_UNKNOWN,
-            f"Several providers have a model '{name}': name one of {_listed(candidates)}.",
+            f"Several providers have a model '{name}': name one of {listed_names(candidates)}.",
             metadata={"model": name},
         )
 
     def _unknown(self, org_id: str, name: str, registry: RegistrySnapshot, operation: Operation) -> NexusError:
         known = [each.name for each in registry.listed() if each.does(operation)]
-        free = self.choices(org_id) if operation is Operation.CHAT else [f"{PREFIX}{AUTO}"]
-        choices = _listed([*free, *known])
+        every = self.choices(org_id)
+        free = every if operation is Operation.CHAT else [f"{PREFIX}{AUTO}"]
+        why = f"'{name}' is for chats alone" if name in every else f"There is no model '{name}'"
         return failure(
-            Reason.MODEL_UNKNOWN, f"There is no model '{name}'. There are: {choices}.", metadata={"model": name}
+            Reason.MODEL_UNKNOWN, f"{why}. There are: {listed_names([*free, *known])}.", metadata={"model": name}
         )
 
 
-def _listed(names: Iterable[str]) -> str:
+def unlisted(name: str, names: Iterable[str]) -> NexusError:
+    """The error for a model that is not among `names`, for the caller to raise."""
+    return failure(
+        Reason.MODEL_UNKNOWN,
+        f"There is no model '{name[:256]}'. There are: {listed_names(names)}. `GET /v1/models` lists all.",
+        metadata={"model": name[:256]},
+    )
+
+
+def listed_names(names: Iterable[str]) -> str:
+    """Some of `names`, for the message of an error."""
     every = list(names)
     more = f" and {len(every) - _LISTED} more" if len(every) > _LISTED else ""
     return ", ".join(every[:_LISTED]) + more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -23,6 +23,8 @@ _MOST_REGIONS = 32
 _REGION = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _NAME = re.compile(r"[\x21-\x7e]{1,64}")
 _CONVERSATION = re.compile(r"[\x20-\x7e]{1,128}")
+OF_EMBEDDINGS = ("data-class", "residency", "max-cost-usd", "timeout", "conversation")
+"""Those that have a meaning where there is one model and one way."""
 _DIGITS = re.compile(r"[0-9]{1,9}")
 
 
@@ -37,7 +39,7 @@ def routing_options(headers: Mapping[str, str], model: str, tier: str) -> Routin
     Raises:
         InvalidInput: REQUEST_INVALID, with each header that is wrong.
     """
-    found = _options_in(headers)
+    found = _options_in(headers, _HEADERS)
     if not found:
         return _plain(model, tier)
     if tier and found.setdefault("tier", tier) != tier:
@@ -52,30 +54,29 @@ def _plain(model: str, tier: str) -> RoutingOptions:
 
 
 def handling(headers: Mapping[str, str]) -> Handling:
-    """What is said of texts to embed. Headers that only chats know are checked, and have no meaning.
+    """What is said of texts to embed.
 
     Raises:
-        InvalidInput: REQUEST_INVALID, with each header that is wrong.
+        InvalidInput: REQUEST_INVALID, with each header that is wrong, or has a meaning for chats alone.
     """
-    found = _options_in(headers)
-    if not found:
-        return AS_RULES_SAY
-    return Handling(found.get("data_class"), found.get("residency", frozenset()))
+    found = _options_in(headers, OF_EMBEDDINGS)
+    return Handling(**found) if found else AS_RULES_SAY
 
 
-def _options_in(headers: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of `RoutingOptions` that headers set."""
+def _options_in(headers: Mapping[str, str], meant: Collection[str]) -> dict[str, Any]:
+    """The fields of `RoutingOptions` that headers set, of those that have a meaning."""
     found: dict[str, Any] = {}
     wrong: list[FieldViolation] = []
     for name, value in headers.items():
         if name[:_PREFIX_LENGTH] != PREFIX:
             continue
-        known = _HEADERS.get(name.removeprefix(PREFIX))
-        if known is None:
-            names = ", ".join(f"{PREFIX}{each}" for each in _HEADERS)
-            wrong.append(FieldViolation(name, f"is no header of Nexus; there are {names}"))
+        own = name.removeprefix(PREFIX)
+        if own not in meant:
+            names = ", ".join(f"{PREFIX}{each}" for each in meant)
+            why = "has no meaning for embeddings" if own in _HEADERS else "is no header of Nexus"
+            wrong.append(FieldViolation(name, f"{why}; there are {names}"))
             continue
-        field, read, expected = known
+        field, read, expected = _HEADERS[own]
         try:
             found[field] = read(value)
         except (ValueError, KeyError, InvalidOperation):

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from provider_router.domain.calls.chat_call import CacheMode
+from provider_router.domain.calls.chat_call import RoutingOptions
 from provider_router.domain.calls.events import ChatEvent, Completed, Continued, Relayed, Started
 from provider_router.domain.errors import Reason, failure
+from provider_router.domain.traffic.call_failure import shutting_down
 from provider_router.servicer.http.answer_headers import ending_comment, started_headers
 from provider_router.servicer.http.heartbeat import EVERY_S, Heartbeat
 from provider_router.servicer.http.surface import StreamEncoder
@@ -29,9 +30,11 @@ class Streaming:
         self._heartbeat_s = heartbeat_s
 
     async def __call__(
-        self, visit: Visit, events: AsyncGenerator[ChatEvent, None], encoder: StreamEncoder, cache: CacheMode
+        self, visit: Visit, events: AsyncGenerator[ChatEvent, None], encoder: StreamEncoder, options: RoutingOptions
     ) -> None:
-        """Sends what `events` say. The head waits for the first of them, so that an error before it has a status.
+        """Sends what `events` say to who asked with `options`.
+
+        The head waits for the first of them, so that an error before it has a status.
 
         Raises:
             NexusError: Before the head is sent. After it, errors are told in the stream.
@@ -40,10 +43,14 @@ class Streaming:
             started = await anext(events)
             if not isinstance(started, Started):
                 raise failure(Reason.STREAM_BROKEN, "The answer has no beginning.")
-            visit.begin(started_headers(started, cache), encoder.started(started))
+            visit.begin(started_headers(started, options), encoder.started(started))
             stream = _Stream(visit.reply, encoder, Heartbeat(visit.reply, encoder.heartbeat, self._heartbeat_s))
             try:
                 await stream.tell(events)
+            except asyncio.CancelledError:
+                if visit.reply.is_dismissed:
+                    stream.fail(shutting_down())
+                raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the client must not take this for the end
                 told = taxonomy_error(error, visit.request.path)
                 visit.reason = told.reason

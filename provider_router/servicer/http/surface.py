@@ -12,6 +12,11 @@ from provider_router.domain.calls.events import Completed, Delta, Started
 from shared.errors import NexusError
 
 
+def told_model(name: str) -> str:
+    """What the body of an answer calls `provider/model`: what the provider calls it, as in answers of its own."""
+    return name.partition("/")[2]
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a body asks for.
@@ -21,12 +26,14 @@ class Wanted:
         model: As the caller wrote it.
         streamed: Whether the answer is to come piece by piece.
         told_usage: Whether a stream is to tell the tokens used, where the dialect leaves that to the caller.
+        inside: An address in it that leads inside, see `data_url.leads_inside`; empty for none.
     """
 
     request: ChatRequest
     model: str
     streamed: bool
     told_usage: bool = False
+    inside: str = ""
 
 
 class StreamEncoder(Protocol):

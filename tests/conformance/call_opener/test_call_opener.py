@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from provider_router.ports.call_opener import CallOpener
 from provider_router.ports.decision_log import DecisionLog
 from provider_router.ports.ledger import Ledger
 from provider_router.ports.rate_limiter import RateLimiter
-from shared.errors import QuotaExceeded
+from shared.errors import QuotaExceeded, UpstreamDown
 from shared.storage import Database, GroupCommit
 from shared.testing.fakes import FakeClock
 
@@ -84,11 +85,21 @@ def attempt(attempt_id: str = "a1", *, takes: int = 60, **changes: object) -> At
 
 @pytest.fixture(params=["stepwise", "sqlite"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    book, clock = FakeLimitBook(), FakeClock()
+    book = FakeLimitBook()
     if request.param == "stepwise":
+        clock = FakeClock()
         log, limiter, ledger = FakeDecisionLog(), MemoryRateLimiter(clock), MemoryLedger(book)
         yield Store(StepwiseCallOpener(log, limiter, ledger), log, limiter, ledger, book)
         return
+    async with _sqlite_store(tmp_path, book) as (made, _, _):
+        yield made
+
+
+@asynccontextmanager
+async def _sqlite_store(
+    tmp_path: Path, book: FakeLimitBook | None = None
+) -> AsyncGenerator[tuple[Store, GroupCommit, SqliteLedger]]:
+    book, clock = book or FakeLimitBook(), FakeClock()
     path = tmp_path / "router.sqlite"
     database, writer = Database(path, "provider_router.adapters.migrations"), GroupCommit(path)
     await database.open()
@@ -97,7 +108,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     presence.announce()
     stored = SqliteLedger(database, writer, book, presence, clock)
     kept, shared = SqliteDecisionLog(database, writer), SqliteRateLimiter(writer, clock)
-    yield Store(SqliteCallOpener(writer, kept, shared, stored), kept, shared, stored, book)
+    yield Store(SqliteCallOpener(writer, kept, shared, stored), kept, shared, stored, book), writer, stored
     await writer.stop()
     presence.withdraw()
     await database.close()
@@ -152,6 +163,25 @@ async def test_without_room_in_a_budget_the_provider_has_its_room_back(store: St
     # The call goes on with a cheaper attempt, and makes its entry no second time.
     assert await store.opener.open(None, attempt("a2", takes=0, reserved_micro_usd=99)) is None
     assert (await store.decisions(), await store.attempts()) == (["d1"], ["a2"])
+
+
+async def test_what_was_undone_is_not_kept(tmp_path: Path) -> None:
+    async with _sqlite_store(tmp_path) as (store, writer, ledger):
+
+        def break_off() -> None:
+            raise ZeroDivisionError
+
+        async def broken() -> None:
+            await writer.note(break_off, ledger.notebook)
+
+        # All of one transaction.
+        made = [store.opener.open(entry(f"d{n}", requests=(), tokens=()), attempt(f"a{n}", takes=0)) for n in range(20)]
+        made += [ledger.open(opening(f"b{n}")) for n in range(20)]
+        found = await asyncio.gather(*made, broken(), return_exceptions=True)
+        assert all(isinstance(each, UpstreamDown) for each in found)
+        assert not ledger.notebook._open
+        await ledger.open(opening("a0"))
+        assert (await store.attempts(), list(ledger.notebook._open)) == (["a0"], ["a0"])
 
 
 async def test_a_call_without_an_attempt_is_written_down(store: Store) -> None:

@@ -91,6 +91,39 @@ async def test_headers_tell_what_became_of_the_request(stream: bool) -> None:
         assert "x" not in headers
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("started", "model", "told"),
+    [
+        ({"limited_to": 256}, "one/chat", "limited: output_tokens=256"),
+        ({"demonstration": True}, "nexus/auto", "demonstration"),
+        ({"demonstration": True}, "nexus/fast", "demonstration"),
+        ({"demonstration": True}, "one/chat", None),
+        ({"demonstration": True}, "one/", None),
+        (
+            {"limited_to": 9, "demonstration": True, "dropped": ("seed", "n")},
+            "auto",
+            "limited: output_tokens=9; demonstration; dropped: seed, n",
+        ),
+    ],
+)
+async def test_what_callers_may_not_expect_is_in_the_warnings(
+    started: dict[str, object], model: str, told: str | None, stream: bool
+) -> None:
+    async with gateway(replace(STARTED, **started), *HELLO[1:]) as gate:
+        assert (await gate.ask(model=model, stream=stream)).headers.get("x-nexus-warnings") == told
+
+
+@pytest.mark.parametrize("path", SURFACES)
+async def test_an_answer_that_the_router_writes_has_the_name_that_its_provider_would_give(path: str) -> None:
+    async with gateway() as gate:
+        assert (await gate.ask(path)).json()["model"] == "chat"
+        streamed = await gate.ask(path, stream=True)
+        assert '"model":"chat"' in streamed.text
+        assert "one/chat" not in streamed.text
+        assert streamed.headers["x-nexus-model"] == "one/chat"
+
+
 @pytest.mark.parametrize(
     ("mode", "hit", "told"),
     [

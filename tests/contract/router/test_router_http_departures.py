@@ -5,11 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import orjson
 import pytest
-from router_gateway import CHAT, COMPLETED, HELLO, KEY, MESSAGES, STARTED, SURFACES, Gate, body_of, gateway, until
+from router_gateway import (
+    CHAT,
+    COMPLETED,
+    HELLO,
+    KEY,
+    MESSAGES,
+    RESPONSES,
+    STARTED,
+    SURFACES,
+    Gate,
+    body_of,
+    gateway,
+    until,
+)
 
 from provider_router.domain.calls.events import TextDelta
 from shared.http_server.limits import Limits
@@ -51,6 +64,31 @@ async def test_a_client_that_leaves_ends_the_work_at_once(path: str, stream: boo
             await gate.answers.closed.wait()
         # 100 ms are what is promised; the machine may be busy.
         assert time.perf_counter() - left < 0.5
+
+
+async def test_a_router_that_stops_says_so_to_those_that_it_cannot_wait_for() -> None:
+    counted = [HTTP_ERRORS.labels(path, "SHUTTING_DOWN").total for path in SURFACES]
+    async with AsyncExitStack() as clients:
+        async with gateway(STARTED, TextDelta("Hel"), forever) as gate:
+            asked = {
+                (path, stream): (await clients.enter_async_context(asking(gate, path, stream=stream)))[0]
+                for path in SURFACES
+                for stream in (True, False)
+            }
+            await until(lambda: gate.answers.told == 2 * len(asked))
+        told = {key: await reader.read() for key, reader in asked.items()}
+    words = {CHAT: b'"server_error"', RESPONSES: b'"server_error"', MESSAGES: b'"overloaded_error"'}
+    for path in SURFACES:
+        streamed, whole = told[path, True], told[path, False]
+        assert b"Hel" in streamed
+        assert words[path] in streamed
+        assert streamed.endswith(b"\r\n0\r\n\r\n")
+        assert whole.startswith(b"HTTP/1.1 529 " if path == MESSAGES else b"HTTP/1.1 503 ")
+        assert b"x-nexus-reason: SHUTTING_DOWN\r\nretry-after: 1\r\n" in whole
+        assert b"x-should-retry" not in whole
+        for each in (streamed, whole):
+            assert b"The router is shutting down" in each
+    assert [HTTP_ERRORS.labels(path, "SHUTTING_DOWN").total for path in SURFACES] == [each + 2 for each in counted]
 
 
 async def test_a_client_that_reads_nothing_is_not_read_ahead_for_and_is_cut_off() -> None:

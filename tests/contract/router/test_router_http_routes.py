@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 import pytest
+from router_fakes import service_of
 from router_gateway import CHAT, KEY, MESSAGES, RESPONSES, SURFACES, body_of, gateway, stranger
 
 from shared.auth.mesh_token import MeshTokens
@@ -194,23 +195,78 @@ async def test_models_are_listed_in_the_dialect_of_who_asks() -> None:
         info = (await gate.http.get("/v1/models/one/chat", headers=ANTHROPIC)).json()
         assert (info["type"], info["max_input_tokens"], info["max_tokens"]) == ("model", 4096, 1024)
         for headers in ({}, ANTHROPIC):
-            assert (await gate.http.get("/v1/models/one/none", headers=headers)).status_code == 404
+            missing = await gate.http.get("/v1/models/one/none", headers=headers)
+            assert missing.status_code == 404
+            message = message_in(missing.content)
+            assert "There are: nexus/auto, nexus/fast" in message
+            assert "one/chat" in message
+            assert "`GET /v1/models` lists all" in message
+
+
+async def test_of_very_many_models_some_are_named() -> None:
+    async with gateway(services=tuple(service_of(f"one/m{number}") for number in range(40))) as gate:
+        message = message_in((await gate.http.get("/v1/models/nope")).content)
+        assert "and 24 more" in message
+        assert len(message) < 500
 
 
 async def test_embeddings() -> None:
     async with gateway() as gate:
-        headers = {"x-nexus-data-class": "restricted", "x-nexus-residency": "EU, ch", "x-nexus-tier": "fast"}
+        headers = {
+            "x-nexus-data-class": "restricted",
+            "x-nexus-residency": "EU, ch",
+            "x-nexus-max-cost-usd": "0.5",
+            "x-nexus-timeout": "2",
+            "x-nexus-conversation": "c-1",
+        }
         for model in ("one/embed", "embed", "nexus/auto", "auto"):
             answer = await gate.http.post("/v1/embeddings", json={"model": model, "input": ["a", "b"]}, headers=headers)
             assert answer.status_code == 200
             assert len(answer.json()["data"]) == 2
-            assert answer.headers["x-nexus-model"] == "one/embed"
+            assert answer.json()["model"] == "embed"
+            told = {name: value for name, value in answer.headers.items() if name.startswith("x-nexus-")}
+            assert told == {
+                "x-nexus-decision-id": "d-2",
+                "x-nexus-provider": "one",
+                "x-nexus-model": "one/embed",
+                "x-nexus-attempts": "2",
+                "x-nexus-cost-usd": "0.000007",
+            }
         caller, model, texts, handling = gate.embedded[-1]
         assert (caller.key_id, model, list(texts)) == ("k-1", "one/embed", ["a", "b"])
         assert (handling.data_class.name, handling.residency) == ("RESTRICTED", {"eu", "ch"})
+        assert (handling.max_cost_micro_usd, handling.timeout_ms, handling.conversation_id) == (500_000, 2000, "c-1")
         assert (await gate.http.post("/v1/embeddings", json={"model": "chat", "input": "a"})).status_code == 404
         chat = await gate.http.post("/v1/embeddings", json={"model": "one/chat", "input": "a"})
         assert chat.headers["x-nexus-reason"] == "UNSUPPORTED_CAPABILITY"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("tier", "fast", "has no meaning for embeddings"),
+        ("cache", "exact", "has no meaning for embeddings"),
+        ("hedge", "false", "has no meaning for embeddings"),
+        ("drop-unsupported", "true", "has no meaning for embeddings"),
+        ("data-class", "secret", "must be one of"),
+        ("timeout", "0", "must be seconds"),
+        ("data-clas", "public", "is no header of Nexus"),
+    ],
+)
+async def test_headers_that_embeddings_cannot_follow_are_refused_by_name(name: str, value: str, words: str) -> None:
+    async with gateway() as gate:
+        body = {"model": "one/embed", "input": "a"}
+        answer = await gate.http.post("/v1/embeddings", json=body, headers={f"x-nexus-{name}": value})
+        assert (answer.status_code, answer.headers["x-nexus-reason"]) == (400, "REQUEST_INVALID")
+        assert f"x-nexus-{name} {words}" in message_in(answer.content)
+        assert gate.embedded == []
+
+
+async def test_a_tier_is_no_model_for_embeddings() -> None:
+    async with gateway() as gate:
+        answer = await gate.http.post("/v1/embeddings", json={"model": "nexus/fast", "input": "a"})
+        assert answer.status_code == 404
+        assert "'nexus/fast' is for chats alone. There are: nexus/auto, one/embed." in message_in(answer.content)
 
 
 async def test_tokens_are_counted() -> None:
@@ -221,3 +277,10 @@ async def test_tokens_are_counted() -> None:
         counted = await gate.http.post("/v1/messages/count_tokens", json={**body, "model": "one/chat"})
         assert counted.json()["input_tokens"] > 0
         assert gate.answers.calls == []
+
+
+async def test_texts_to_embed_may_be_so_long_and_no_longer() -> None:
+    async with gateway(body_bytes=32 * 1024 * 1024, bytes_per_key=64 * 1024 * 1024) as gate:
+        for texts, status in ((700, 200), (900, 413)):
+            body = {"model": "one/embed", "input": ["x" * 10_000] * texts}
+            assert (await gate.http.post("/v1/embeddings", json=body)).status_code == status

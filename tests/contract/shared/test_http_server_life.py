@@ -110,6 +110,22 @@ async def test_a_client_is_refused_even_where_the_words_for_it_fail() -> None:
 
 
 @on_both_loops
+async def test_who_is_not_done_in_time_may_still_end_the_reply() -> None:
+    seen = Seen()
+    async with served(seen) as server, peer(server) as client, peer(server) as leaver:
+        for each in (client, leaver):
+            each.send(GET % b"/polite")
+            await each.reader.readuntil(b"first")
+        leaver.writer.close()
+        await until(lambda: seen.cancelled == 1)
+        stopping = asyncio.ensure_future(server.stop(0.05))
+        assert (await client.reader.read()).endswith(b"8\r\nwe close\r\n0\r\n\r\n")
+        async with asyncio.timeout(0.5):
+            await stopping
+        assert (seen.cancelled, seen.at_work) == (2, 0)
+
+
+@on_both_loops
 async def test_what_takes_too_long_is_cut() -> None:
     seen = Seen()
     async with served(seen) as server, peer(server) as client, peer(server) as streaming:

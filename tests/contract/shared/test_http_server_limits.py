@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from shared.http_server.exchange import Reply, Request
-from tests.http_server_rig import TEXT, Seen, peer, served, until
+from tests.http_server_rig import LARGE_BYTES, TEXT, Peer, Seen, peer, served, until
 from tests.router_http import on_both_loops
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -198,3 +198,49 @@ async def test_refusals_and_connections_are_counted() -> None:
             assert count("nexus_http_server_connections") == opened + 1
         await until(lambda: count("nexus_http_server_connections") == opened)
     assert count("nexus_http_server_refusals_total", **labels) == refused + 1
+
+
+@on_both_loops
+async def test_a_reply_that_is_never_read_is_not_kept() -> None:
+    seen = Seen()
+    async with served(seen, stall_s=0.1) as server, peer(server) as client:
+        client.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: seen.paths and not server._hub.at_work)
+        assert await until(lambda: not server._hub.connections) < 0.5
+
+
+@on_both_loops
+async def test_a_reply_must_be_taken_as_fast_as_is_said() -> None:
+    async with (
+        served(Seen(), stall_s=0.1, reply_bytes_s=100_000_000) as server,
+        peer(server) as slow,
+        peer(server, limit=LARGE_BYTES) as quick,
+    ):
+        for client in (slow, quick):
+            client.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert len((await quick.answer()).body) == LARGE_BYTES
+        # Something is taken all the time, and yet not enough.
+        with pytest.raises(ConnectionError):
+            await _read_slowly(slow)
+
+
+async def _read_slowly(client: Peer) -> None:
+    while await client.reader.read(20_000):
+        await asyncio.sleep(0.005)
+
+
+@on_both_loops
+async def test_replies_that_wait_for_their_clients_are_bounded_together() -> None:
+    seen = Seen()
+    async with served(seen, unread_bytes=5_000_000, stall_s=0.4) as server, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(peer(server)) for _ in range(3)]
+        stalled, *others = clients
+        stalled.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: server._hub and len(server._hub.connections) == 3 and seen.paths)
+        await asyncio.sleep(0.15)
+        others[0].send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: server._hub and len(server._hub.connections) == 2, 0.2)
+        # Who took nothing for longest is cut, and nobody else.
+        assert len((await others[0].answer()).body) == LARGE_BYTES
+        others[1].send(GET)
+        assert (await others[1].answer()).status == 200

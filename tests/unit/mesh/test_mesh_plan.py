@@ -142,5 +142,7 @@ def test_sockets_fit_up_to_the_kernels_limit_in_bytes(root, fits):
     assert DataLayout(Path(root)).sockets_fit is fits
 
 
-def test_the_orchestrator_stops_before_what_it_works_with():
-    assert [name for name, spec in plan().items() if spec.stops_first] == ["orchestrator"]
+def test_each_stops_before_what_it_works_with():
+    turns = {name: spec.stop_turn for name, spec in plan().items()}
+    assert turns["orchestrator"] < min(turns["router"], turns["settings"])
+    assert [name for name, turn in turns.items() if turn > turns["router"]] == ["local-model"]

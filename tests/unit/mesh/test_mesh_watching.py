@@ -258,24 +258,25 @@ async def test_a_crash_degrades_a_mesh_until_the_process_is_back():
     await running
 
 
-async def test_who_stops_first_has_ended_before_the_others_are_asked():
+async def test_who_stops_in_an_earlier_turn_has_ended_before_the_others_are_asked():
     world, stop = World(), StopSignal()
     identity = MeshIdentity(1, datetime(2026, 1, 1, tzinfo=UTC), "/data")
-    specs = [replace(spec("a"), stops_first=True), spec("b")]
+    specs = [replace(spec("a"), stop_turn=0), replace(spec("b"), stop_turn=2), spec("c")]
     patient = replace(AT_ONCE, stop_grace_s=30.0)
     running = asyncio.create_task(
         RunMesh(specs, identity, world.machine(), world, POLICY, patient).run(
             stop, Observers(lambda _: None, lambda _: asyncio.sleep(0))
         )
     )
-    await until(lambda: len(world.children) == 2 and world.saved and world.saved[-1].phase == "ready")
-    first, other = world.children
-    first.obeys = False
+    await until(lambda: len(world.children) == 3 and world.saved and world.saved[-1].phase == "ready")
+    first, last, other = world.children
+    first.obeys = other.obeys = False
     stop.request()
-    await until(lambda: first.asked == ["terminate"])
-    for _ in range(50):
-        await asyncio.sleep(0)
-    assert other.asked == []
-    first.ended.set_result("exit code 0")
+    for asked, not_yet in ((first, [other, last]), (other, [last])):
+        await until(lambda asked=asked: asked.asked == ["terminate"])
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert [each.asked for each in not_yet] == [[]] * len(not_yet)
+        asked.ended.set_result("exit code 0")
     await running
-    assert other.asked == ["terminate"]
+    assert last.asked == ["terminate"]

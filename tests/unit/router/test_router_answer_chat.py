@@ -7,6 +7,7 @@ from router_answer_rig import PRICES, Rig
 from router_fakes import HELLO, QUESTION, FakeChatModel, price_of, service_of
 from router_money_fakes import monthly
 
+from provider_router.domain.calls.answer import AnswerBuilder
 from provider_router.domain.calls.chat import ChatRequest, FinishReason, Message, Role
 from provider_router.domain.calls.events import Completed, Finished, Started, TextDelta
 from provider_router.domain.calls.usage import TokenUsage
@@ -65,7 +66,11 @@ async def test_a_failure_after_the_first_piece_breaks_the_stream_and_is_charged_
     with pytest.raises(UpstreamDown) as caught:
         await anext(events)
     assert caught.value.reason == "STREAM_BROKEN"
-    assert caught.value.metadata == {"model": "one/m", "cause": "PROVIDER_UNREACHABLE"}
+    assert caught.value.metadata == {
+        "model": "one/m",
+        "cause": "PROVIDER_UNREACHABLE",
+        "decision_id": "decision-1",
+    }
     assert [type(event) for event in seen] == [Started, TextDelta]
     assert rig.outcomes() == [("one/m", "failed", "PROVIDER_UNREACHABLE")]
     assert rig.rows[0].closing.usage == TokenUsage(1, 2)
@@ -97,6 +102,7 @@ async def test_all_models_failed_tells_each_reason_and_the_shortest_wait() -> No
         "three/m": "CONTEXT_TOO_LONG",
         "why": "one could not be reached (PROVIDER_UNREACHABLE), two limits the rate (PROVIDER_RATE_LIMITED), "
         "three failed (CONTEXT_TOO_LONG)",
+        "decision_id": "decision-1",
     }
     assert caught.value.metadata["why"] in caught.value.message
     assert caught.value.retry_after_s == 70.0
@@ -117,7 +123,9 @@ async def test_a_named_model_fails_with_its_own_reason(error: NexusError) -> Non
     rig = Rig({"one/m": FakeChatModel([error])})
     with pytest.raises(type(error)) as caught:
         await rig.events(model="one/m")
-    assert caught.value is error
+    # Several calls may share the error, and each has a decision of its own.
+    assert (caught.value.reason, caught.value.message) == (error.reason, error.message)
+    assert (caught.value.metadata["decision_id"], error.metadata) == ("decision-1", {})
 
 
 async def test_a_model_that_cannot_be_made_is_a_failed_attempt() -> None:
@@ -163,6 +171,29 @@ async def test_what_an_attempt_may_use_is_reserved_before_and_limits_go_with_the
     assert opening.price_version == "one/m@2020-01-01"
     limits = model.limits[0]
     assert (limits.first_token_ms, limits.idle_ms, limits.total_ms) == (1_000, 500, 20_000)
+
+
+@pytest.mark.parametrize(("asked", "told"), [(None, 0), (50, 0), (51, 50), (100_000, 50)])
+async def test_a_limit_that_the_model_cannot_reach_is_told(asked: int | None, told: int) -> None:
+    rig = Rig({"one/m": FakeChatModel()}, service_of("one/m", prices=PRICES, max_output_tokens=50))
+    events = await rig.events(ChatRequest((Message(Role.USER, "Hi"),), max_output_tokens=asked))
+    assert events[0].limited_to == told
+    builder = AnswerBuilder()
+    for event in events:
+        builder.add(event)
+    assert builder.answer().limited_to == told
+
+
+async def test_a_call_that_was_not_let_in_has_no_decision_to_name() -> None:
+    rig = Rig({"one/m": FakeChatModel()})
+    rig.ledger.error = UpstreamDown("STORAGE_FULL", "Full.")
+    with pytest.raises(UpstreamDown) as caught:
+        await rig.events()
+    assert "decision_id" not in caught.value.metadata
+    rig.ledger.error = QuotaExceeded("BUDGET_EXHAUSTED", "Spent.")
+    with pytest.raises(QuotaExceeded) as spent:
+        await rig.events()
+    assert spent.value.metadata["decision_id"] == "decision-1"
 
 
 async def test_a_ledger_that_cannot_be_written_ends_the_call_before_the_provider_hears_of_it() -> None:

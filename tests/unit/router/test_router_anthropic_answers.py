@@ -72,7 +72,7 @@ def test_blocks_in_the_order_in_which_they_come() -> None:
         {"type": "tool_use", "id": "call-0", "name": "tool-0", "input": {"x": 1}},
         {"type": "tool_use", "id": "call-1", "name": "tool-1", "input": {}},
     ]
-    assert (message.model, message.stop_reason, message.stop_sequence) == ("one/m", "tool_use", None)
+    assert (message.model, message.stop_reason, message.stop_sequence) == ("m", "tool_use", None)
 
 
 def test_tokens_of_the_cache_are_counted_beside_the_others() -> None:

@@ -118,6 +118,15 @@ def test_earlier_arguments_must_be_an_object(arguments: str) -> None:
     assert caught.value.reason == "INVALID_MESSAGES"
 
 
+@pytest.mark.parametrize("calls", [1, 20])
+def test_earlier_arguments_may_hold_so_many_values_and_no_more(calls: int) -> None:
+    few = Message(Role.ASSISTANT, tool_calls=(ToolCall("c", "f", orjson.dumps({"text": "x" * 1_000_000}).decode()),))
+    assert sent(few)["messages"]
+    many = '{"a":[' + "[]," * (300_000 // calls) + "1]}"
+    with pytest.raises(InvalidInput, match="INVALID_MESSAGES"):
+        sent(Message(Role.ASSISTANT, tool_calls=(ToolCall("c", "f", many),) * calls))
+
+
 def test_parts_become_blocks() -> None:
     plain = base64.b64encode("Größe".encode()).decode()
     assert content_of(

@@ -252,6 +252,25 @@ def test_foreign_blocks_are_counted_and_leave_no_turn_empty() -> None:
     assert orjson.loads(message.text) == block
 
 
+def test_nulls_are_left_out_where_they_say_that_nothing_is_given() -> None:
+    service = service_of("one/claude", provider=provider_spec("one", type=ProviderType.ANTHROPIC))
+    asked = request(
+        said("assistant", {**CALL, "input": {"x": None}, "caller": None, "cache_control": None}),
+        said("user", {**RESULT, "content": None, "is_error": None, "cache_control": None}),
+        tools=[{**TOOL, "description": None, "strict": None, "type": None, "input_schema": {"default": None}}],
+        stop_sequences=None,
+        temperature=None,
+        system=None,
+    )
+    assert orjson.loads(messages_body(service, fitted(asked, service).request)) == {
+        "model": "claude",
+        "max_tokens": 50,
+        "stream": False,
+        "messages": [said("assistant", {**CALL, "input": {"x": None}}), said("user", RESULT)],
+        "tools": [{"name": "add", "input_schema": {"default": None}}],
+    }
+
+
 def test_hints_are_no_reason_to_refuse() -> None:
     tool = {**TOOL, "eager_input_streaming": True, "input_examples": [{"x": 1}]}
     cited = said("assistant", text("x", citations=[{"type": "char_location"}]))
@@ -395,6 +414,10 @@ def test_tokens_are_counted_without_a_limit() -> None:
         ({"workspace_id": "w"}, "workspace_id"),
         ({"max_output_tokens": 9000}, "max_output_tokens"),
         ({"num_predict": 9000}, "num_predict"),
+        ({"min_tokens": 9000}, "min_tokens"),
+        ({"options": {"num_predict": 9000}}, "options.num_predict"),
+        ({"extra_body": {"x": 1}}, "extra_body"),
+        ({"messages": [{**HI, "max_output_tokens": 9000}]}, "messages[0].max_output_tokens"),
         ({"Max_Tokens": 9000}, "Max_Tokens"),
         ({"MODEL": "dearer"}, "MODEL"),
         ({f"x{i}": 1 for i in range(33)}, "x32"),

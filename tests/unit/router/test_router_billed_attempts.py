@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from router_answer_rig import QUESTION, Rig
 from router_fakes import FakeChatModel, service_of
 
@@ -45,6 +46,44 @@ async def test_the_bill_holds_instead_of_the_price() -> None:
     assert await cost_of(Finished(FinishReason.STOP, USED)) == 14
     assert await cost_of(Finished(FinishReason.STOP, USED, billed_micro_usd=7870)) == 7870
     assert await cost_of(Finished(FinishReason.STOP, USED, billed_micro_usd=0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "charged"),
+    [
+        (USED, USED),
+        (TokenUsage(10, 2, 8, 1, 2), TokenUsage(10, 2, 8, 1, 2)),
+        # The prompt is a token by the router's own count, the answer a word; 4,096 may be generated.
+        (None, TokenUsage(1, 1)),
+        (TokenUsage(), TokenUsage(1, 1)),
+        (TokenUsage(0, 5), TokenUsage(1, 1)),
+        (TokenUsage(5, 0), TokenUsage(1, 1)),
+        (TokenUsage(10**12, 7), TokenUsage(10_008, 7)),
+        (TokenUsage(7, 10**12), TokenUsage(7, 42_768)),
+        (TokenUsage(10**6, 10**6, 10**6, 10**6, 10**6), TokenUsage(10_008, 42_768, 10_008, 42_768, 0)),
+        (TokenUsage(20_000, 1, 9_000, 0, 9_000), TokenUsage(10_008, 1, 9_000, 0, 1_008)),
+    ],
+)
+async def test_no_more_is_charged_than_can_be_and_something_where_something_came(
+    told: TokenUsage | None, charged: TokenUsage
+) -> None:
+    rig = Rig({"one/m": FakeChatModel([TextDelta("Hello"), Finished(FinishReason.STOP, told)])})
+    completed = (await rig.events())[-1]
+    closing = rig.rows[0].closing
+    assert (closing.usage, closing.estimated) == (charged, charged is not told and charged != told)
+    assert closing.cost_micro_usd == completed.cost_micro_usd == charged.input_tokens + 2 * charged.output_tokens
+    assert rig.nothing_is_held()
+
+
+async def test_no_bill_is_paid_that_cannot_be() -> None:
+    bound = Rig({"one/m": FakeChatModel()})
+    await bound.events()
+    most = 8 * bound.rows[0].opening.reserved_micro_usd + 10_000_000
+    for billed, cost, estimated in ((most, most, False), (most + 1, 14, True)):
+        end = Finished(FinishReason.STOP, USED, billed_micro_usd=billed)
+        rig = Rig({"one/m": FakeChatModel([TextDelta("Hello"), end])})
+        await rig.events()
+        assert (rig.rows[0].closing.cost_micro_usd, rig.rows[0].closing.estimated) == (cost, estimated)
 
 
 async def test_choices_that_nobody_counted_are_taken_to_be_as_long_as_the_first() -> None:

@@ -27,6 +27,25 @@ async def test_closing_the_stream_closes_the_model_and_charges_what_came() -> No
     assert rig.nothing_is_held()
 
 
+async def test_what_the_routers_end_cuts_short_is_written_down_as_that() -> None:
+    rig = Rig({"one/m": FakeChatModel([TextDelta("one"), ...])})
+    rig.ends.is_stopping = True
+    async with aclosing(rig.stream()) as events:
+        await anext(events)
+    # Before its first piece, with another one that might run beside it.
+    silent = Rig({"one/m": FakeChatModel([...]), "two/m": FakeChatModel()}, hedge_after_ms=60_000)
+    silent.ends.is_stopping = True
+    task = asyncio.create_task(silent.events())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait({task})
+    await silent.ends.tied(1)
+    for each in (rig, silent):
+        assert each.outcomes() == [("one/m", "aborted", "SHUTTING_DOWN")]
+        assert each.deployments.reports[0][1].finished is False
+        assert each.nothing_is_held()
+
+
 async def test_cancelling_before_the_first_piece_charges_the_prompt() -> None:
     model = FakeChatModel([...])
     rig = Rig({"one/m": model})

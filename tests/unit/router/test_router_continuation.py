@@ -123,7 +123,12 @@ async def test_without_another_model_it_breaks() -> None:
     rig = Rig({"one/m": FakeChatModel(FIRST)}, tries=1)
     with pytest.raises(UpstreamDown) as caught:
         await rig.events(**CONTINUE)
-    assert caught.value.metadata == {"model": "one/m", "cause": "PROVIDER_ERROR", "not_continued": "NO_MODEL_LEFT"}
+    assert caught.value.metadata == {
+        "model": "one/m",
+        "cause": "PROVIDER_ERROR",
+        "not_continued": "NO_MODEL_LEFT",
+        "decision_id": "decision-1",
+    }
 
 
 async def test_where_no_other_model_can_go_on_it_breaks_with_the_first_cause() -> None:

@@ -9,6 +9,7 @@ import pytest
 from router_answer_rig import CALLER, PRICES, Rig
 from router_fakes import FakeChatModel, FakeModelSource, FakeRegistry, service_of, snapshot_of
 from router_money_fakes import monthly
+from uncollected import ours, uncollected
 
 from provider_router.domain.calls.embedding import Embeddings, Handling
 from provider_router.domain.calls.usage import TokenUsage
@@ -21,7 +22,7 @@ from provider_router.domain.money.budget import Scope
 from provider_router.domain.money.rate import Bucket, Charge, Unit
 from provider_router.domain.traffic.lease import Unavailable
 from provider_router.use_cases.embed_texts import EmbedMeans, EmbedTexts
-from shared.errors import InvalidInput, NexusError, PreconditionFailed, QuotaExceeded, UpstreamDown
+from shared.errors import DeadlineExceeded, InvalidInput, NexusError, PreconditionFailed, QuotaExceeded, UpstreamDown
 
 DOWN = failure(Reason.PROVIDER_UNREACHABLE, "Down.")
 REFUSED = failure(Reason.PROVIDER_REFUSED_REQUEST, "No.")
@@ -69,15 +70,16 @@ class Embedder:
     async def _decide(self, caller: Caller, service: Service, texts: Sequence[str], handling: Handling) -> str:
         return f"decision of {service.name}"
 
-    async def __call__(self, model: str = "", texts: Sequence[str] = ("one two", "three")) -> object:
-        return await self.embed(CALLER, model, texts)
+    async def __call__(self, model: str = "", texts: Sequence[str] = ("one two", "three"), **said: object) -> object:
+        return await self.embed(CALLER, model, texts, Handling(**said))
 
 
 @pytest.mark.parametrize(("asked", "used"), [("", "one/embed"), ("two/embed", "two/embed")])
 async def test_one_model_embeds_and_has_its_row(asked: str, used: str) -> None:
     embedder = Embedder()
     embedded = await embedder(asked)
-    assert embedded.model == used
+    assert (embedded.model, embedded.decision_id) == (used, f"decision of {used}")
+    assert (embedded.attempts, embedded.cost_micro_usd, embedded.cost_unknown) == (1, 7, False)
     assert len(embedded.embeddings.vectors) == 2
     row = embedder.rig.rows[0]
     assert (row.opening.operation, row.opening.service, row.opening.decision_id) == (
@@ -92,6 +94,23 @@ async def test_one_model_embeds_and_has_its_row(asked: str, used: str) -> None:
         7,
     )
     assert embedder.rig.nothing_is_held()
+
+
+@pytest.mark.parametrize(("told", "charged"), [(TokenUsage(10**12), 10_024), (TokenUsage(0), 3)])
+async def test_no_more_is_charged_than_can_be_and_never_nothing(told: TokenUsage, charged: int) -> None:
+    embedder = Embedder(told)
+    embedded = await embedder()
+    closing = embedder.rig.rows[0].closing
+    assert (closing.usage, closing.estimated, closing.cost_micro_usd) == (TokenUsage(charged), True, charged)
+    assert embedded.embeddings.usage == (TokenUsage(charged) if charged != 3 else None)
+
+
+async def test_a_failure_that_was_made_good_is_freed_with_its_call() -> None:
+    with uncollected() as left:
+        embedder = Embedder(failure(Reason.PROVIDER_UNREACHABLE, "Down."))
+        await embedder()
+    assert [row.closing.outcome for row in embedder.rig.rows] == [Outcome.FAILED, Outcome.SUCCEEDED]
+    assert ours(left) == []
 
 
 async def test_what_the_provider_does_not_count_is_counted() -> None:
@@ -124,11 +143,22 @@ async def test_a_passing_fault_is_tried_again_and_costs_nothing() -> None:
     assert embedder.rig.slept_s == [0.1, 0.2]
 
 
+async def test_the_time_that_a_caller_gives_ends_the_work_and_its_conversation_is_in_the_books() -> None:
+    embedder = Embedder(...)
+    with pytest.raises(DeadlineExceeded) as caught:
+        await embedder(timeout_ms=20, conversation_id="c-1")
+    assert (caught.value.reason, caught.value.metadata["decision_id"]) == ("DEADLINE_EXCEEDED", "decision of one/embed")
+    (row,) = embedder.rig.rows
+    assert (row.opening.conversation_id, row.closing.outcome) == ("c-1", Outcome.ABORTED)
+    assert embedder.rig.nothing_is_held()
+
+
 async def test_another_model_is_never_used_instead() -> None:
     embedder = Embedder(DOWN, DOWN, DOWN, DOWN)
     with pytest.raises(UpstreamDown) as caught:
         await embedder()
-    assert caught.value is DOWN
+    assert (caught.value.reason, caught.value.message) == (DOWN.reason, DOWN.message)
+    assert (caught.value.metadata, DOWN.metadata) == ({"decision_id": "decision of one/embed"}, {})
     assert len(embedder.model.asked) == 3
     assert embedder.other.asked == []
     assert embedder.rig.nothing_is_held()
@@ -139,7 +169,7 @@ async def test_what_cannot_help_is_not_tried_again(error: NexusError) -> None:
     embedder = Embedder(error)
     with pytest.raises(type(error)) as caught:
         await embedder()
-    assert caught.value is error
+    assert caught.value.reason == error.reason
     assert len(embedder.model.asked) == 1
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from provider_router.adapters.http.address_rules import Reach, names_private_place, reach_of
+from provider_router.domain.contracts.address_rules import Reach, names_private_place, reach_of, reach_said_by
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,33 @@ def test_nobody_serves_models_at_metadata_link_local_multicast_and_reserved_addr
 )
 def test_what_a_configuration_says_to_be_private_by_itself(host: str, private: bool) -> None:
     assert names_private_place(host) is private
+
+
+@pytest.mark.parametrize(
+    ("host", "reach"),
+    [
+        ("example.com", Reach.PUBLIC),
+        ("localhost.example.com", Reach.PUBLIC),
+        ("1e100.net", Reach.PUBLIC),
+        ("8.8.8.8", Reach.PUBLIC),
+        ("localhost", Reach.PRIVATE),
+        ("db.internal", Reach.PRIVATE),
+        ("printer.local", Reach.PRIVATE),
+        ("10.1.2.3", Reach.PRIVATE),
+        ("::1", Reach.PRIVATE),
+        ("::ffff:10.1.2.3", Reach.PRIVATE),
+        # As browsers and the C library read them.
+        ("2130706433", Reach.PRIVATE),
+        ("0x7f.1", Reach.PRIVATE),
+        ("0177.0.0.1", Reach.PRIVATE),
+        ("10.258", Reach.PRIVATE),
+        ("999999999999", Reach.PUBLIC),
+        ("169.254.169.254", Reach.NEVER),
+        ("0xa9fea9fe", Reach.NEVER),
+        ("metadata.google.internal", Reach.NEVER),
+        ("0.1.2.3", Reach.NEVER),
+        ("", Reach.PUBLIC),
+    ],
+)
+def test_what_a_host_says_by_itself(host: str, reach: Reach) -> None:
+    assert reach_said_by(host) is reach

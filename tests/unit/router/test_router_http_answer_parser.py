@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from uncollected import ours, uncollected
 
 from provider_router.adapters.http.answer_parser import AnswerParser, MalformedHttpError
 from provider_router.adapters.http.server_sent_events import EventParser
@@ -56,6 +57,12 @@ def test_an_answer_without_a_length_ends_with_its_connection() -> None:
     raw = OK + b"\r\nabc"
     assert parsed(raw) == (200, b"abc", False, False)
     assert parsed(raw, closed=True) == (200, b"abc", True, False)
+
+
+def test_who_knows_that_its_connection_is_closed_leaves_nothing_to_the_collector() -> None:
+    with uncollected() as left:
+        parsed(OK + b"Content-Length: 3\r\n\r\nabc", closed=True)
+    assert ours(left) == []
 
 
 @pytest.mark.parametrize(
@@ -174,7 +181,8 @@ def test_bytes_that_are_split_anywhere_give_the_same_answer(
         parser.expect()
         for piece in pieces:
             parser.feed(piece)
-        parser.end()
+        if way == "close":
+            parser.end()
         assert (parser.status, parser.take(), parser.is_complete) == (200, b"".join(body), True)
         assert parser.is_reusable == (way != "close")
 

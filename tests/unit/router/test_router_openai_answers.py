@@ -152,7 +152,7 @@ def test_a_whole_answer() -> None:
     assert body == {
         "object": "chat.completion",
         "created": 1795176000,
-        "model": "one/gpt",
+        "model": "gpt",
         "choices": [
             {
                 "index": 0,

@@ -64,7 +64,7 @@ def test_vectors_as_numbers() -> None:
             {"object": "embedding", "index": 0, "embedding": [0.6, 0.8]},
             {"object": "embedding", "index": 1, "embedding": [1.0, 0.0]},
         ],
-        "model": "one/mini",
+        "model": "mini",
         "usage": {"prompt_tokens": 7, "total_tokens": 7},
     }
     CreateEmbeddingResponse.model_validate(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any, cast
 
@@ -73,6 +74,18 @@ async def test_a_body_of_broken_texts_takes_no_longer_than_its_length(body: byte
 async def test_marks_in_texts_are_no_values(texts: str) -> None:
     fields = {"a": [texts * 30_000, texts], "b": texts}
     assert await read(orjson.dumps(fields)) == fields
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_reading_a_large_body_lets_others_work(refused: bool) -> None:
+    body = orjson.dumps({"a": '[{"x", 1}, ' * 100_000, "b": [1] * 210_000 if refused else [1]})
+    reading = asyncio.ensure_future(read_object(cast("Request", Sent(body)), 1 << 24))
+    turns = 0
+    while not reading.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 4
+    assert isinstance(reading.exception(), InvalidInput) == refused
 
 
 @pytest.mark.parametrize("reader", [chat_wanted, response_wanted, lambda fields: read_request(fields, {})])

@@ -219,7 +219,7 @@ def test_a_caller_of_the_dialect_is_not_passed_on_what_the_model_does_not_take()
     fields = {"model": "p/m", "input": "Hello", "temperature": 1, "text": {"format": {"type": "json_object"}}}
     request = surface.read(fields, {}).request
     fitting = fitted(request, of_the_dialect(temperature=False, json_object=False))
-    assert fitting.dropped == ("json_object", "temperature")
+    assert fitting.dropped == ("text", "temperature")
     assert orjson.loads(responses_body(of_the_dialect(), fitting.request)) == {
         "model": "m",
         "input": "Hello",

@@ -184,6 +184,13 @@ def test_the_body_is_passed_on_as_it_is_where_all_of_it_can_be_used() -> None:
     assert body.fields is fields
 
 
+def test_nulls_that_clients_send_back_of_an_answer_are_left_out() -> None:
+    call = {"type": "function_call", "call_id": "a", "name": "add", "arguments": "{}"}
+    said = [{"role": "user", "content": "Hi"}, {**call, "id": None, "status": None}]
+    asked = read(input=said, temperature=None).request
+    assert asked.body.fields["input"] == [said[0], call]
+
+
 def test_tools_and_the_form_of_the_answer() -> None:
     schema = {"type": "json_schema", "name": "sum", "schema": {"type": "object"}, "strict": True}
     asked = request(

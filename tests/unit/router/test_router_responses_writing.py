@@ -117,7 +117,7 @@ SAID: list[ChatEvent] = [
 def test_a_whole_answer_is_what_the_official_client_expects() -> None:
     body = whole(*SAID, instructions="Be brief.", metadata={"a": "b"}, max_output_tokens=9)
     response = Response.model_validate(body)
-    assert (response.status, response.model, response.id) == ("completed", "p/m", "resp_r0001")
+    assert (response.status, response.model, response.id) == ("completed", "m", "resp_r0001")
     assert response.output_text == "I add ü 🦊."
     assert [item.type for item in response.output] == ["reasoning", "message", "function_call", "function_call"]
     assert response.output[0].model_dump(exclude_unset=True) == {

@@ -81,7 +81,7 @@ async def test_a_refused_only_key_is_not_tried_again() -> None:
     rig = Rig({"one/m": FakeChatModel([KEY])})
     with pytest.raises(NexusError) as caught:
         await rig.events(model="one/m")
-    assert caught.value is KEY
+    assert caught.value.reason == KEY.reason
     assert len(rig.rows) == 1
 
 

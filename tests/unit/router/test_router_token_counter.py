@@ -116,6 +116,24 @@ def test_odd_texts_do_not_raise() -> None:
     assert EstimatedTokenCounter().text(service("any"), "\ud800 broken \udfff") > 0
 
 
+def test_of_very_long_texts_a_sample_is_counted() -> None:
+    samples = "\n".join(sample["text"] for sample in SAMPLES)
+    text, measured, counter = samples * (12_000_000 // len(samples)), service("o200k"), EstimatedTokenCounter()
+    expected = counter.text(measured, samples) * len(text) // len(samples)
+    pieces = [text[start : start + 4_000] for start in range(0, len(text), 4_000)]
+    calls = tuple(ToolCall(f"c{place}", "f", piece) for place, piece in enumerate(pieces))
+    for messages in (
+        [Message(Role.USER, text)],
+        [Message(Role.USER, piece) for piece in pieces],
+        [Message(Role.ASSISTANT, tool_calls=calls)],
+    ):
+        request = of(*messages)
+        began = time.thread_time()
+        assert 0.9 * expected < counter.count(request, measured) < 1.15 * expected
+        # 120 ms if all of it were counted.
+        assert time.thread_time() - began < 0.08
+
+
 def test_four_kilobytes_are_counted_quickly() -> None:
     english = next(sample for sample in SAMPLES if sample["name"] == "technical")["text"]
     request = of(Message(Role.USER, (english * 10)[:4096]))

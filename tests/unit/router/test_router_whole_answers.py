@@ -90,7 +90,7 @@ def test_the_cache_does_not_stand_between_a_caller_and_a_providers_own_words(req
 
 
 @pytest.mark.parametrize(
-    "foreign", ["tools.web_search", "mcp_servers", "code_execution_20250825", "file_id", "plugins"]
+    "foreign", ["tools.web_search", "mcp_servers", "advisor_20260301", "code_execution_20250825", "file_id", "plugins"]
 )
 def test_a_provider_acts_for_callers_only_where_its_contract_says_so(foreign: str) -> None:
     request = replace(QUESTION, body=CallersBody(Dialect.OPENAI_CHAT, {}, foreign=("min_p", foreign)))
@@ -102,7 +102,14 @@ def test_a_provider_acts_for_callers_only_where_its_contract_says_so(foreign: st
     assert fitted(request, service).request.body is request.body
     dropping = fitted(request, refusing)
     assert dropping.request.body is None
-    assert foreign in dropping.dropped
+    # What it is, and no more: the trait is no word of the caller's.
+    assert dropping.dropped == tuple(sorted(("min_p", foreign)))
+
+
+def test_the_local_model_gives_one_answer_unless_its_contract_says_otherwise() -> None:
+    assert dialect_traits(ProviderType.LOCAL, {})["n"] is False
+    assert dialect_traits(ProviderType.LOCAL, {"n": True})["n"] is True
+    assert "n" not in dialect_traits(ProviderType.OPENAI_COMPATIBLE, {})
 
 
 def test_fields_that_have_no_such_meaning_need_no_leave() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from protos.gen.nexus.settings.v1 import identity_pb2
 from shared.auth.authenticator import SettingsKeyDirectory
-from shared.errors import Unauthenticated
+from shared.errors import Unauthenticated, UpstreamDown
 from shared.testing.fakes import FakeClock
 
 
@@ -63,13 +63,54 @@ async def test_calls_that_come_together_ask_once_and_one_that_leaves_takes_nothi
     assert "nxk_secret" not in repr(vars(keys))
 
 
-async def test_a_refusal_is_everybodys_and_is_not_kept() -> None:
-    identity = Identity()
+async def test_a_refusal_is_everybodys_and_is_kept_for_a_second() -> None:
+    identity, clock = Identity(), FakeClock()
     identity.error = Unauthenticated("KEY_UNKNOWN", "No.")
     identity.answers.set()
-    keys = directory(identity, FakeClock())
+    keys = directory(identity, clock)
     for found in await asyncio.gather(*[keys.principal_of("nxk_x") for _ in range(3)], return_exceptions=True):
         assert isinstance(found, Unauthenticated)
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(Unauthenticated, match="KEY_UNKNOWN"):
         await keys.principal_of("nxk_x")
+    assert len(identity.asked) == 1
+    clock.advance(1.1)
+    identity.error = None
+    assert (await keys.principal_of("nxk_x")).user_id == "u"
     assert len(identity.asked) == 2
+    clock.advance(5.1)
+    identity.error = Unauthenticated("KEY_REVOKED", "No more.")
+    for _ in range(3):
+        with pytest.raises(Unauthenticated):
+            await keys.principal_of("nxk_x")
+    assert len(identity.asked) == 3
+    assert "nxk_x" not in repr(vars(keys))
+
+
+async def test_a_service_that_is_away_is_no_refusal() -> None:
+    identity = Identity()
+    identity.error = UpstreamDown("SETTINGS_DOWN", "Away.")
+    identity.answers.set()
+    keys = directory(identity, FakeClock())
+    for _ in range(2):
+        with pytest.raises(UpstreamDown):
+            await keys.principal_of("nxk_x")
+    assert len(identity.asked) == 2
+
+
+async def test_whoever_guesses_keys_keeps_nobody_out_whose_key_was_good() -> None:
+    identity, clock = Identity(), FakeClock()
+    identity.answers.set()
+    keys = directory(identity, clock)
+    await keys.principal_of("nxk_good")
+    clock.advance(60)
+    identity.answers.clear()
+    guesses = [asyncio.create_task(keys.principal_of(f"nxk_{number}")) for number in range(200)]
+    good = asyncio.create_task(keys.principal_of("nxk_good"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(identity.asked) == 1 + 32 + 1
+    assert identity.asked[-1] == "nxk_good"
+    identity.answers.set()
+    assert (await good).user_id == "u"
+    await asyncio.gather(*guesses)
+    assert len(identity.asked) == 1 + 200 + 1

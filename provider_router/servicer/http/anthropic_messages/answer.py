@@ -10,8 +10,10 @@ import orjson
 from provider_router.domain.calls.answer import Answer
 from provider_router.domain.calls.chat import FinishReason, Message, ToolCall
 from provider_router.domain.calls.content import Part, RefusalPart, TextPart, ThinkingPart
+from provider_router.domain.calls.lone_surrogates import without_lone_surrogates
 from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.errors import Reason, failure
+from provider_router.servicer.http.surface import told_model
 
 _STOP_REASONS: Mapping[FinishReason, str] = {
     FinishReason.STOP: "end_turn",
@@ -29,7 +31,7 @@ def message_body(answer: Answer, message_id: str) -> bytes:
     """
     cut = answer.finish_reason is FinishReason.LENGTH
     content = [*_blocks(answer.message), *(_call(call, cut=cut) for call in answer.message.tool_calls)]
-    body = opening_message(message_id, answer.model)
+    body = opening_message(message_id, told_model(answer.model))
     body["content"] = content
     body["stop_reason"] = stop_reason(answer.finish_reason, answer.stop_text)
     body["stop_sequence"] = answer.stop_text or None
@@ -91,7 +93,9 @@ def _call(call: ToolCall, *, cut: bool) -> dict[str, Any]:
 
 
 def _input(arguments_json: str, *, cut: bool) -> Any:
-    written = arguments_json or "{}"
+    written = arguments_json.encode() or b"{}"
+    if b"\\u" in written:
+        written = without_lone_surrogates(written)
     try:
         value = orjson.loads(written)
     except orjson.JSONDecodeError:

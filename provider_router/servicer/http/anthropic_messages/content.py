@@ -24,7 +24,7 @@ from provider_router.servicer.http.fields import (
     word_in,
 )
 
-_MOST_MESSAGES = 100_000
+_MOST_MESSAGES = 10_000
 _MOST_ID = 256
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
 _MESSAGE = frozenset({"role", "content"})

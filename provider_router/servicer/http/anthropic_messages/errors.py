@@ -28,8 +28,9 @@ THREAD = "thread"
 """The field by which clients continue a conversation that their provider has stored."""
 # By it the official client knows that it has to send the whole conversation, and goes on with that.
 _NO_THREADS = {"error_code": "thread_unsupported_request", "unsupported": [THREAD]}
-# A provider that has no room now, and whoever asks later may be served: the dialect has a status of its own for that.
-_BUSY = frozenset({Reason.CIRCUIT_OPEN, Reason.DEPLOYMENTS_BUSY})
+# There is no room now, or the router stops, and whoever asks later may be served: the dialect has a status of its own
+# for that.
+_BUSY = frozenset({Reason.CIRCUIT_OPEN, Reason.DEPLOYMENTS_BUSY, Reason.SHUTTING_DOWN})
 
 
 def status_of(error: NexusError) -> int:

@@ -15,7 +15,7 @@ from provider_router.domain.calls.chat import (
 from provider_router.domain.contracts.dialect import Dialect
 from provider_router.servicer.http.anthropic_messages.content import system_in, turns_in
 from provider_router.servicer.http.anthropic_messages.errors import THREAD
-from provider_router.servicer.http.anthropic_messages.reading import Findings, cache_lifetime, check_field
+from provider_router.servicer.http.anthropic_messages.reading import Findings, cache_lifetime
 from provider_router.servicer.http.anthropic_messages.tools import tool_choice_in, tools_in
 from provider_router.servicer.http.fields import (
     LISTED_VIOLATIONS,
@@ -33,6 +33,7 @@ from provider_router.servicer.http.fields import (
     text_in,
     word_in,
 )
+from provider_router.servicer.http.nulls import without_nulls
 from provider_router.servicer.http.surface import Wanted
 from shared.errors import FieldViolation
 
@@ -95,8 +96,7 @@ def read_request(fields: Mapping[str, Any], headers: Mapping[str, str], *, limit
         read = _READERS.get(name)
         try:
             if read is None:
-                check_field(name)
-                reading.found.rest_of({name: value}, frozenset())
+                reading.found.unknown(name, value)
             else:
                 read(value, reading)
         except WrongFieldError as error:
@@ -110,8 +110,10 @@ def read_request(fields: Mapping[str, Any], headers: Mapping[str, str], *, limit
         raise invalid(wrong)
     found = reading.found
     sent = _without_unsigned(fields) if found.unsigned else fields
+    if found.nulls:
+        sent = without_nulls(sent)
     body = CallersBody(Dialect.ANTHROPIC_MESSAGES, sent, tuple(found.foreign), permits, tuple(found.hints))
-    return Wanted(reading.request(body), reading.model, not reading.arguments["whole"])
+    return Wanted(reading.request(body), reading.model, not reading.arguments["whole"], inside=found.inside)
 
 
 def _headers(headers: Mapping[str, str], wrong: list[FieldViolation]) -> tuple[tuple[str, str], ...]:
@@ -167,7 +169,10 @@ def _stream(value: Any, reading: _Reading) -> None:
 
 def _metadata(value: Any, reading: _Reading) -> None:
     metadata = object_in(value)
-    reading.found.rest_of(metadata, frozenset({"user_id"}))
+    for name, note in metadata.items():
+        # The caller's own notes: whatever they are called, no server takes them for parameters.
+        if name != "user_id" and note is not None:
+            reading.found.add_foreign(name)
     reading.arguments["end_user"] = maybe_in(metadata, "user_id", lambda user: text_in(user, _MOST_NAME), "")
 
 

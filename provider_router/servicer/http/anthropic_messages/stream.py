@@ -10,6 +10,7 @@ from provider_router.domain.calls.events import Completed, Delta, Started, TextD
 from provider_router.domain.errors import Reason, failure
 from provider_router.servicer.http.anthropic_messages.answer import opening_message, stop_reason, usage_fields
 from provider_router.servicer.http.anthropic_messages.errors import error_body
+from provider_router.servicer.http.surface import told_model
 from shared.errors import NexusError
 
 _PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -43,7 +44,7 @@ class MessageEncoder:
 
     def started(self, event: Started) -> bytes:
         """See `StreamEncoder.started`."""
-        self._model = event.model
+        self._model = told_model(event.model)
         return b""
 
     def delta(self, event: Delta) -> bytes:

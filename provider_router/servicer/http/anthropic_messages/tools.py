@@ -50,8 +50,8 @@ def _tool(value: Any, found: Findings) -> Tool | None:
     if kind != "custom":
         found.add_foreign(kind)
         return None
+    found.rest_of(tool, _TOOL)
     if not tool.keys() <= _PLAIN_TOOL:
-        found.rest_of(tool, _TOOL)
         found.hints.update({name: None for name in _TOOL_HINTS if tool.get(name)})
         if tool.get("allowed_callers") not in (None, [], ["direct"]):
             found.add_foreign("allowed_callers")

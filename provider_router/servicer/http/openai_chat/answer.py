@@ -11,6 +11,7 @@ from provider_router.domain.calls.answer import Answer
 from provider_router.domain.calls.chat import FinishReason, ToolCall
 from provider_router.domain.calls.content import Part, RefusalPart, TextPart, ThinkingPart
 from provider_router.domain.calls.usage import TokenUsage
+from provider_router.servicer.http.surface import told_model
 
 
 def completion_body(answer: Answer, answer_id: str, created_s: int) -> bytes:
@@ -27,7 +28,7 @@ def completion_body(answer: Answer, answer_id: str, created_s: int) -> bytes:
         "id": answer_id,
         "object": "chat.completion",
         "created": created_s,
-        "model": answer.model,
+        "model": told_model(answer.model),
         "choices": [
             {
                 "index": 0,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from provider_router.domain.calls.content import AudioPart, FilePart, ImagePart, Part, RefusalPart, TextPart
-from provider_router.servicer.http.data_url import address_in, data_url_in, is_data_url
+from provider_router.servicer.http.data_url import data_url_in, is_data_url
 from provider_router.servicer.http.fields import (
     WrongFieldError,
     each_in,
@@ -49,31 +49,31 @@ def _part(draft: Draft, value: Any) -> Part:
         raise WrongFieldError(f"must be one of {', '.join(_KINDS)}", ".type")
     read, names = known
     draft.others(part, names, _PREFIX)
-    return read(part)
+    return read(draft, part)
 
 
-def _text(part: Mapping[str, Any]) -> Part:
+def _text(_draft: Draft, part: Mapping[str, Any]) -> Part:
     return TextPart(field_in(part, "text", text_in), cached_in(part))
 
 
-def _refusal(part: Mapping[str, Any]) -> Part:
+def _refusal(_draft: Draft, part: Mapping[str, Any]) -> Part:
     return RefusalPart(field_in(part, "refusal", text_in))
 
 
-def _image(part: Mapping[str, Any]) -> Part:
-    return field_in(part, "image_url", lambda image: _image_of(object_in(image), cached_in(part)))
+def _image(draft: Draft, part: Mapping[str, Any]) -> Part:
+    return field_in(part, "image_url", lambda image: _image_of(draft, object_in(image), cached_in(part)))
 
 
-def _image_of(image: Mapping[str, Any], cached: str) -> Part:
+def _image_of(draft: Draft, image: Mapping[str, Any], cached: str) -> Part:
     detail = maybe_in(image, "detail", lambda word: word_in(word, 16), "")
     url = field_in(image, "url", text_in)
     if is_data_url(url):
         media_type, data = field_in(image, "url", data_url_in)
         return ImagePart(data=data, media_type=media_type, detail=detail, cached=cached)
-    return ImagePart(url=field_in(image, "url", address_in), detail=detail, cached=cached)
+    return ImagePart(url=field_in(image, "url", draft.address), detail=detail, cached=cached)
 
 
-def _audio(part: Mapping[str, Any]) -> Part:
+def _audio(_draft: Draft, part: Mapping[str, Any]) -> Part:
     return field_in(part, "input_audio", lambda sound: _audio_of(object_in(sound)))
 
 
@@ -82,7 +82,7 @@ def _audio_of(sound: Mapping[str, Any]) -> Part:
     return AudioPart(field_in(sound, "data", _bytes_in), form)
 
 
-def _file(part: Mapping[str, Any]) -> Part:
+def _file(_draft: Draft, part: Mapping[str, Any]) -> Part:
     return field_in(part, "file", lambda file: _file_of(object_in(file), cached_in(part)))
 
 
@@ -115,7 +115,7 @@ def _lifetime(mark: Any) -> str:
     return maybe_in(object_in(mark), "ttl", lambda word: one_of(word, _LIFETIMES), _LIFETIMES[0])
 
 
-_Reader = Callable[[Mapping[str, Any]], Part]
+_Reader = Callable[[Draft, Mapping[str, Any]], Part]
 _KINDS: Mapping[str, tuple[_Reader, frozenset[str]]] = {
     "text": (_text, frozenset({"type", "text", "cache_control"})),
     "image_url": (_image, frozenset({"type", "image_url", "cache_control"})),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from provider_router.servicer.http.data_url import leads_inside
 from provider_router.servicer.http.fields import WrongFieldError
 from provider_router.servicer.http.openai_chat.unknown_fields import check_name, is_hint
 
@@ -25,14 +26,20 @@ class Draft:
         allowed_tools: Names of those that may be asked for; None for all.
         likely_tokens: `top_logprobs`; None where it is not given.
         limits: Most tokens to generate, by the field that says so.
+        limit: What the dialect calls that.
+        inside: An address in it that leads inside, see `data_url.leads_inside`; empty for none.
+        has_nulls: Whether what is said in it has fields that are null.
     """
 
     __slots__ = (
         "allowed_tools",
         "chat",
         "foreign",
+        "has_nulls",
         "hints",
+        "inside",
         "likely_tokens",
+        "limit",
         "limits",
         "model",
         "sampling",
@@ -40,7 +47,7 @@ class Draft:
         "told_usage",
     )
 
-    def __init__(self, *, told_usage: bool = False) -> None:
+    def __init__(self, *, told_usage: bool = False, limit: str = "max_completion_tokens") -> None:
         self.chat: dict[str, Any] = {}
         self.sampling: dict[str, Any] = {}
         self.foreign: list[str] = []
@@ -51,6 +58,9 @@ class Draft:
         self.allowed_tools: frozenset[str] | None = None
         self.likely_tokens: int | None = None
         self.limits: dict[str, int] = {}
+        self.limit = limit
+        self.inside = ""
+        self.has_nulls = False
 
     def unknown(self, name: str, value: Any, prefix: str = "") -> None:
         """Notes a field that has no place in the router's own model; it stands in what is at `prefix` in the body.
@@ -58,7 +68,7 @@ class Draft:
         Raises:
             WrongFieldError: It must not reach a provider.
         """
-        hint = is_hint(name, value)
+        hint = is_hint(name, value, self.limit)
         if hint is None:
             return
         self._note(self.hints if hint else self.foreign, prefix + name)
@@ -71,6 +81,16 @@ class Draft:
         """
         check_name(kind)
         self._note(self.foreign, prefix + kind)
+
+    def address(self, url: str) -> str:
+        """`url` as an address that a provider is to fetch from.
+
+        Raises:
+            WrongFieldError: It is none.
+        """
+        if leads_inside(url):
+            self.inside = self.inside or url
+        return url
 
     def _note(self, noted: list[str], name: str) -> None:
         if name in noted:

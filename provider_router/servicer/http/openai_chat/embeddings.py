@@ -23,7 +23,8 @@ from provider_router.servicer.http.fields import (
     text_in,
     word_in,
 )
-from provider_router.servicer.http.openai_chat.unknown_fields import is_hint
+from provider_router.servicer.http.openai_chat.unknown_fields import HINTS, says_nothing
+from provider_router.servicer.http.surface import told_model
 from provider_router.use_cases.embed_texts import EmbeddedTexts
 from shared.errors import FieldViolation
 
@@ -75,7 +76,7 @@ def embeddings_wanted(fields: Mapping[str, Any]) -> EmbeddingsWanted:
         try:
             if name in _FIELDS:
                 read[name] = _FIELDS[name](value)
-            elif is_hint(name, value) is False:
+            elif name not in HINTS and not says_nothing(name, value):
                 raise WrongFieldError("is no parameter of embeddings")  # noqa: TRY301 - as the other readers raise it
         except WrongFieldError as error:
             wrong.append(FieldViolation(name + error.path, error.description))
@@ -107,7 +108,7 @@ def embeddings_body(wanted: EmbeddingsWanted, embedded: EmbeddedTexts) -> bytes:
             }
             for index, vector in enumerate(vectors)
         ],
-        "model": embedded.model,
+        "model": told_model(embedded.model),
     }
     usage = embedded.embeddings.usage
     if usage is not None:

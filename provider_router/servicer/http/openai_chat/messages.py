@@ -66,7 +66,10 @@ def _plain(draft: Draft, message: Mapping[str, Any], role: Role) -> Message:
         draft.others(message, _PLAIN, _PREFIX)
     content = message.get("content")
     text, parts = (content, ()) if type(content) is str else _content(draft, message)
-    return Message(role, text, parts=parts, name=_name(message) if "name" in message else "")
+    if "name" not in message:
+        return Message(role, text, parts=parts)
+    draft.has_nulls = draft.has_nulls or message["name"] is None
+    return Message(role, text, parts=parts, name=_name(message))
 
 
 def _tool(draft: Draft, message: Mapping[str, Any]) -> Message:
@@ -80,6 +83,9 @@ def _assistant(draft: Draft, message: Mapping[str, Any]) -> Message:
     draft.others(message, _OF_ASSISTANT, _PREFIX)
     text, parts = ("", ()) if message.get("content") is None else _content(draft, message)
     calls = message.get("tool_calls")
+    # Most have a role, a content, which is null by the book where there is nothing but calls, and perhaps these.
+    if len(message) > (2 if calls is None else 3) and None in message.values():
+        draft.has_nulls = True
     made = () if calls is None else field_in(message, "tool_calls", lambda value: _calls(draft, value))
     thought = maybe_in(message, "reasoning_content", text_in, "") or maybe_in(message, "reasoning", text_in, "")
     refusal = maybe_in(message, "refusal", text_in, "")

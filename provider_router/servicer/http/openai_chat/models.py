@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from provider_router.domain.errors import Reason, failure
+from provider_router.servicer.http.model_names import unlisted
 from provider_router.use_cases.list_models import ListedModels
 
 _OWNER = "nexus"
@@ -29,10 +29,10 @@ def model_body(listed: ListedModels, choices: Sequence[str], name: str) -> bytes
     Raises:
         InvalidInput: MODEL_UNKNOWN.
     """
-    owner = _owners(listed, choices).get(name)
-    if owner is None:
-        raise failure(Reason.MODEL_UNKNOWN, f"There is no model '{name[:256]}'.")
-    return orjson.dumps(_model(name, owner))
+    owners = _owners(listed, choices)
+    if name not in owners:
+        raise unlisted(name, owners)
+    return orjson.dumps(_model(name, owners[name]))
 
 
 def _owners(listed: ListedModels, choices: Sequence[str]) -> Mapping[str, str]:

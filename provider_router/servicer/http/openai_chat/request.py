@@ -8,6 +8,7 @@ from typing import Any
 from provider_router.domain.calls.chat import CallersBody, ChatRequest, Sampling
 from provider_router.domain.contracts.dialect import Dialect
 from provider_router.servicer.http.fields import LISTED_VIOLATIONS, WrongFieldError, invalid
+from provider_router.servicer.http.nulls import without_nulls
 from provider_router.servicer.http.openai_chat.draft import Draft
 from provider_router.servicer.http.openai_chat.messages import messages_in
 from provider_router.servicer.http.openai_chat.parameters import PARAMETERS, Read
@@ -51,7 +52,7 @@ def chat_wanted(fields: Mapping[str, Any]) -> Wanted:
         wrong += _disagreeing(draft)
     if wrong:
         raise invalid(wrong)
-    return Wanted(_request(draft, fields), draft.model, draft.streamed, draft.told_usage)
+    return Wanted(_request(draft, fields), draft.model, draft.streamed, draft.told_usage, draft.inside)
 
 
 def _disagreeing(draft: Draft) -> list[FieldViolation]:
@@ -73,5 +74,7 @@ def _disagreeing(draft: Draft) -> list[FieldViolation]:
 def _request(draft: Draft, fields: Mapping[str, Any]) -> ChatRequest:
     if draft.sampling:
         draft.chat["sampling"] = Sampling(**draft.sampling)
+    if draft.has_nulls:
+        fields = without_nulls(fields)
     body = CallersBody(Dialect.OPENAI_CHAT, fields, tuple(draft.foreign), hints=tuple(draft.hints))
     return ChatRequest(body=body, whole=not draft.streamed, **draft.chat)

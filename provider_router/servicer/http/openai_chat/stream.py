@@ -7,6 +7,7 @@ import orjson
 from provider_router.domain.calls.events import Completed, Delta, Started, TextDelta, ThinkingDelta
 from provider_router.servicer.http.openai_chat.answer import finish_word, usage_object
 from provider_router.servicer.http.openai_chat.errors import error_object
+from provider_router.servicer.http.surface import told_model
 from shared.errors import NexusError
 
 _DONE = b"data: [DONE]\n\n"
@@ -41,7 +42,7 @@ class ChunkEncoder:
                 "id": self._id,
                 "object": "chat.completion.chunk",
                 "created": self._created_s,
-                "model": event.model,
+                "model": told_model(event.model),
             }
         )
         tail = b',"usage":null}\n\n' if self._tells_usage else b"}\n\n"

@@ -51,6 +51,7 @@ def _tool(draft: Draft, tool: Mapping[str, Any]) -> Tool | None:
 
 def _function(draft: Draft, tool: Mapping[str, Any], function: Mapping[str, Any]) -> Tool:
     draft.others(function, _OF_FUNCTION, "tools.function.")
+    draft.has_nulls = draft.has_nulls or None in function.values()
     return Tool(
         name=field_in(function, "name", _name_in),
         description=maybe_in(function, "description", text_in, ""),

@@ -69,6 +69,7 @@ class Conversation:
             WrongFieldError: It is wrong, or needs what is stored elsewhere.
         """
         item = object_in(value)
+        self._draft.has_nulls = self._draft.has_nulls or None in item.values()
         kind = maybe_in(item, "type", text_in, "message" if "role" in item else "item_reference")
         read = _ITEMS.get(kind)
         if read is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from provider_router.domain.calls.content import AudioPart, FilePart, ImagePart, Part, RefusalPart, TextPart, text_of
-from provider_router.servicer.http.data_url import address_in, data_url_in, is_data_url
+from provider_router.servicer.http.data_url import data_url_in, is_data_url
 from provider_router.servicer.http.fields import (
     WrongFieldError,
     each_in,
@@ -63,7 +63,6 @@ def _refusal(draft: Draft, part: Mapping[str, Any]) -> Part:
 
 
 def _image(draft: Draft, part: Mapping[str, Any]) -> Part:
-    del draft
     detail = maybe_in(part, "detail", lambda word: word_in(word, 16), "")
     detail = "" if detail == _DEFAULT_DETAIL else detail
     if part.get("file_id") is not None:
@@ -73,7 +72,7 @@ def _image(draft: Draft, part: Mapping[str, Any]) -> Part:
         if is_data_url(url):
             media_type, data = data_url_in(url)
             return ImagePart(data=data, media_type=media_type, detail=detail, cached=_cached(part))
-        return ImagePart(url=address_in(url), detail=detail, cached=_cached(part))
+        return ImagePart(url=draft.address(url), detail=detail, cached=_cached(part))
     except WrongFieldError as error:
         raise error.within(".image_url") from error
 
@@ -86,7 +85,9 @@ def _file(draft: Draft, part: Mapping[str, Any]) -> Part:
         media_type, data = field_in(part, "file_data", lambda raw: _bytes_of(raw, name))
         return FilePart(data=data, media_type=media_type, name=name, cached=cached)
     if part.get("file_url") is not None:
-        return FilePart(url=field_in(part, "file_url", _address), name=name, cached=cached)
+        return FilePart(
+            url=field_in(part, "file_url", lambda url: draft.address(text_in(url))), name=name, cached=cached
+        )
     if part.get("file_id") is None:
         raise WrongFieldError("must have file_data, file_url or file_id")
     return FilePart(file_id=field_in(part, "file_id", lambda word: word_in(word, 256)), name=name, cached=cached)
@@ -107,10 +108,6 @@ def _bytes_of(value: Any, name: str) -> tuple[str, str]:
     if is_data_url(raw):
         return data_url_in(raw)
     return "application/pdf" if name.lower().endswith(".pdf") else "", raw
-
-
-def _address(value: Any) -> str:
-    return address_in(text_in(value))
 
 
 def _cached(part: Mapping[str, Any]) -> str:

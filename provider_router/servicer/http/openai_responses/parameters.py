@@ -22,6 +22,7 @@ from provider_router.servicer.http.openai_chat.draft import Draft
 from provider_router.servicer.http.openai_chat.parameters import PARAMETERS as OF_CHATS
 from provider_router.servicer.http.openai_chat.parameters import Read
 from provider_router.servicer.http.openai_chat.tools import schema_in
+from provider_router.servicer.http.openai_chat.unknown_fields import STORED
 
 _MOST_TOKENS = 10_000_000
 _MOST_INCLUDED = 32
@@ -114,7 +115,7 @@ def _most_tool_calls(draft: Draft, value: Any) -> None:
 def _stored(draft: Draft, value: Any) -> None:
     del draft
     if value is not False:
-        raise WrongFieldError("must be false or left out: nothing is stored here")
+        raise WrongFieldError(STORED)
 
 
 def _refused(why: str) -> Read:

@@ -8,6 +8,7 @@ from typing import Any
 from provider_router.domain.calls.chat import CallersBody, ChatRequest, Sampling
 from provider_router.domain.contracts.dialect import Dialect
 from provider_router.servicer.http.fields import LISTED_VIOLATIONS, WrongFieldError, invalid, text_in
+from provider_router.servicer.http.nulls import without_nulls
 from provider_router.servicer.http.openai_chat.draft import Draft
 from provider_router.servicer.http.openai_chat.parameters import Read
 from provider_router.servicer.http.openai_chat.tools import check_choice
@@ -27,7 +28,7 @@ def response_wanted(fields: Mapping[str, Any]) -> Wanted:
     Raises:
         InvalidInput: REQUEST_INVALID, with the fields that are wrong.
     """
-    draft = Draft(told_usage=True)
+    draft = Draft(told_usage=True, limit="max_output_tokens")
     wrong: list[FieldViolation] = []
     conversation = Conversation(draft)
     _instruct(conversation, fields, wrong)
@@ -51,7 +52,7 @@ def response_wanted(fields: Mapping[str, Any]) -> Wanted:
         _agree(draft, wrong)
     if wrong:
         raise invalid(wrong)
-    return Wanted(_request(draft, conversation, fields), draft.model, draft.streamed, draft.told_usage)
+    return Wanted(_request(draft, conversation, fields), draft.model, draft.streamed, draft.told_usage, draft.inside)
 
 
 def _instruct(conversation: Conversation, fields: Mapping[str, Any], wrong: list[FieldViolation]) -> None:
@@ -79,5 +80,7 @@ def _request(draft: Draft, conversation: Conversation, fields: Mapping[str, Any]
     given = fields["input"]
     if type(given) is not str and len(conversation.kept) != len(given):
         fields = {**fields, "input": conversation.kept}
+    if draft.has_nulls:
+        fields = {**fields, "input": without_nulls(fields["input"])}
     body = CallersBody(Dialect.OPENAI_RESPONSES, fields, foreign=tuple(draft.foreign), hints=tuple(draft.hints))
     return ChatRequest(conversation.messages(), body=body, whole=not draft.streamed, **draft.chat)

@@ -12,10 +12,12 @@ from provider_router.servicer.http.openai_chat.errors import error_object
 from provider_router.servicer.http.openai_responses.output_items import cut_short, item_id
 from provider_router.servicer.http.openai_responses.response import ended
 from provider_router.servicer.http.openai_responses.written_items import (
+    Events,
     WrittenCall,
     WrittenMessage,
     WrittenReasoning,
 )
+from provider_router.servicer.http.surface import told_model
 from shared.errors import NexusError
 
 _NUMBER = b'"sequence_number":'
@@ -33,7 +35,7 @@ class ResponseStream:
 
     def __init__(self, response: Mapping[str, Any]) -> None:
         self._response = dict(response)
-        self._number = 0
+        self._events = Events()
         self._spoken: WrittenMessage | WrittenReasoning | None = None
         self._spoken_at = 0
         self._calls: dict[int, tuple[int, WrittenCall]] = {}
@@ -44,12 +46,12 @@ class ResponseStream:
 
     def started(self, event: Started) -> bytes:
         """See `StreamEncoder.started`."""
-        self._response["model"] = event.model
+        self._response["model"] = told_model(event.model)
         return b""
 
     def delta(self, event: Delta) -> bytes:
         """See `StreamEncoder.delta`."""
-        opened = b"" if self._number else self._open()
+        opened = b"" if self._events.number else self._open()
         match event:
             case TextDelta():
                 return opened + self._say(event)
@@ -67,7 +69,7 @@ class ResponseStream:
         """See `StreamEncoder.completed`."""
         if event.wire:
             return event.wire
-        opened = b"" if self._number else self._open()
+        opened = b"" if self._events.number else self._open()
         why = cut_short(event.finish_reason, refused=self._has_refused)
         last = "incomplete" if why else "completed"
         written = [opened, self._end_spoken(last if self._spoken_at == self._places - 1 else "completed")]
@@ -75,7 +77,7 @@ class ResponseStream:
             written.append(self._end(place, call, last if place == self._places - 1 else "completed"))
         output = [self._done[place] for place in sorted(self._done)]
         response = ended(self._response, self._response["model"], output, why, event.usage)
-        return b"".join((*written, self.event(last, response=response)))
+        return b"".join((*written, self._events.event(last, response=response)))
 
     def failed(self, error: NexusError) -> bytes:
         """See `StreamEncoder.failed`.
@@ -84,7 +86,7 @@ class ResponseStream:
         `error`, and take everything else for an event like others; so it has both.
         """
         told = error_object(error)
-        number = self._number or _number_after(self._relayed_last)
+        number = self._events.number or _number_after(self._relayed_last)
         body = {
             "type": "error",
             "code": told["code"],
@@ -99,20 +101,10 @@ class ResponseStream:
         """See `StreamEncoder.heartbeat`."""
         return b": alive\n\n"
 
-    def event(self, kind: str, **fields: Any) -> bytes:
-        """See `written_items.Events`."""
-        body = orjson.dumps({"type": f"response.{kind}", "sequence_number": self._number, **fields})
-        self._number += 1
-        return b"event: response.%b\ndata: %b\n\n" % (kind.encode(), body)
-
-    def delta_of(self, opening: bytes, piece: str) -> bytes:
-        """See `written_items.Events`."""
-        number = self._number
-        self._number = number + 1
-        return b'%b%d,"delta":%b}\n\n' % (opening, number, orjson.dumps(piece))
-
     def _open(self) -> bytes:
-        return self.event("created", response=self._response) + self.event("in_progress", response=self._response)
+        return self._events.event("created", response=self._response) + self._events.event(
+            "in_progress", response=self._response
+        )
 
     def _say(self, event: TextDelta) -> bytes:
         self._has_refused = self._has_refused or event.refusal
@@ -122,7 +114,7 @@ class ResponseStream:
         before = self._end_spoken()
         place = self._next_place()
         self._spoken_at = place
-        self._spoken = message = WrittenMessage(self, item_id("msg", self._response["id"], place), place)
+        self._spoken = message = WrittenMessage(self._events, item_id("msg", self._response["id"], place), place)
         return before + message.begin() + message.say(event)
 
     def _think(self, event: ThinkingDelta) -> bytes:
@@ -132,7 +124,7 @@ class ResponseStream:
         before = self._end_spoken()
         place = self._next_place()
         self._spoken_at = place
-        self._spoken = thought = WrittenReasoning(self, item_id("rs", self._response["id"], place), place)
+        self._spoken = thought = WrittenReasoning(self._events, item_id("rs", self._response["id"], place), place)
         return before + thought.begin() + thought.think(event)
 
     def _argue(self, event: ToolCallDelta) -> bytes:
@@ -141,7 +133,7 @@ class ResponseStream:
             return known[1].argue(event)
         before = self._end_spoken()
         place = self._next_place()
-        call = WrittenCall(self, item_id("fc", self._response["id"], place), place, event)
+        call = WrittenCall(self._events, item_id("fc", self._response["id"], place), place, event)
         self._calls[event.index] = (place, call)
         return before + call.begin() + call.argue(event)
 

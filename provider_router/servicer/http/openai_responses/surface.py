@@ -13,7 +13,7 @@ from provider_router.servicer.http.openai_responses.output_items import cut_shor
 from provider_router.servicer.http.openai_responses.request import response_wanted
 from provider_router.servicer.http.openai_responses.response import begun, ended
 from provider_router.servicer.http.openai_responses.stream import ResponseStream
-from provider_router.servicer.http.surface import StreamEncoder, Wanted
+from provider_router.servicer.http.surface import StreamEncoder, Wanted, told_model
 from shared.clock import Clock
 from shared.errors import NexusError
 from shared.ids import IdSource
@@ -36,7 +36,7 @@ class ResponsesSurface:
         response = self._begun(wanted)
         why = cut_short(answer.finish_reason, refused=has_refused(answer.message.parts))
         output = items_of(answer, response["id"])
-        return orjson.dumps(ended(response, answer.model, output, why, answer.usage))
+        return orjson.dumps(ended(response, told_model(answer.model), output, why, answer.usage))
 
     def stream(self, wanted: Wanted) -> StreamEncoder:
         """See `Surface.stream`."""

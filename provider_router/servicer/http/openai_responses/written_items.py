@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from provider_router.domain.calls.chat import ToolCall
 from provider_router.domain.calls.content import RefusalPart, TextPart, ThinkingPart
 from provider_router.domain.calls.events import TextDelta, ThinkingDelta, ToolCallDelta
+from provider_router.domain.calls.growing_text import growing_text
 from provider_router.servicer.http.openai_responses.output_items import content, function_call, message_item, reasoning
 
 
-class Events(Protocol):
-    """Writes events in their order."""
+class Events:
+    """Writes events in their order. Apart from who writes the stream, so that an item does not hold who holds it.
+
+    Attributes:
+        number: Of the next one.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
 
     def event(self, kind: str, **fields: Any) -> bytes:
         """The event `response.<kind>`."""
-        ...
+        body = orjson.dumps({"type": f"response.{kind}", "sequence_number": self.number, **fields})
+        self.number += 1
+        return b"event: response.%b\ndata: %b\n\n" % (kind.encode(), body)
 
     def delta_of(self, opening: bytes, piece: str) -> bytes:
         """The event that `opening` opens, with the next piece of a text; for each piece, so without an object."""
-        ...
+        number = self.number
+        self.number = number + 1
+        return b'%b%d,"delta":%b}\n\n' % (opening, number, orjson.dumps(piece))
 
 
 def opening_of(kind: str, **place: Any) -> bytes:
@@ -39,7 +51,7 @@ class WrittenMessage:
         self._place = place
         self._contents: list[dict[str, Any]] = []
         self._kind: type[TextPart | RefusalPart] | None = None
-        self._pieces: list[str] = []
+        self._text = growing_text()
         self._opening = b""
 
     def begin(self) -> bytes:
@@ -62,7 +74,7 @@ class WrittenMessage:
         return written + self._events.event("output_item.done", output_index=self._place, item=item), item
 
     def _piece(self, text: str) -> bytes:
-        self._pieces.append(text)
+        self._text.write(text)
         return self._events.delta_of(self._opening, text)
 
     def _where(self) -> dict[str, Any]:
@@ -80,13 +92,13 @@ class WrittenMessage:
     def _end_part(self) -> bytes:
         if self._kind is None:
             return b""
-        where, part = self._where(), content(self._kind("".join(self._pieces)))
+        where, part = self._where(), content(self._kind(self._text.getvalue()))
         if self._kind is TextPart:
             written = self._events.event("output_text.done", **where, text=part["text"], logprobs=[])
         else:
             written = self._events.event("refusal.done", **where, refusal=part["refusal"])
         self._contents.append(part)
-        self._pieces.clear()
+        self._text = growing_text()
         return written + self._events.event("content_part.done", **where, part=part)
 
 
@@ -97,7 +109,7 @@ class WrittenReasoning:
         self._events = events
         self._id = own_id
         self._place = place
-        self._pieces: list[str] = []
+        self._text = growing_text()
         self._where = {"item_id": own_id, "output_index": place, "summary_index": 0}
         self._opening = opening_of("reasoning_summary_text.delta", **self._where)
         self._sealed = ThinkingPart()
@@ -117,14 +129,14 @@ class WrittenReasoning:
         self._sealed = ThinkingPart(signature=event.signature, redacted=event.redacted)
         if not event.text:
             return b""
-        opened = b"" if self._pieces else self._part("added", "")
-        self._pieces.append(event.text)
+        opened = b"" if self._text.tell() else self._part("added", "")
+        self._text.write(event.text)
         return opened + self._events.delta_of(self._opening, event.text)
 
     def end(self, status: str) -> tuple[bytes, dict[str, Any]]:
         """The item is done; a thought has no status."""
         del status
-        text = "".join(self._pieces)
+        text = self._text.getvalue()
         written = b""
         if text:
             written = self._events.event("reasoning_summary_text.done", **self._where, text=text)
@@ -145,7 +157,7 @@ class WrittenCall:
         self._id = own_id
         self._place = place
         self._call = ToolCall(first.id, first.name, "")
-        self._pieces: list[str] = []
+        self._text = growing_text()
         self._opening = opening_of("function_call_arguments.delta", item_id=own_id, output_index=place)
 
     def begin(self) -> bytes:
@@ -157,12 +169,12 @@ class WrittenCall:
         """More of its arguments are there."""
         if not event.arguments_json:
             return b""
-        self._pieces.append(event.arguments_json)
+        self._text.write(event.arguments_json)
         return self._events.delta_of(self._opening, event.arguments_json)
 
     def end(self, status: str) -> tuple[bytes, dict[str, Any]]:
         """The item is done."""
-        call = ToolCall(self._call.id, self._call.name, "".join(self._pieces))
+        call = ToolCall(self._call.id, self._call.name, self._text.getvalue())
         item = function_call(self._id, call, status)
         written = self._events.event(
             "function_call_arguments.done",

@@ -102,7 +102,8 @@ REQUEST = thing(
         user=text(512),
         safety_identifier=text(512),
     ),
-    "Fields that are not named here reach a provider of the dialect as they are.",
+    "Fields that are not named here reach a provider of the dialect as they are, but for those that might change what"
+    " the answer costs, where it is made or how long it may be: they are refused.",
 )
 USAGE = thing(
     {"prompt_tokens": NUMBER_OF_TOKENS, "completion_tokens": NUMBER_OF_TOKENS, "total_tokens": NUMBER_OF_TOKENS}

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
 from provider_router.servicer.http.openapi import chats, messages, responses
 from provider_router.servicer.http.openapi.headers import (
     answer_headers,
+    embedding_headers,
     error_headers,
     plain_headers,
     routing_parameters,
     version_parameter,
 )
 from provider_router.servicer.http.openapi.shapes import Shape, listed, maybe, named, only, text, thing
+from provider_router.servicer.http.routing_headers import OF_EMBEDDINGS
 
 _ERRORS: Mapping[int, str] = {
     400: "The request is wrong, or no model may answer it.",
@@ -72,6 +74,7 @@ class _Operation:
         is_streamed: Whether the answer may come as server-sent events.
         errors: Name of the schema of errors.
         parameters: Headers and the like.
+        headers: Of a good answer.
     """
 
     name: str
@@ -82,9 +85,11 @@ class _Operation:
     is_streamed: bool = False
     errors: str = "OpenAIError"
     parameters: Sequence[Shape] = ()
+    headers: Shape = field(default_factory=plain_headers)
 
 
 _ROUTING = routing_parameters()
+_OF_CHATS = answer_headers()
 _OF_MESSAGES = [version_parameter(), *_ROUTING]
 _MODEL_NAME: Shape = {"name": "model", "in": "path", "required": True, "schema": text(256, least=1)}
 _ERROR_OF_LISTS = "AnyError"
@@ -97,6 +102,7 @@ _OPERATIONS = (
         "ChatCompletionRequest",
         is_streamed=True,
         parameters=_ROUTING,
+        headers=_OF_CHATS,
     ),
     _Operation(
         "createResponse",
@@ -106,6 +112,7 @@ _OPERATIONS = (
         "ResponseRequest",
         is_streamed=True,
         parameters=_ROUTING,
+        headers=_OF_CHATS,
     ),
     _Operation(
         "createMessage",
@@ -116,6 +123,7 @@ _OPERATIONS = (
         is_streamed=True,
         errors="MessagesError",
         parameters=_OF_MESSAGES,
+        headers=_OF_CHATS,
     ),
     _Operation(
         "countTokens",
@@ -132,7 +140,8 @@ _OPERATIONS = (
         "Makes vectors of texts.",
         "Embeddings",
         "EmbeddingsRequest",
-        parameters=_ROUTING,
+        parameters=routing_parameters(OF_EMBEDDINGS),
+        headers=embedding_headers(),
     ),
     _Operation(
         "listModels",
@@ -182,7 +191,7 @@ def document() -> Shape:
                 for schema in ("OpenAIError", "MessagesError", _ERROR_OF_LISTS)
                 for status in _statuses(schema)
             },
-            "headers": {**answer_headers(), **error_headers()},
+            "headers": {**error_headers(), **_OF_CHATS},
             "parameters": {each["name"]: each for each in [*_OF_MESSAGES, _MODEL_NAME]},
         },
     }
@@ -214,8 +223,7 @@ def _answer(operation: _Operation) -> Shape:
     content = _json(operation.answer)
     if operation.is_streamed:
         content["text/event-stream"] = {"schema": {"type": "string"}}
-    headers = _headers(answer_headers() if operation.request else plain_headers())
-    return {"description": operation.says, "headers": headers, "content": content}
+    return {"description": operation.says, "headers": _headers(operation.headers), "content": content}
 
 
 def _errors(schema: str) -> Shape:

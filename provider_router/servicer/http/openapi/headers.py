@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from provider_router.servicer.http.openapi.shapes import Shape, one_of, text
 
 _NEXUS = "x-nexus-"
@@ -25,15 +27,18 @@ _OF_ANSWERS = {
     "x-nexus-attempts": "Models that were asked; 0 for an answer from the cache.",
     "x-nexus-cache": "`off`, `miss`, or `hit` with its age.",
     "x-nexus-cost-usd": "Cost of a whole answer; that of a stream is in its last comment.",
-    "x-nexus-warnings": "What the model was not given.",
+    "x-nexus-warnings": "What the model was not given, that its answer is bounded, that it is a demonstration.",
+    "x-nexus-continued-by": "Models that went on where one broke off; of a stream they are in its last comment.",
 }
+_OF_EMBEDDINGS = ("decision-id", "provider", "model", "attempts", "cost-usd")
 
 
-def routing_parameters() -> list[Shape]:
-    """The headers by which a caller says how a request is to be routed."""
+def routing_parameters(names: Collection[str] = _REQUESTED) -> list[Shape]:
+    """The headers `names` by which a caller says how a request is to be routed."""
     return [
         {"name": f"{_NEXUS}{name}", "in": "header", "required": False, "schema": shape, "description": says}
         for name, (shape, says) in _REQUESTED.items()
+        if name in names
     ]
 
 
@@ -44,8 +49,14 @@ def version_parameter() -> Shape:
 
 
 def answer_headers() -> Shape:
-    """The headers of a good answer."""
+    """The headers of a good answer to a chat."""
     return {**_ids(), **{name: _header(says) for name, says in _OF_ANSWERS.items()}}
+
+
+def embedding_headers() -> Shape:
+    """The headers of vectors."""
+    told = (f"{_NEXUS}{name}" for name in _OF_EMBEDDINGS)
+    return {**_ids(), **{name: _header(_OF_ANSWERS[name]) for name in told}}
 
 
 def plain_headers() -> Shape:
@@ -58,6 +69,7 @@ def error_headers() -> Shape:
     return {
         **_ids(),
         "x-nexus-reason": _header("Why, as one of a closed set of words."),
+        "x-nexus-decision-id": _header("The decision over the request, where one was recorded."),
         "retry-after": _header("Whole seconds after which it may be tried again."),
         "retry-after-ms": _header("The same in milliseconds."),
         "x-should-retry": _header("`false` where the same request fails again."),

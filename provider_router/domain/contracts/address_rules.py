@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _NAT64 = ip_network("64:ff9b::/96")
 # Where clouds keep what only the machine itself may know, besides the link-local one.
 _METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
+_METADATA_NAME = "metadata.google.internal"
+_INSIDE = ("localhost", "internal", "local")
+_SHORTHAND = re.compile(r"(?:(?:0x[0-9a-f]{1,8}|[0-9]{1,11})(?:\.|$)){1,4}")
 _THIS_NETWORK = ip_network("0.0.0.0/8")
 _COMPATIBLE = ip_network("::/96")
 
@@ -49,6 +53,29 @@ def names_private_place(host: str) -> bool:
         return reach_of(host) is Reach.PRIVATE
     except ValueError:
         return False
+
+
+def reach_said_by(host: str) -> Reach:
+    """Who `host`, of an address that somebody else will fetch, says is there: in lower case, without a dot at its end.
+
+    Names are not looked up, so one that says nothing is anybody's.
+    """
+    last = host.rpartition(".")[2]
+    if last in _INSIDE:
+        return Reach.NEVER if host == _METADATA_NAME else Reach.PRIVATE
+    if last.isalpha():
+        # No address ends so.
+        return Reach.PUBLIC
+    try:
+        return reach_of(_canonical(host) if _SHORTHAND.fullmatch(host) else host)
+    except ValueError:
+        return Reach.PUBLIC
+
+
+def _canonical(host: str) -> str:
+    """An IPv4 address of numbers in any base, the last of which stands for all that is left, as browsers read it."""
+    *first, last = [int(part, 16 if part[1:2] == "x" else 8 if part[0] == "0" else 10) for part in host.split(".")]
+    return str(IPv4Address(sum(number << 8 * (3 - place) for place, number in enumerate(first)) + last))
 
 
 def _embedded(ip: IPv6Address) -> IPv4Address | None:
