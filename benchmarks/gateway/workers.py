@@ -18,7 +18,8 @@ from benchmarks.gateway.values import Values
 
 SHARE = 0.45
 TIMES = "throughput of two workers, times that of one"
-_CONNECTIONS = 64
+_CONNECTIONS = 128
+"""So many that either has its batches full."""
 
 
 def two_workers(stage: Stage, load: LoadGenerator, values: Values, rounds: int, seconds: float) -> None:

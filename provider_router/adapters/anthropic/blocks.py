@@ -146,7 +146,10 @@ def _id(call_id: str) -> str:
 def _check_arguments(messages: Sequence[Message]) -> bool:
     """Checks that the arguments of all earlier calls together can be read without keeping others waiting.
 
-    Returns whether they are short enough for halves of characters to be searched for in them, too. There is no value without one of these marks before it; those within texts count as well.
+    There is no value without one of these marks before it; those within texts count as well.
+
+    Returns:
+        Whether they are short enough to be searched for halves of characters, too.
     """
     texts = [call.arguments_json for message in messages for call in message.tool_calls]
     length = sum(map(len, texts))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import orjson
 import pytest
@@ -125,6 +126,14 @@ def test_earlier_arguments_may_hold_so_many_values_and_no_more(calls: int) -> No
     many = '{"a":[' + "[]," * (300_000 // calls) + "1]}"
     with pytest.raises(InvalidInput, match="INVALID_MESSAGES"):
         sent(Message(Role.ASSISTANT, tool_calls=(ToolCall("c", "f", many),) * calls))
+
+
+def test_halves_of_characters_are_not_searched_for_in_megabytes() -> None:
+    escapes = '{"a":"' + '\\"' * 1_200_000 + '\\ud800"}'
+    began = time.thread_time()
+    with pytest.raises(InvalidInput, match="INVALID_MESSAGES"):
+        sent(Message(Role.ASSISTANT, tool_calls=(ToolCall("c", "f", escapes),)))
+    assert time.thread_time() - began < 0.05
 
 
 def test_parts_become_blocks() -> None:
