@@ -67,7 +67,12 @@ class Book:
         """None."""
         return ""
 
-    def rate_charges(self, caller: Caller, tokens: int) -> Sequence[Charge]:
+    def request_charges(self, caller: Caller) -> Sequence[Charge]:
+        """Nothing."""
+        del caller
+        return ()
+
+    def token_charges(self, caller: Caller, tokens: int) -> Sequence[Charge]:
         """Nothing."""
         del caller, tokens
         return ()

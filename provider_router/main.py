@@ -342,7 +342,7 @@ def _router_use_cases(settings: Settings, deps: Dependencies, parts: _Parts) -> 
         instruction=continuation_instruction(),
         most=settings.limits.of_call,
     )
-    decide = DecideRoute(decisions.explain, money.admit, money.opener, deps.new_id)
+    decide = DecideRoute(decisions.explain, knowledge.limits, money.opener, deps.new_id)
     embedder = BoundedLocalEmbedder(providers.embedder, deps.clock, timeout_s=settings.cache_embed_timeout_s)
     cache = CacheParts(parts.cache, knowledge.rules, knowledge.registry, embedder, parts.cache_observer, deps.clock)
     chat = AnswerChat(money.admit, decide, decisions.affinity, means)

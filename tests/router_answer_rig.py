@@ -25,7 +25,7 @@ from provider_router.domain.decisions.routed import Routed
 from provider_router.domain.decisions.state_document import system_state
 from provider_router.domain.decisions.world import World
 from provider_router.domain.money.attempt import LedgerEntry
-from provider_router.domain.money.rate import Charge, Unit
+from provider_router.domain.money.rate import Charge
 from provider_router.domain.traffic.retry_budget import RetryBudgets
 from provider_router.ports.attempt_observer import AttemptRecord
 from provider_router.use_cases.admit_answers import AdmitAnswers
@@ -178,8 +178,8 @@ class Rig:
         names = [link.service for link in self.control.chain]
         request = RouteRequest(call.caller, input_tokens=1, output_tokens=2)
         decision = Decision(now, request, "", "", "", "balanced", (), (), names[0], Promise(), self.control)
-        tokens = self.admit.charges(call.caller, request.input_tokens + request.output_tokens, Unit.TOKENS)
-        requests = self.admit.charges(call.caller, 0, Unit.REQUESTS)
+        tokens = self.book.token_charges(call.caller, request.input_tokens + request.output_tokens)
+        requests = self.book.request_charges(call.caller)
         world = World(self.snapshot, rules_of(), system_state({}))
         entry = CallEntry("decision-1", decision, world, requests, tokens, has_requests=call.asks_cache)
         return Routed(entry, self.snapshot.services)

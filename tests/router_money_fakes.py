@@ -12,7 +12,7 @@ from provider_router.domain.decisions.route_request import Caller
 from provider_router.domain.money.attempt import AttemptClosing, AttemptOpening, LedgerEntry, Outcome
 from provider_router.domain.money.budget import BudgetLimit, BudgetStatus, Period, Scope
 from provider_router.domain.money.model_usage import ModelUsage
-from provider_router.domain.money.rate import Charge
+from provider_router.domain.money.rate import Charge, Unit
 from provider_router.domain.money.spending import day_of, first_day, payers, refusal, status_of, tightest_first
 from shared.errors import UpstreamDown
 
@@ -82,8 +82,12 @@ class FakeLimitBook:
     def problem(self) -> str:
         return self.error
 
-    def rate_charges(self, caller: Caller, tokens: int) -> Sequence[Charge]:
-        return self.charges
+    def request_charges(self, caller: Caller) -> Sequence[Charge]:
+        return [charge for charge in self.charges if charge.bucket.unit is Unit.REQUESTS]
+
+    def token_charges(self, caller: Caller, tokens: int) -> Sequence[Charge]:
+        sign = (tokens > 0) - (tokens < 0)
+        return [Charge(c.bucket, sign * c.amount) for c in self.charges if sign and c.bucket.unit is Unit.TOKENS]
 
 
 @dataclass

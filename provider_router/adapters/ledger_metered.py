@@ -65,10 +65,13 @@ class _Meter:
 
 @dataclass(slots=True)
 class _Least:
-    """The budget with the least left of a scope and period, and where that is shown."""
+    """The budget with the least left of a scope and period."""
 
     status: BudgetStatus
-    gauge: Gauge
+
+    def share_left(self) -> float:
+        """What of it is left."""
+        return _share_left(self.status)
 
 
 class MeteredCallOpener:
@@ -137,14 +140,16 @@ class MeteredLedger:
             place = (status.scope, status.period)
             known = self._least.get(place)
             if known is None:
-                known = self._least[place] = _Least(status, _LEFT.labels(*place))
-            elif known.status.subject != status.subject and known.status.reset_time == status.reset_time:
-                if _share_left(status) >= _share_left(known.status):
-                    continue
-            elif known.status == status:
+                known = self._least[place] = _Least(status)
+                # Worked out when somebody looks.
+                _LEFT.labels(*place).set_function(known.share_left)
+            elif (
+                known.status.subject != status.subject
+                and known.status.reset_time == status.reset_time
+                and _share_left(status) >= _share_left(known.status)
+            ):
                 continue
             known.status = status
-            known.gauge.set(_share_left(status))
 
 
 def _share_left(status: BudgetStatus) -> float:

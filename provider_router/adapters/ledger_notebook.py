@@ -92,8 +92,9 @@ class LedgerNotebook:
         attempt_id, day = opening.attempt_id, day_of(opening.time)
         if attempt_id in self._open or attempt_id in self._closed:
             return
-        if limits:
-            refused = refusal(self.statuses(limits, day), opening.reserved_micro_usd, opening.time)
+        needed_micro_usd = opening.reserved_micro_usd
+        if limits and not self._spend.have_room(self._writable(), limits, day, needed_micro_usd):
+            refused = refusal(self.statuses(limits, day), needed_micro_usd, opening.time)
             if refused is not None:
                 if self._is_there(attempt_id):
                     return  # with its reservation

@@ -80,16 +80,22 @@ class YamlLimitBook:
             return limits.budgets
         return (*limits.budgets, *(replace(budget, subject=conversation_id) for budget in limits.conversation))
 
-    def rate_charges(self, caller: Caller, tokens: int) -> Sequence[Charge]:
-        """See `LimitBook.rate_charges`.
+    def request_charges(self, caller: Caller) -> Sequence[Charge]:
+        """See `LimitBook.request_charges`.
 
         Raises:
             PreconditionFailed: LIMITS_INVALID while no file was good.
         """
-        limits = self._of(caller)
-        if not tokens or not limits.tokens:
-            return limits.requests
-        return (*limits.requests, *(Charge(bucket, tokens) for bucket in limits.tokens))
+        return self._of(caller).requests
+
+    def token_charges(self, caller: Caller, tokens: int) -> Sequence[Charge]:
+        """See `LimitBook.token_charges`.
+
+        Raises:
+            PreconditionFailed: LIMITS_INVALID while no file was good.
+        """
+        buckets = self._of(caller).tokens
+        return [Charge(bucket, tokens) for bucket in buckets] if tokens else ()
 
     def _of(self, caller: Caller) -> _CallersLimits:
         in_force = self._files.current()

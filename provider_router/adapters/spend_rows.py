@@ -78,13 +78,19 @@ class SpendRows:
         """The budgets of `limits`, each with one id as its subject, on `day`."""
         found: list[BudgetStatus] = []
         for limit in limits:
-            payer = (limit.org_id, limit.scope, limit.subject)
-            first = first_day(limit.period, day)
-            level = self._levels.setdefault(payer, {}).get(first)
-            if level is None:
-                level = self._levels[payer][first] = self._read(connection, payer, first)
-            found.append(status_of(limit, level[0], level[1], day))
+            spent, reserved = self._level(connection, limit, day)
+            found.append(status_of(limit, spent, reserved, day))
         return found
+
+    def have_room(
+        self, connection: sqlite3.Connection, limits: Sequence[BudgetLimit], day: int, needed_micro_usd: int
+    ) -> bool:
+        """Whether every budget of `limits` has so much left on `day`."""
+        for limit in limits:
+            spent, reserved = self._level(connection, limit, day)
+            if spent + reserved + needed_micro_usd > limit.limit_micro_usd:
+                return False
+        return True
 
     def known(self, limits: Sequence[BudgetLimit], day: int) -> list[BudgetStatus] | None:
         """What `statuses` would say without a look into the file; None when it would have to look."""
@@ -107,6 +113,17 @@ class SpendRows:
         if rows:
             ADD.execute(connection, rows)
         self._added.clear()
+
+    def _level(self, connection: sqlite3.Connection, limit: BudgetLimit, day: int) -> _Amounts:
+        payer = (limit.org_id, limit.scope, limit.subject)
+        first = first_day(limit.period, day)
+        levels = self._levels.get(payer)
+        if levels is None:
+            levels = self._levels[payer] = {}
+        level = levels.get(first)
+        if level is None:
+            level = levels[first] = self._read(connection, payer, first)
+        return level
 
     def _read(self, connection: sqlite3.Connection, payer: _Payer, first: int) -> _Amounts:
         spent, reserved = connection.execute(SUM, (payer[0], str(payer[1]), payer[2], first)).fetchone()

@@ -21,6 +21,10 @@ class LimitBook(Protocol):
         """Why the newest configuration is not in force; empty when it is."""
         ...
 
-    def rate_charges(self, caller: Caller, tokens: int) -> Sequence[Charge]:
-        """What one call of `tokens` takes of the limits of its organisation, key and user. Empty without limits."""
+    def request_charges(self, caller: Caller) -> Sequence[Charge]:
+        """What one call takes of the limits on requests of its organisation, key and user. Empty without limits."""
+        ...
+
+    def token_charges(self, caller: Caller, tokens: int) -> Sequence[Charge]:
+        """What `tokens` take of their limits on tokens; of a negative number, what to give back."""
         ...

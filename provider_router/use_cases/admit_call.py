@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from provider_router.domain.decisions.route_request import Caller
 from provider_router.domain.errors import Reason, failure
-from provider_router.domain.money.rate import Charge, Unit
+from provider_router.domain.money.rate import Charge
 from provider_router.ports.limit_book import LimitBook
 from provider_router.ports.rate_limiter import RateLimiter
 from shared.errors import NexusError, UpstreamDown
@@ -26,7 +26,7 @@ class AdmitCall:
         Raises:
             QuotaExceeded: RATE_LIMITED, with the time to wait.
         """
-        await self._take(self.charges(caller, 0, Unit.REQUESTS), "requests")
+        await self._take(self._book.request_charges(caller), "requests")
 
     async def tokens(self, caller: Caller, expected: int) -> None:
         """Takes the tokens that a call is expected to use.
@@ -35,23 +35,14 @@ class AdmitCall:
             QuotaExceeded: RATE_LIMITED, with the time to wait; the call's request is given back.
         """
         try:
-            await self._take(self.charges(caller, expected, Unit.TOKENS), "tokens")
+            await self._take(self._book.token_charges(caller, expected), "tokens")
         except BaseException:
-            await self._give_back(self.charges(caller, 0, Unit.REQUESTS))
+            await self._give_back(self._book.request_charges(caller))
             raise
 
     async def settle(self, caller: Caller, expected: int, used: int) -> None:
         """Corrects what `tokens` took, when it is known how many were used."""
-        if expected == used:
-            return
-        charges = self.charges(caller, abs(expected - used), Unit.TOKENS)
-        if used > expected:
-            charges = [Charge(charge.bucket, -charge.amount) for charge in charges]
-        await self._give_back(charges)
-
-    def charges(self, caller: Caller, tokens: int, unit: Unit) -> Sequence[Charge]:
-        """What a call of `caller` takes of the limits on `unit`."""
-        return [charge for charge in self._book.rate_charges(caller, tokens) if charge.bucket.unit is unit]
+        await self._give_back(self._book.token_charges(caller, expected - used))
 
     async def _take(self, charges: Sequence[Charge], what: str) -> None:
         wait_s = await self._limiter.acquire(charges) if charges else 0.0

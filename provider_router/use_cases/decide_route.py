@@ -5,9 +5,8 @@ from __future__ import annotations
 from provider_router.domain.calls.chat_call import ChatCall
 from provider_router.domain.decisions.call_entry import CallEntry
 from provider_router.domain.decisions.routed import Routed
-from provider_router.domain.money.rate import Unit
 from provider_router.ports.call_opener import CallOpener
-from provider_router.use_cases.admit_call import AdmitCall
+from provider_router.ports.limit_book import LimitBook
 from provider_router.use_cases.entrance import Entrance
 from provider_router.use_cases.explain_route import ExplainRoute
 from shared.ids import IdSource
@@ -20,9 +19,9 @@ class DecideRoute:
     attempt, and here for one that finds no service.
     """
 
-    def __init__(self, explain: ExplainRoute, admit: AdmitCall, opener: CallOpener, new_id: IdSource) -> None:
+    def __init__(self, explain: ExplainRoute, limits: LimitBook, opener: CallOpener, new_id: IdSource) -> None:
         self._explain = explain
-        self._admit = admit
+        self._limits = limits
         self._opener = opener
         self._new_id = new_id
 
@@ -42,8 +41,8 @@ class DecideRoute:
             self._new_id(),
             decision,
             explained.world,
-            self._admit.charges(call.caller, 0, Unit.REQUESTS),
-            self._admit.charges(call.caller, expected_tokens, Unit.TOKENS) if decision.choice else (),
+            self._limits.request_charges(call.caller),
+            self._limits.token_charges(call.caller, expected_tokens) if decision.choice else (),
             has_requests=call.asks_cache,
         )
         if not decision.choice:

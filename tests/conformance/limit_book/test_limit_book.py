@@ -48,7 +48,8 @@ def budgets(book: YamlLimitBook, caller: Caller, conversation_id: str = "") -> d
 
 
 def rates(book: YamlLimitBook, caller: Caller, tokens: int) -> list[tuple[str, int, int]]:
-    return [(c.bucket.name, c.bucket.per_minute, c.amount) for c in book.rate_charges(caller, tokens)]
+    charges = [*book.request_charges(caller), *book.token_charges(caller, tokens)]
+    return [(c.bucket.name, c.bucket.per_minute, c.amount) for c in charges]
 
 
 async def test_each_caller_gets_its_own(book: YamlLimitBook, file: Path) -> None:
@@ -83,7 +84,7 @@ async def test_each_caller_gets_its_own(book: YamlLimitBook, file: Path) -> None
 async def test_without_a_file_nothing_is_limited(book: YamlLimitBook) -> None:
     await book.load()
     assert list(book.budgets_for(ANN, "c1")) == []
-    assert list(book.rate_charges(ANN, 100)) == []
+    assert rates(book, ANN, 100) == []
 
 
 async def test_a_wrong_file_at_the_start_refuses_until_it_is_corrected(book: YamlLimitBook, file: Path) -> None:
@@ -91,7 +92,7 @@ async def test_a_wrong_file_at_the_start_refuses_until_it_is_corrected(book: Yam
         if text is not None:
             file.write_text(text)
             await book.load()
-        for ask in (lambda: book.budgets_for(ANN, ""), lambda: book.rate_charges(ANN, 1)):
+        for ask in (lambda: book.budgets_for(ANN, ""), lambda: book.request_charges(ANN)):
             with pytest.raises(PreconditionFailed, match="LIMITS_INVALID") as caught:
                 ask()
     assert "limits.yaml" in caught.value.message
@@ -130,7 +131,8 @@ async def test_memory_is_bounded_by_callers(book: YamlLimitBook, file: Path) -> 
     file.write_text(TEXT)
     await book.load()
     for n in range(10_001):
-        book.rate_charges(Caller("acme", f"u{n}"), 1)
+        book.request_charges(Caller("acme", f"u{n}"))
     assert len(book._callers) <= 10_000
-    assert {c.bucket.unit for c in book.rate_charges(ANN, 1)} == {Unit.REQUESTS, Unit.TOKENS}
+    assert {c.bucket.unit for c in book.request_charges(ANN)} == {Unit.REQUESTS}
+    assert {c.bucket.unit for c in book.token_charges(ANN, 1)} == {Unit.TOKENS}
     assert {limit.scope for limit in book.budgets_for(ANN, "")} == {Scope.ORGANISATION, Scope.USER, Scope.KEY}

@@ -30,7 +30,15 @@ async def solver() -> AsyncGenerator[ProcessSolver, None]:
 def _workers(parent: int | None = None) -> list[psutil.Process]:
     """Return the worker processes of this test, or of `parent`."""
     children = psutil.Process(parent or os.getpid()).children()
-    return [child for child in children if "tool_executor.adapters.solver_worker" in child.cmdline()]
+    return [child for child in children if _is_worker(child)]
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "tool_executor.adapters.solver_worker" in process.cmdline()
+    except psutil.Error:
+        # It has ended meanwhile.
+        return False
 
 
 async def _reason(solver: ProcessSolver, expression: str) -> str:

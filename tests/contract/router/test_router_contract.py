@@ -114,7 +114,7 @@ class Router:
         retries = PaceRetries(RetryBudgets(), clock, lambda _: asyncio.sleep(0), lambda: 0.0)
         admit = AdmitCall(self.book, self.limiter)
         means = Means(desk, self.source, counter, retries, LooseEnds(), "Go on.", CallLimits(60_000, 30_000, 300_000))
-        decide = DecideRoute(explain, admit, opener, SequenceIds("decision"))
+        decide = DecideRoute(explain, self.book, opener, SequenceIds("decision"))
         answers = AdmitAnswers(admit, AnswerChat(admit, decide, affinity, means))
         troubles = FindTroubles(self.registry, FakeProblems(), self.source, deployments)
         use_cases = RouterUseCases(

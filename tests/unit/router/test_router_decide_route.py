@@ -46,7 +46,6 @@ from provider_router.domain.decisions.state_document import system_state
 from provider_router.domain.engine.engine import DecisionEngine
 from provider_router.domain.money.budget import BudgetStatus, Period, Scope
 from provider_router.domain.rulebook.rules import Requirement, Services, When
-from provider_router.use_cases.admit_call import AdmitCall
 from provider_router.use_cases.decide_route import DecideRoute
 from provider_router.use_cases.explain_route import ExplainRoute
 from provider_router.use_cases.read_features import ReadFeatures
@@ -96,7 +95,7 @@ class Rig:
         limiter = MemoryRateLimiter(FakeClock())
         opener = StepwiseCallOpener(self.log, limiter, MemoryLedger())
         before = len(self.log.records.get("org-a", ()))
-        routed = await DecideRoute(self.explain(), AdmitCall(FakeLimitBook(), limiter), opener, SequenceIds("d"))(call)
+        routed = await DecideRoute(self.explain(), FakeLimitBook(), opener, SequenceIds("d"))(call)
         assert len(self.log.records.get("org-a", ())) == before
         await opener.open(routed.entry, None)
         return routed
