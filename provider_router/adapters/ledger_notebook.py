@@ -28,7 +28,7 @@ from provider_router.domain.money.budget import BudgetLimit, BudgetStatus, Scope
 from provider_router.domain.money.spending import day_of, payers, refusal
 from shared.errors import Internal
 
-_RECOVERED_AT_ONCE = 500
+_RECOVERED_AT_ONCE = 50
 
 
 @dataclass(slots=True)

@@ -11,8 +11,10 @@ from typing import Any, Generic, TypeVar
 
 from shared.errors import NexusError, UpstreamDown
 from shared.storage.notebook import Notebook, Notebooks
-from shared.storage.sqlite_file import storage_failure
+from shared.storage.sqlite_file import UNAVAILABLE, storage_failure
+from shared.telemetry.logging import get_logger
 
+_log = get_logger(__name__)
 _BEGIN = "BEGIN IMMEDIATE"
 
 T = TypeVar("T")
@@ -68,6 +70,7 @@ def commit(connection: sqlite3.Connection, batch: Sequence[Task[Any]], notebooks
         connection.execute("COMMIT")
     except (sqlite3.Error, _TransactionLostError) as error:
         cause = error.__cause__ if isinstance(error, _TransactionLostError) else error
+        _note_cause(cause)
         notebooks.doubt()
         with suppress(sqlite3.Error):  # what cannot be rolled back now is before the next transaction begins
             connection.rollback()
@@ -115,8 +118,16 @@ def _carry_out(connection: sqlite3.Connection, task: Task[T], operation: Operati
 def _callers(error: Exception) -> Exception:
     """Return the error of an operation as its caller is to see it."""
     if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+        _note_cause(error)
         return failure_of(error)
     return error
+
+
+def _note_cause(cause: BaseException | None) -> None:
+    """Write into the log what callers are not told: that a notebook or a statement is wrong, or a disk broken."""
+    if storage_failure(cause).reason == UNAVAILABLE:
+        # Where a disk is broken, every batch says so.
+        _log.error("storage_failed", error=repr(cause), exc_info=None if isinstance(cause, sqlite3.Error) else cause)
 
 
 def failure_of(cause: BaseException | None) -> UpstreamDown:

@@ -30,8 +30,11 @@ _SLOW_FOR_S = 10.0
 """A disk that takes so long for a commit, on the moving average, is left to the thread for so long."""
 _NEWEST_COUNTS = 0.05
 _ROWS_A_CHECKPOINT = 4_000
-"""Each makes about one page of the log, which so has about 16 MB."""
+"""Noted rows are small: each makes a page of the log at most, so that it has about 16 MB."""
+_PAGES_A_CHECKPOINT = 4_000
 _SOON_S = 0.01
+_IN_LOOP = ("PRAGMA wal_autocheckpoint=0", "PRAGMA busy_timeout=0")
+"""How the connection is set while the event loop has it, which never waits for a lock or a checkpoint."""
 
 
 class GroupCommit:
@@ -227,31 +230,41 @@ class GroupCommit:
         try:
             while batch := queue.get():
                 connection.execute(f"PRAGMA busy_timeout={self._busy_ms}")
+                # Operations may write rows of any size.
+                connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_A_CHECKPOINT}")
                 if connection.total_changes - self._rows_at_checkpoint >= _ROWS_A_CHECKPOINT:
                     self._rows_at_checkpoint = connection.total_changes
                     with suppress(sqlite3.Error):  # the next one may do; until then the log grows
                         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
                 # The first one after a checkpoint begins the log anew, and syncs it.
                 commit(connection, batch, self._notebooks)
-                connection.execute("PRAGMA busy_timeout=0")
+                for pragma in _IN_LOOP:
+                    connection.execute(pragma)
                 with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                    loop.call_soon_threadsafe(self._returned, loop, batch)
+                    loop.call_soon_threadsafe(self._returned, loop, queue, batch)
         finally:
             connection.close()
 
-    def _returned(self, loop: asyncio.AbstractEventLoop, batch: Sequence[Task[Any]]) -> None:
-        self._is_away = False
-        self._deliver(batch)
-        if self._loop is loop:
-            self._hand_over(loop)
+    def _returned(
+        self, loop: asyncio.AbstractEventLoop, queue: SimpleQueue[list[Task[Any]] | None], batch: Sequence[Task[Any]]
+    ) -> None:
+        try:
+            self._deliver(batch)
+        finally:
+            # Unless it was stopped, and begun anew, meanwhile.
+            if self._queue is queue:
+                self._is_away = False
+                if self._loop is loop:
+                    self._hand_over(loop)
 
     def _deliver(self, batch: Sequence[Task[Any]]) -> None:
         self._waiting -= len(batch)
         for task in batch:
-            if task.error is not None and task.failed is not None:
-                task.failed(task.error)
             if task.future is not None:
                 _settle(task.future, task.result, task.error)
+        for task in batch:
+            if task.error is not None and task.failed is not None:
+                task.failed(task.error)
 
 
 def _opened(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
@@ -265,7 +278,7 @@ def _opened(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        for pragma in (*pragmas(synchronous), "PRAGMA wal_autocheckpoint=0", "PRAGMA busy_timeout=0"):
+        for pragma in (*pragmas(synchronous), *_IN_LOOP):
             connection.execute(pragma)
     except sqlite3.Error:
         connection.close()

@@ -12,6 +12,7 @@ Synchronous = Literal["FULL", "NORMAL"]
 power cut."""
 
 BUSY_TIMEOUT_MS = 5000
+UNAVAILABLE = "STORAGE_UNAVAILABLE"
 _PRIMARY_CODE = 0xFF
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -39,7 +40,7 @@ def storage_failure(error: BaseException | None) -> UpstreamDown:
         return UpstreamDown("STORAGE_FULL", "The disk of the database is full. Free some space.")
     if code in _BUSY_CODES:
         return storage_busy()
-    return UpstreamDown("STORAGE_UNAVAILABLE", "The database cannot be used; the log says why.")
+    return UpstreamDown(UNAVAILABLE, "The database cannot be used; the log says why.")
 
 
 def storage_busy() -> UpstreamDown:

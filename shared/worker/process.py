@@ -57,11 +57,19 @@ class WorkerProcess:
         try:
             with theirs:
                 process = _spawn(command, theirs.fileno())
-            reader, writer = await asyncio.open_unix_connection(sock=ours)
         except OSError as error:
             ours.close()
             raise WorkerNotStartedError from error
-        worker = cls(command, process, reader, writer)
+        try:
+            streams = await asyncio.open_unix_connection(sock=ours)
+        except BaseException as error:
+            # Also when whoever waits for it leaves.
+            ours.close()
+            await _end(process)
+            if isinstance(error, OSError):
+                raise WorkerNotStartedError from error
+            raise
+        worker = cls(command, process, *streams)
         ready = False
         try:
             async with asyncio.timeout(_START_S):
@@ -100,9 +108,8 @@ class WorkerProcess:
 
     async def kill(self) -> None:
         """End the process now, and wait until it has ended."""
-        self._process.kill()
         self._writer.close()
-        await asyncio.to_thread(self._process.wait)
+        await _end(self._process)
 
     async def _reply(self) -> Message:
         try:
@@ -120,6 +127,11 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             return WorkerLostError(0)
         return WorkerLostError(max(0, -code))
+
+
+async def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    await asyncio.to_thread(process.wait)
 
 
 def _spawn(command: WorkerCommand, theirs: int) -> subprocess.Popen[bytes]:

@@ -128,5 +128,5 @@ def test_writes_that_fail_are_told_to_every_caller_and_the_next_works(tmp_path: 
     done = subprocess.run(
         [sys.executable, "-c", NO_ROOM, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=60, check=True
     )
-    assert done.stdout.split() == ["STORAGE_UNAVAILABLE"]
+    assert done.stdout.split()[-1] == "STORAGE_UNAVAILABLE"
     assert state(path)[0] == {0, *range(100, 200)}

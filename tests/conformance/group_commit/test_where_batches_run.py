@@ -123,6 +123,19 @@ async def test_the_log_does_not_grow_for_ever(path: Path) -> None:
     assert rows(path) == 12_000
 
 
+async def test_large_rows_do_not_make_a_large_log(path: Path) -> None:
+    log, writer = path.with_name(path.name + "-wal"), GroupCommit(path)
+
+    def write(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO things (text) VALUES (?)", ("x" * 1_000_000,))
+
+    async with started(writer) as (_, use):
+        for _ in range(60):
+            await writer.run(write)
+            await use()
+        assert log.stat().st_size < 30_000_000
+
+
 async def test_more_than_the_loop_takes_at_once_is_written_in_order(path: Path) -> None:
     async with started(GroupCommit(path)) as (places, use):
         found = await asyncio.gather(*(use() for _ in range(500)))
@@ -161,3 +174,43 @@ async def test_stopping_waits_for_what_is_on_its_way(path: Path) -> None:
     assert rows(path) == 10
     with pytest.raises(UpstreamDown, match="STORAGE_CLOSED"):
         writer.note_soon(places.use, places)
+
+
+async def test_one_that_cannot_be_told_disturbs_no_other(path: Path) -> None:
+    """What `failed` raises goes to the event loop, which logs it."""
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+    writer = GroupCommit(path)
+
+    def defect() -> None:
+        raise KeyError("a notebook is wrong")
+
+    def raises(error: Exception) -> None:
+        raise ValueError("it cannot be told")
+
+    async with started(writer) as (places, use):
+        both = [writer.note(defect, places, failed=raises), use()]
+        found = await asyncio.gather(*both, return_exceptions=True)
+        assert [type(each) for each in found] == [UpstreamDown, UpstreamDown]
+        assert [type(each) for each in told] == [ValueError]
+        assert await use() == 1
+        held = [writer.run(lambda _: None), writer.note(defect, places, failed=raises)]
+        assert isinstance((await asyncio.gather(*held, return_exceptions=True))[1], UpstreamDown)
+        assert await use() == 1
+    assert rows(path) == 2
+
+
+async def test_a_defect_is_in_the_log(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = GroupCommit(path)
+
+    def defect() -> None:
+        raise KeyError("a notebook is wrong")
+
+    async with started(writer) as (places, _):
+        with pytest.raises(UpstreamDown, match="STORAGE_UNAVAILABLE"):
+            await writer.note(defect, places)
+        with pytest.raises(UpstreamDown, match="STORAGE_UNAVAILABLE"):
+            await writer.run(lambda connection: connection.execute("SELECT * FROM things_of_yesterday"))
+    said = capsys.readouterr()
+    assert "a notebook is wrong" in said.out + said.err
+    assert "no such table: things_of_yesterday" in said.out + said.err
