@@ -348,7 +348,8 @@ def _router_use_cases(settings: Settings, deps: Dependencies, parts: _Parts) -> 
     chat = AnswerChat(money.admit, decide, decisions.affinity, means)
     answers = AdmitAnswers(money.admit, AnswerFromCache(chat, cache, settings.cache_limits))
     troubles = FindTroubles(knowledge.registry, knowledge.problems, providers.models, providers.deployments)
-    embed_means = EmbedMeans(desk, providers.models, decisions.counter, retries, settings.embed_timeout_s)
+    timeout_s = settings.embed_timeout_s
+    embed_means = EmbedMeans(desk, providers.models, decisions.counter, retries, parts.ends, timeout_s)
     return RouterUseCases(
         complete_chat=CompleteChat(answers),
         answers=answers,

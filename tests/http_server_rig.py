@@ -6,12 +6,14 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import orjson
 
 from shared.errors import NexusError
 from shared.errors.http_status import http_status_of
+from shared.http_server.connection import Connection
 from shared.http_server.exchange import Handler, Reply, Request
 from shared.http_server.limits import Limits
 from shared.http_server.server import HttpServer
@@ -214,6 +216,57 @@ async def peer(server: HttpServer, *, limit: int = 2**16) -> AsyncIterator[Peer]
         yield Peer(reader, writer)
     finally:
         writer.close()
+
+
+class Hand:
+    """The event loop of a server, whose time goes on only when the test says so."""
+
+    def __init__(self, server: HttpServer) -> None:
+        assert server._hub
+        assert server._sweeping
+        server._sweeping.cancel()
+        self._hub = server._hub
+        self._loop = self._hub.loop
+        self._now = self._loop.time()
+        self._hub.loop = self  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def time(self) -> float:
+        return self._now
+
+    def later(self, seconds: float) -> None:
+        """So much later the server looks at its times."""
+        self._now += seconds
+        self._hub.tick()
+
+    def bound_unread(self, *lines: Connection) -> None:
+        """Allows a byte less than what waits on `lines` together: how much the kernel took is its own affair."""
+        most = sum(unread_bytes(line) for line in lines) - 1
+        self._hub.limits = replace(self._hub.limits, unread_bytes=most)
+
+    async def unread(self, client: Peer) -> Connection:
+        """The connection of `client`, once a reply waits for it there and no more of it goes out by itself."""
+        address = client.writer.get_extra_info("sockname")
+
+        def waits(line: object) -> bool:
+            assert isinstance(line, Connection)
+            return bool(unread_bytes(line)) and line._transport.get_extra_info("peername") == address  # type: ignore[union-attr]
+
+        await until(lambda: any(waits(line) for line in self._hub.connections))
+        (found,) = (line for line in self._hub.connections if waits(line))
+        assert isinstance(found, Connection)
+        before = 0
+        while before != unread_bytes(found):
+            before = unread_bytes(found)
+            await asyncio.sleep(0.02)
+        return found
+
+
+def unread_bytes(line: Connection) -> int:
+    """What waits for the client of `line`."""
+    return line._transport.get_write_buffer_size() if line._transport else 0
 
 
 async def until(holds: object, within_s: float = 5) -> float:

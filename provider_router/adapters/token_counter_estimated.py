@@ -11,12 +11,16 @@ prose 1.35, Python 1.28, Markdown 1.36, JSON 1.1 to 1.14, German 1.5, Russian 1.
 0.93, 1.00, 1.21. Runs of one letter, or of minified code without spaces, may count for less than they are.
 
 Of very long texts a sample is counted: 10 ns a byte would keep everybody else waiting. Of what a request has beyond the
-first mebibyte, which is more than most models take, 64 pieces of 16,384 characters stand for the whole.
+first mebibyte, which is more than most models take, 64 pieces of 16,384 characters stand for the whole. Each place is
+as likely to be looked at as any other, and nobody outside the process can know where they are: a caller could put there
+what has few tokens. They stay the same for one text.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
@@ -35,6 +39,7 @@ _COUNTED_LENGTH = 1024 * 1024
 _EACH_BYTES = 512
 _PIECES = 64
 _PIECE_LENGTH = _COUNTED_LENGTH // _PIECES
+_SECRET = secrets.token_bytes(32)
 _CACHED_FAMILIES = 1024
 _PER_MESSAGE = 4
 _PER_TOOL_CALL = 12
@@ -251,10 +256,19 @@ def _shape_of(raw: bytes) -> _Shape:
 
 def _sampled(text: str) -> _Shape:
     """The shape that a text of more than `_COUNTED_LENGTH` characters has if all of it is like pieces of it."""
-    apart, length = len(text) // _PIECES, len(text)
-    pieces = "".join(text[start : start + _PIECE_LENGTH] for start in range(0, apart * _PIECES, apart))
+    length = len(text)
+    pieces = "".join(text[start : start + _PIECE_LENGTH] for start in _places(text))
+    # What ran over the end begins anew, so that the ends are no less likely to be in it.
+    pieces += text[: _COUNTED_LENGTH - len(pieces)]
     shape = _shape_of(pieces.encode("utf-8", "surrogatepass"))
     return _Shape(*(-(-count * length // len(pieces)) for count in shape))
+
+
+def _places(text: str) -> Iterator[int]:
+    """Where the pieces of a sample begin: one in each of as many equal stretches, somewhere in it."""
+    stretch = len(text) // _PIECES
+    somewhere = blake2b(hash(text).to_bytes(8, signed=True), digest_size=_PIECES, key=_SECRET).digest()
+    return (number * stretch + stretch * byte // 256 for number, byte in enumerate(somewhere))
 
 
 def _tokens_of(shape: _Shape, family: _Family) -> int:

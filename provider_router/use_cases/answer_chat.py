@@ -21,6 +21,7 @@ from provider_router.domain.calls.events import (
 from provider_router.domain.calls.growing_text import growing_text
 from provider_router.domain.calls.usage import TokenUsage, total_usage
 from provider_router.domain.decisions.routed import Routed
+from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.call_failure import FAILED_IN_TIME, broke_off, deadline_passed
 from provider_router.ports.affinity import Affinity
 from provider_router.use_cases.admit_call import AdmitCall
@@ -83,6 +84,8 @@ class AnswerChat:
                     yield Continued(attempt.service.name, run.noted())
             if (rest := told.rest()) is not None:
                 yield rest
+            if told.is_cut():
+                raise broke_off(attempt.service.name, Reason.STREAM_BROKEN, "NOTHING_ADDED")
             self._affinity.note(call.caller.org_id, call.options.conversation_id, attempt.service.name)
             cost_micro_usd = await run.cost_micro_usd()
             yield Completed(
@@ -151,6 +154,7 @@ class _Told:
         self._keeps_text = keeps_text
         self._text = growing_text()
         self._trimmer: OverlapTrimmer | None = None
+        self._went_on_at = 0
 
     def text(self) -> str:
         """The text."""
@@ -171,11 +175,16 @@ class _Told:
         self._text.write(text)
         return TextDelta(text) if text else None
 
+    def is_cut(self) -> bool:
+        """Whether the one that went on had nothing to add: then nobody knows whether what came before was whole."""
+        return self._trimmer is not None and self._text.tell() == self._went_on_at and not self.attempt.called_tools
+
     def goes_on(self, attempt: ChatAttempt) -> None:
         """Notes that `attempt` goes on."""
         # What the one before had held back is not told any more: it is for this one to say.
         self._trimmer = OverlapTrimmer(self.text(), after_prefill=goes_on_by_itself(attempt.service))
         self.attempt = attempt
+        self._went_on_at = self._text.tell()
         self._answered.append(attempt)
 
     def usage(self, finished: Finished) -> TokenUsage | None:

@@ -116,9 +116,9 @@ class ChatAttempt:
             await self.attempt.settle(Ending(outcome, why, self.usage, estimated=True))
 
     async def _finish(self, event: Finished) -> None:
-        opening = self.attempt.opening
-        usage = believed_usage(event.usage, opening.reserved, said=self._said.tell() > 0)
-        billed = believed_bill(event.billed_micro_usd, opening.reserved_micro_usd)
+        opening, contract = self.attempt.opening, self.attempt.service.contract
+        usage = believed_usage(event.usage, opening.reserved, contract, said=self._said.tell() > 0)
+        billed = believed_bill(event.billed_micro_usd, opening.reserved, contract, opening.time.date())
         self.usage = usage or self._counted()
         estimated = usage is None or usage is not event.usage or billed != event.billed_micro_usd
         await self.attempt.settle(Ending(Outcome.SUCCEEDED, None, self.usage, estimated, event.finish_reason, billed))
@@ -135,8 +135,10 @@ class ChatAttempt:
         await self.attempt.settle(ending)
 
     def _counted(self) -> TokenUsage:
-        """The tokens of the prompt and of what came so far, as the router counts them; all choices as the first one."""
-        service = self.attempt.service
-        text = self._said.getvalue()
-        produced = self._counter.text(service, text) if text else 0
-        return TokenUsage(self.attempt.opening.reserved.input_tokens, produced * self._choices)
+        """The tokens of the prompt and of what came so far, as the router counts them; all choices as the first one.
+
+        The count errs upwards, and so is at most what was reserved: no answer within its limit has more.
+        """
+        reserved, text = self.attempt.opening.reserved, self._said.getvalue()
+        produced = self._counter.text(self.attempt.service, text) * self._choices if text else 0
+        return TokenUsage(reserved.input_tokens, min(produced, reserved.output_tokens or produced))

@@ -24,6 +24,7 @@ from provider_router.ports.token_counter import TokenCounter
 from provider_router.use_cases.admit_call import AdmitCall
 from provider_router.use_cases.attempt_desk import AttemptDesk, AttemptOrder, Ending, OpenAttempt
 from provider_router.use_cases.decide_embedding import DecidesEmbeddings
+from provider_router.use_cases.loose_ends import LooseEnds
 from provider_router.use_cases.pace_retries import Pace, PaceRetries
 from shared.errors import NexusError, forget_stacks
 
@@ -65,6 +66,7 @@ class EmbedMeans:
     models: ModelSource
     counter: TokenCounter
     retries: PaceRetries
+    ends: LooseEnds
     total_s: float
 
 
@@ -190,10 +192,11 @@ class EmbedTexts:
             await opened.settle(Ending(Outcome.FAILED, error))
             raise
         except BaseException:
-            # The caller left: the provider has the texts, and may well charge for them.
-            await opened.settle(Ending(Outcome.ABORTED, usage=TokenUsage(asked.tokens), estimated=True))
+            # The caller left, or the router ends: the provider has the texts, and may well charge for them.
+            why = self._means.ends.why()
+            await opened.settle(Ending(Outcome.ABORTED, why, TokenUsage(asked.tokens), estimated=True))
             raise
-        usage = believed_usage(embeddings.usage, opened.opening.reserved, said=False)
+        usage = believed_usage(embeddings.usage, opened.opening.reserved, opened.service.contract, said=False)
         estimated = usage is None or usage is not embeddings.usage
         await opened.settle(Ending(Outcome.SUCCEEDED, usage=usage or TokenUsage(asked.tokens), estimated=estimated))
         return Embeddings(embeddings.vectors, usage) if estimated else embeddings

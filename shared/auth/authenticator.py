@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import grpc
@@ -16,13 +17,16 @@ from shared.auth.mesh_token import MeshTokens
 from shared.auth.principal import Principal, service_principal
 from shared.client import translated_errors
 from shared.clock import Clock
-from shared.errors import Unauthenticated
+from shared.errors import Unauthenticated, UpstreamDown
 
 API_KEY_PREFIX = "nxk_"
 _SCHEME = "bearer "
 _MOST_KEPT = 10_000
 _REFUSED_S = 1.0
 _STRANGERS_AT_ONCE = 32
+_STRANGERS = 500
+_ANSWER_S = 5.0
+_RETRY_AFTER_S = 1.0
 _Kept = TypeVar("_Kept")
 
 
@@ -37,6 +41,15 @@ class KeyDirectory(Protocol):
             UpstreamDown: when that cannot be found out now.
         """
         ...
+
+
+@dataclass(slots=True, eq=False)
+class _Asking:
+    """The look-up of one key, and how many wait for its answer."""
+
+    task: asyncio.Task[Principal]
+    is_stranger: bool
+    waiting: int = 0
 
 
 class Authenticator:
@@ -76,8 +89,9 @@ class SettingsKeyDirectory:
     Answers are kept under the key's SHA-256, never under the key, for `ttl_s` seconds: that is how long a revoked
     key can still work. Calls with one key that come while it is being asked wait for one answer.
 
-    Keys that nobody has are remembered for a second, and of keys that were never good only a few are asked for at once;
-    so whoever guesses keeps the settings service from nobody whose key was good before.
+    Keys that nobody has are remembered for a second, and of keys that were never good only a few are asked for at once
+    and only some wait their turn; so whoever guesses keeps the settings service from nobody whose key was good before.
+    No caller waits longer than five seconds, in that line or for the answer; what nobody waits for is not asked.
     """
 
     def __init__(self, channel: grpc.aio.Channel, service: str, clock: Clock, ttl_s: float = 5.0) -> None:
@@ -87,38 +101,67 @@ class SettingsKeyDirectory:
         self._ttl_s = ttl_s
         self._known: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
         self._refused: OrderedDict[bytes, tuple[float, str, str]] = OrderedDict()
-        self._strangers = asyncio.Semaphore(_STRANGERS_AT_ONCE)
-        self._asking: dict[bytes, asyncio.Task[Principal]] = {}
+        self._turns = asyncio.Semaphore(_STRANGERS_AT_ONCE)
+        self._strangers = 0
+        self._asking: dict[bytes, _Asking] = {}
 
     async def principal_of(self, api_key: str) -> Principal:
-        """Return the principal that `api_key` belongs to."""
+        """Return the principal that `api_key` belongs to.
+
+        Raises:
+            Unauthenticated: for an unknown or revoked key.
+            UpstreamDown: KEY_CHECKS_BUSY, KEY_CHECK_SLOW, or as the settings service cannot be reached.
+        """
         # Looked up by its digest: how long that takes says nothing of any key.
         digest = hashlib.sha256(api_key.encode()).digest()
         known = self._known.get(digest)
         if known and self._clock.monotonic() < known[0]:
             return known[1]
-        asking = self._asking.get(digest)
-        if asking is None:
-            asking = self._asking[digest] = asyncio.create_task(self._asked(api_key, digest))
-            asking.add_done_callback(lambda asked: self._answered(digest, asked))
-        # Shielded: one who leaves takes nobody's answer along.
-        return await asyncio.shield(asking)
+        asking = self._asking.get(digest) or self._ask(api_key, digest)
+        asking.waiting += 1
+        try:
+            # Shielded: one who leaves takes nobody's answer along.
+            return await asyncio.shield(asking.task)
+        finally:
+            asking.waiting -= 1
+            if not asking.waiting:
+                self._end(digest, asking)
 
-    def _answered(self, digest: bytes, asked: asyncio.Task[Principal]) -> None:
-        del self._asking[digest]
-        if not asked.cancelled():
-            # Looked at, for everybody who waited may have left.
-            asked.exception()
-
-    async def _asked(self, api_key: str, digest: bytes) -> Principal:
+    def _ask(self, api_key: str, digest: bytes) -> _Asking:
         refused = self._refused.get(digest)
         if refused is not None and self._clock.monotonic() < refused[0]:
             raise Unauthenticated(refused[1], refused[2])
+        is_stranger = digest not in self._known
+        if is_stranger and self._strangers >= _STRANGERS:
+            raise UpstreamDown(
+                "KEY_CHECKS_BUSY",
+                "Too many API keys that were not seen before are being checked. Try again in a moment.",
+                retry_after_s=_RETRY_AFTER_S,
+            )
+        self._strangers += is_stranger
+        task = asyncio.create_task(self._asked(api_key, digest, is_stranger=is_stranger))
+        asking = self._asking[digest] = _Asking(task, is_stranger)
+        return asking
+
+    def _end(self, digest: bytes, asking: _Asking) -> None:
+        """Nobody waits for it any more: all were answered, or have left."""
+        del self._asking[digest]
+        self._strangers -= asking.is_stranger
+        asking.task.cancel()
+
+    async def _asked(self, api_key: str, digest: bytes, *, is_stranger: bool) -> Principal:
         try:
-            if digest in self._known:
-                return await self._looked_up(api_key, digest)
-            async with self._strangers:
-                return await self._looked_up(api_key, digest)
+            async with asyncio.timeout(_ANSWER_S):
+                if not is_stranger:
+                    return await self._looked_up(api_key, digest)
+                async with self._turns:
+                    return await self._looked_up(api_key, digest)
+        except TimeoutError as error:
+            raise UpstreamDown(
+                "KEY_CHECK_SLOW",
+                "Your API key could not be checked in time. Try again in a moment.",
+                retry_after_s=_RETRY_AFTER_S,
+            ) from error
         except Unauthenticated as error:
             self._known.pop(digest, None)
             _keep(self._refused, digest, (self._clock.monotonic() + _REFUSED_S, error.reason, error.message))
@@ -129,7 +172,7 @@ class SettingsKeyDirectory:
         with acting_as(service_principal(self._service)):
             async with translated_errors("settings"):
                 reply: identity_pb2.AuthenticateKeyResponse = await self._stub.AuthenticateKey(
-                    identity_pb2.AuthenticateKeyRequest(api_key=api_key[:256]), timeout=5
+                    identity_pb2.AuthenticateKeyRequest(api_key=api_key[:256])
                 )
         found = principal_from_proto(reply.principal)
         _keep(self._known, digest, (now + self._ttl_s, found))

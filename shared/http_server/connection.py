@@ -154,7 +154,8 @@ class Connection(asyncio.Protocol):
         if waiting_bytes and (self._is_stalled(waiting_bytes, now) or self._is_late(waiting_bytes, now)):
             CUT.inc()
             self.cut()
-        elif self._state is _BUSY:
+            return 0
+        if self._state is _BUSY:
             if self._incoming is not None:
                 self._incoming.check(now)
         elif now >= self._deadline and not waiting_bytes:
@@ -264,6 +265,8 @@ class Connection(asyncio.Protocol):
         self._is_new = False
         self._ahead = rest
         self._closes = request.is_last
+        # What is left of the last reply has the time of this one.
+        self._owed_bytes = 0
         reply = self._reply = HttpReply(self, request.method, is_old=request.is_old)
         self._task = hub.at_work[reply] = hub.loop.create_task(self._serve(request, reply))
         if rest or (self._incoming is not None and not self._incoming.wants_more):

@@ -29,7 +29,7 @@ class Registered(Protocol):
         ...
 
     def check(self, now: float) -> int:
-        """Looks at its times; `now` is the loop's. Returns the bytes that wait for the client."""
+        """Looks at its times; `now` is the loop's. Returns the bytes that wait for the client, if it is not cut."""
         ...
 
     def retire(self) -> None:

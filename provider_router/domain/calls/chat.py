@@ -185,7 +185,7 @@ class CallersBody:
     @property
     def acting(self) -> tuple[str, ...]:
         """The foreign fields by which the provider is to run tools of its own, or to work on what is stored with it."""
-        return tuple(name for name in self.foreign if any(word in name for word in _ACTS))
+        return tuple(name for name in self.foreign if any(word in name.lower() for word in _ACTS))
 
 
 @value

@@ -9,9 +9,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 _NAT64 = ip_network("64:ff9b::/96")
 # Where clouds keep what only the machine itself may know, besides the link-local one.
 _METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
-_METADATA_NAME = "metadata.google.internal"
-_INSIDE = ("localhost", "internal", "local")
-_SHORTHAND = re.compile(r"(?:(?:0x[0-9a-f]{1,8}|[0-9]{1,11})(?:\.|$)){1,4}")
+_METADATA_NAMES = ("metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal")
+_INSIDE = ("localhost", "localdomain", "internal", "local", "lan", "arpa")
+# Not with a nought before it: to some that means octal, to others nothing.
+_NUMBER = re.compile(r"0|[1-9][0-9]*|0x(?:0|[1-9a-f][0-9a-f]*)")
+_MOST_PARTS = 4
+_MOST_PART = 255
 _THIS_NETWORK = ip_network("0.0.0.0/8")
 _COMPATIBLE = ip_network("::/96")
 
@@ -58,23 +61,33 @@ def names_private_place(host: str) -> bool:
 def reach_said_by(host: str) -> Reach:
     """Who `host`, of an address that somebody else will fetch, says is there: in lower case, without a dot at its end.
 
-    Names are not looked up, so one that says nothing is anybody's.
+    Names are not looked up, so one that says nothing is anybody's. One without a dot is of the fetcher's own network.
+
+    Raises:
+        ValueError: It ends as only addresses do and is none, or one that is read in several ways.
     """
-    last = host.rpartition(".")[2]
-    if last in _INSIDE:
-        return Reach.NEVER if host == _METADATA_NAME else Reach.PRIVATE
-    if last.isalpha():
-        # No address ends so.
-        return Reach.PUBLIC
-    try:
-        return reach_of(_canonical(host) if _SHORTHAND.fullmatch(host) else host)
-    except ValueError:
-        return Reach.PUBLIC
+    if ":" in host:
+        return reach_of(host)
+    owner, _, last = host.rpartition(".")
+    if host in _METADATA_NAMES:
+        return Reach.NEVER
+    if last[:1].isdigit():
+        return reach_of(_canonical(host))
+    return Reach.PRIVATE if last in _INSIDE or not owner else Reach.PUBLIC
 
 
 def _canonical(host: str) -> str:
-    """An IPv4 address of numbers in any base, the last of which stands for all that is left, as browsers read it."""
-    *first, last = [int(part, 16 if part[1:2] == "x" else 8 if part[0] == "0" else 10) for part in host.split(".")]
+    """An IPv4 address of numbers, decimal or not, the last of which stands for all that is left, as browsers read it.
+
+    Raises:
+        ValueError: It is none.
+    """
+    parts = host.split(".", _MOST_PARTS)
+    if len(parts) > _MOST_PARTS or not all(map(_NUMBER.fullmatch, parts)):
+        raise ValueError(host)
+    *first, last = [int(part, 16 if part[1:2] == "x" else 10) for part in parts]
+    if any(number > _MOST_PART for number in first) or last >> 8 * (_MOST_PARTS - len(first)):
+        raise ValueError(host)
     return str(IPv4Address(sum(number << 8 * (3 - place) for place, number in enumerate(first)) + last))
 
 

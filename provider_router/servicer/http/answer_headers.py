@@ -12,6 +12,7 @@ from provider_router.domain.calls.answer import Answer
 from provider_router.domain.calls.asked_model import AUTO
 from provider_router.domain.calls.chat_call import CacheMode, RoutingOptions
 from provider_router.domain.calls.events import CacheHit, Completed, Started
+from provider_router.domain.errors import Reason
 from provider_router.servicer.http.visit import Headers
 from provider_router.use_cases.embed_texts import EmbeddedTexts
 from shared.errors import (
@@ -109,7 +110,8 @@ def error_headers(error: NexusError) -> Headers:
         headers.append(("retry-after", str(max(1, math.ceil(error.retry_after_s)))))
         headers.append(("retry-after-ms", str(max(1, math.ceil(error.retry_after_s * 1000)))))
     is_final = isinstance(error, _FINAL) if error.retry_after_s is None else error.retry_after_s > _LONGEST_WAIT_S
-    if is_final:
+    # The caller's own time is no longer at the next try, which would cost as much again.
+    if is_final or error.reason == Reason.DEADLINE_EXCEEDED:
         headers.append(("x-should-retry", "false"))
     return headers
 

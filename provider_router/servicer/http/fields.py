@@ -5,8 +5,8 @@ A check raises `WrongFieldError`; who reads a field around it says where that is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 from shared.errors import FieldViolation, InvalidInput
 
@@ -34,6 +34,18 @@ class WrongFieldError(ValueError):
     def within(self, step: str) -> WrongFieldError:
         """The same error, seen from one step further out."""
         return WrongFieldError(self.description, step + self.path)
+
+
+def steps_in(value: Any) -> Iterable[tuple[int | str, Any]]:
+    """What stands in `value`, with its index or name; nothing where `value` is neither a list nor an object."""
+    if type(value) in _LIST:
+        return enumerate(cast("list[Any]", value))
+    return value.items() if type(value) in _OBJECT else ()
+
+
+def step_to(key: int | str) -> str:
+    """The step of a path to what has this index or name."""
+    return f"[{key}]" if isinstance(key, int) else f".{key}"
 
 
 def invalid(violations: Sequence[FieldViolation]) -> InvalidInput:

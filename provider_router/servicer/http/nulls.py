@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 # Where they hold a dialect's own objects. What tools are called with, and JSON Schemas, are the caller's.
-_HOLDERS = frozenset({"messages", "content", "system", "tools", "tool_calls", "function", "source"})
+_HOLDERS = frozenset(
+    {
+        *("messages", "content", "system", "tools", "tool_calls", "function", "source", "image_url", "file"),
+        *("input_audio", "output", "response_format", "json_schema", "custom"),
+    }
+)
 # That of an assistant who only calls tools is null by the book.
 _SAID = frozenset({"content"})
 _OBJECT, _LIST = (dict,), (list,)

@@ -113,14 +113,16 @@ class Router:
         desk = AttemptDesk(Ports(deployments, self.limiter, opener, self.ledger, FakeObserver(), clock, ids))
         retries = PaceRetries(RetryBudgets(), clock, lambda _: asyncio.sleep(0), lambda: 0.0)
         admit = AdmitCall(self.book, self.limiter)
-        means = Means(desk, self.source, counter, retries, LooseEnds(), "Go on.", CallLimits(60_000, 30_000, 300_000))
+        ends = LooseEnds()
+        means = Means(desk, self.source, counter, retries, ends, "Go on.", CallLimits(60_000, 30_000, 300_000))
+        embed_means = EmbedMeans(desk, self.source, counter, retries, ends, 60.0)
         decide = DecideRoute(explain, self.book, opener, SequenceIds("decision"))
         answers = AdmitAnswers(admit, AnswerChat(admit, decide, affinity, means))
         troubles = FindTroubles(self.registry, FakeProblems(), self.source, deployments)
         use_cases = RouterUseCases(
             CompleteChat(answers),
             answers,
-            EmbedTexts(self.registry, admit, decide_embedding, EmbedMeans(desk, self.source, counter, retries, 60.0)),
+            EmbedTexts(self.registry, admit, decide_embedding, embed_means),
             ListModels(self.registry, troubles, self.source, clock),
             ListProviders(self.registry, troubles, deployments),
         )

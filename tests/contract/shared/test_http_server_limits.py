@@ -8,11 +8,13 @@ from contextlib import AsyncExitStack
 import pytest
 from prometheus_client import REGISTRY
 
+from shared.http_server.connection import Connection
 from shared.http_server.exchange import Reply, Request
-from tests.http_server_rig import LARGE_BYTES, TEXT, Peer, Seen, peer, served, until
+from tests.http_server_rig import LARGE_BYTES, TEXT, Hand, Peer, Seen, peer, served, unread_bytes, until
 from tests.router_http import on_both_loops
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+GET_LARGE = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 LARGE = {
     "headers": (b"GET / HTTP/1.1\r\nHost: x\r\nA: %b\r\n\r\n" % (b"a" * 1000), 431, b"HEAD_TOO_LARGE"),
@@ -49,18 +51,19 @@ async def test_what_is_just_as_large_as_it_may_be_is_not() -> None:
 
 @on_both_loops
 async def test_a_slow_head_is_not_waited_for() -> None:
-    async with served(Seen(), head_s=0.1) as server, peer(server) as client, peer(server) as mute:
+    async with served(Seen()) as server, peer(server) as client, peer(server) as mute:
+        hand = Hand(server)
         client.send(GET)
         assert (await client.answer()).status == 200
-        begun = asyncio.get_running_loop().time()
-        for byte in GET[:-1]:
-            client.send(bytes([byte]))
-            await asyncio.sleep(0.01)
-            if client.reader._buffer:  # type: ignore[attr-defined]
-                break
+        hand.later(9)
+        for sent in range(10):
+            client.send(GET[sent : sent + 1])
+            await until(lambda sent=sent: any(len(line._ahead) > sent for line in server._hub.connections))
+            hand.later(0.999)
+        assert not client.reader._buffer  # type: ignore[attr-defined]
+        hand.later(0.02)
         answer = await client.answer()
         assert (answer.status, answer.body) == (408, b"HEAD_TOO_SLOW")
-        assert 0.08 < asyncio.get_running_loop().time() - begun < 0.25
         # Who said nothing at all is not told anything either.
         assert await mute.is_closed()
 
@@ -76,9 +79,12 @@ async def test_an_idle_connection_is_closed_without_a_word() -> None:
 @on_both_loops
 async def test_a_handler_may_take_longer_than_any_of_these() -> None:
     seen = Seen()
-    async with served(seen, idle_s=0.05, head_s=0.05, body_grace_s=0.05) as server, peer(server) as client:
+    async with served(seen) as server, peer(server) as client:
+        hand = Hand(server)
         client.send(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
-        await asyncio.sleep(0.2)
+        await until(lambda: seen.at_work)
+        for _ in range(3):
+            hand.later(500)
         seen.released.set()
         assert (await client.answer()).body == b"at last"
 
@@ -202,45 +208,112 @@ async def test_refusals_and_connections_are_counted() -> None:
 
 @on_both_loops
 async def test_a_reply_that_is_never_read_is_not_kept() -> None:
-    seen = Seen()
-    async with served(seen, stall_s=0.1) as server, peer(server) as client:
-        client.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: seen.paths and not server._hub.at_work)
-        assert await until(lambda: not server._hub.connections) < 0.5
+    async with served(Seen()) as server, peer(server) as client:
+        hand = Hand(server)
+        client.send(GET_LARGE)
+        await hand.unread(client)
+        hand.later(0)
+        hand.later(29)
+        await asyncio.sleep(0)
+        assert server._hub.connections
+        hand.later(1)
+        await until(lambda: not server._hub.connections)
 
 
 @on_both_loops
 async def test_a_reply_must_be_taken_as_fast_as_is_said() -> None:
-    async with (
-        served(Seen(), stall_s=0.1, reply_bytes_s=100_000_000) as server,
-        peer(server) as slow,
-        peer(server, limit=LARGE_BYTES) as quick,
-    ):
+    # So the rest of one has 30 s and at most four more.
+    async with served(Seen(), reply_bytes_s=1_000_000) as server, peer(server) as slow, peer(server) as quick:
+        hand = Hand(server)
         for client in (slow, quick):
-            client.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.send(GET_LARGE)
+        line, _ = await hand.unread(slow), await hand.unread(quick)
+        hand.later(0)
+        await _take_some(slow, line)
+        hand.later(20)
+        assert line.moved_at == hand.time()
         assert len((await quick.answer()).body) == LARGE_BYTES
         # Something is taken all the time, and yet not enough.
-        with pytest.raises(ConnectionError):
-            await _read_slowly(slow)
+        await _take_some(slow, line)
+        hand.later(20)
+        await until(lambda: len(server._hub.connections) == 1)
+        quick.send(GET)
+        assert (await quick.answer()).status == 200
 
 
-async def _read_slowly(client: Peer) -> None:
-    while await client.reader.read(20_000):
-        await asyncio.sleep(0.005)
+@pytest.mark.parametrize("is_at_once", [False, True])
+@on_both_loops
+async def test_each_reply_has_the_time_of_its_own(is_at_once: bool) -> None:
+    async with served(Seen(), reply_bytes_s=1_000_000) as server, peer(server) as client:
+        hand = Hand(server)
+        client.send(GET_LARGE * 3 if is_at_once else GET_LARGE)
+        await hand.unread(client)
+        for _ in range(2):
+            # The server never sees that nothing waits.
+            hand.later(0)
+            hand.later(20)
+            assert len((await client.answer()).body) == LARGE_BYTES
+            if not is_at_once:
+                client.send(GET_LARGE)
+            await hand.unread(client)
+        hand.later(0)
+        assert len((await client.answer()).body) == LARGE_BYTES
+
+
+async def _take_some(client: Peer, line: Connection) -> None:
+    before = unread_bytes(line)
+    while unread_bytes(line) == before:
+        assert await client.reader.read(20_000)
+        await asyncio.sleep(0)
 
 
 @on_both_loops
 async def test_replies_that_wait_for_their_clients_are_bounded_together() -> None:
-    seen = Seen()
-    async with served(seen, unread_bytes=5_000_000, stall_s=0.4) as server, AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(peer(server)) for _ in range(3)]
-        stalled, *others = clients
-        stalled.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: server._hub and len(server._hub.connections) == 3 and seen.paths)
-        await asyncio.sleep(0.15)
-        others[0].send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: server._hub and len(server._hub.connections) == 2, 0.2)
+    async with served(Seen()) as server, AsyncExitStack() as stack:
+        hand = Hand(server)
+        stalled, *others = [await stack.enter_async_context(peer(server)) for _ in range(3)]
+        stalled.send(GET_LARGE)
+        line = await hand.unread(stalled)
+        hand.later(0)
+        others[0].send(GET_LARGE)
+        hand.bound_unread(line, await hand.unread(others[0]))
+        before = _cut()
+        hand.later(1)
         # Who took nothing for longest is cut, and nobody else.
+        await until(lambda: len(server._hub.connections) == 2)
+        hand.later(1)
+        assert _cut() - before == 1
         assert len((await others[0].answer()).body) == LARGE_BYTES
         others[1].send(GET)
         assert (await others[1].answer()).status == 200
+
+
+@on_both_loops
+async def test_what_waited_for_one_that_is_cut_for_itself_costs_nobody_else() -> None:
+    async with (
+        served(Seen(), reply_bytes_s=1_000_000, head_s=60) as server,
+        peer(server) as late,
+        peer(server) as good,
+        peer(server) as new,
+    ):
+        hand = Hand(server)
+        late.send(GET_LARGE)
+        line = await hand.unread(late)
+        hand.later(0)
+        good.send(GET_LARGE)
+        other = await hand.unread(good)
+        hand.later(10)
+        await _take_some(late, line)
+        hand.later(10)
+        # All three would be too much; `late` is, and `good` took nothing for longest.
+        new.send(GET_LARGE)
+        hand.bound_unread(line, other, await hand.unread(new))
+        before = _cut()
+        hand.later(19)
+        await until(lambda: len(server._hub.connections) == 2)
+        assert _cut() - before == 1
+        assert [len((await client.answer()).body) for client in (good, new)] == [LARGE_BYTES] * 2
+
+
+def _cut() -> float:
+    return REGISTRY.get_sample_value("nexus_http_server_stalled_total") or 0

@@ -216,9 +216,7 @@ def test_marks_of_the_cache_are_kept() -> None:
         ({"thinking": {"type": "between_tools"}}, ("thinking",)),
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, ("web_search_20250305",)),
         ({"tools": [{**TOOL, "allowed_callers": ["code_execution_20250825"]}]}, ("allowed_callers",)),
-        ({"metadata": {"team": "x"}}, ("team",)),
         ({"output_config": {"task_budget": {"total": 1}}}, ("task_budget",)),
-        ({"bad\r\nx-header: 1": 1}, ("unknown",)),
         ({"messages": [said("user", {"type": "search_result", "source": "s"})]}, ("search_result",)),
         ({"messages": [HI, said("assistant", {"type": "server_tool_use", "id": "s"})]}, ("server_tool_use",)),
         ({"messages": [said("user", image(type="file", file_id="f"))]}, ("file_id",)),
@@ -269,6 +267,22 @@ def test_nulls_are_left_out_where_they_say_that_nothing_is_given() -> None:
         "messages": [said("assistant", {**CALL, "input": {"x": None}}), said("user", RESULT)],
         "tools": [{"name": "add", "input_schema": {"default": None}}],
     }
+
+
+def test_metadata_is_the_callers_own_whatever_it_is_called() -> None:
+    body = request(metadata={"user_id": "u", "provider_team": "x", "mcp": "y"}).body
+    assert body is not None
+    assert (body.foreign, body.acting, body.hints) == ((), (), ("metadata",))
+
+
+def test_nulls_of_thoughts_and_of_foreign_blocks_reach_nobody() -> None:
+    dumped = [{**THOUGHT, "x": None}, {"type": "redacted_thinking", "data": "d", "x": None}]
+    body = request(HI, said("assistant", *dumped)).body
+    assert body is not None
+    assert body.fields["messages"][1]["content"] == [THOUGHT, {"type": "redacted_thinking", "data": "d"}]
+    body = request(said("user", {"type": "sparkle", "x": None})).body
+    assert body is not None
+    assert body.fields["messages"] == [said("user", {"type": "sparkle"})]
 
 
 def test_hints_are_no_reason_to_refuse() -> None:
@@ -338,6 +352,8 @@ def test_tokens_are_counted_without_a_limit() -> None:
     ("changes", "field"),
     [
         ({"model": ""}, "model"),
+        ({"bad\r\nx-header: 1": 1}, "bad\r\nx-header: 1"),
+        ({"messages": [said("user", {"type": "bad\r\n"})]}, "messages[0].content[0]"),
         ({"model": 5}, "model"),
         ({"max_tokens": True}, "max_tokens"),
         ({"max_tokens": 5.0}, "max_tokens"),
@@ -368,6 +384,18 @@ def test_tokens_are_counted_without_a_limit() -> None:
         (
             {"messages": [said("user", image(type="url", url="http://169.254.169.254/"))]},
             "messages[0].content[0].source.url",
+        ),
+        (
+            {"messages": [said("user", image(type="base64", media_type="image/png", data="x", url="https://x.test/"))]},
+            "messages[0].content[0].source.url",
+        ),
+        (
+            {"messages": [said("user", image(type="base64", media_type="image/png", data="https://x.test/"))]},
+            "messages[0].content[0].source.data",
+        ),
+        (
+            {"messages": [said("user", document({"type": "url", "url": "https://x.test/", "file_id": "f"}))]},
+            "messages[0].content[0].source.file_id",
         ),
         (
             {"messages": [said("user", image(type="base64", media_type="text/html", data="x"))]},

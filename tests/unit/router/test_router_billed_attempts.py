@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from router_answer_rig import QUESTION, Rig
+from router_answer_rig import PRICES, QUESTION, Rig
 from router_fakes import FakeChatModel, service_of
 
 from provider_router.domain.calls.chat import CallersBody, FinishReason
@@ -13,8 +13,10 @@ from provider_router.domain.calls.events import Finished, TextDelta
 from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.contract import Privacy
 from provider_router.domain.contracts.dialect import Dialect
+from provider_router.domain.contracts.service import Service
 
 USED = TokenUsage(10, 2)
+LONG = service_of("one/m", prices=PRICES, context_length=1_000_000, max_output_tokens=4_096)
 
 
 async def unpriced(end: Finished, *, on_premises: bool = False) -> tuple[int, bool]:
@@ -58,16 +60,19 @@ async def test_the_bill_holds_instead_of_the_price() -> None:
         (TokenUsage(), TokenUsage(1, 1)),
         (TokenUsage(0, 5), TokenUsage(1, 1)),
         (TokenUsage(5, 0), TokenUsage(1, 1)),
-        (TokenUsage(10**12, 7), TokenUsage(10_008, 7)),
+        # A file by address of many pages, which the router knew nothing of, and eight full contexts.
+        (TokenUsage(900_000, 7), TokenUsage(900_000, 7)),
+        (TokenUsage(8_010_000, 7), TokenUsage(8_010_000, 7)),
+        (TokenUsage(8_010_001, 7), TokenUsage(8_010_000, 7)),
         (TokenUsage(7, 10**12), TokenUsage(7, 42_768)),
-        (TokenUsage(10**6, 10**6, 10**6, 10**6, 10**6), TokenUsage(10_008, 42_768, 10_008, 42_768, 0)),
-        (TokenUsage(20_000, 1, 9_000, 0, 9_000), TokenUsage(10_008, 1, 9_000, 0, 1_008)),
+        (TokenUsage(10**7, 10**6, 10**7, 10**6, 10**7), TokenUsage(8_010_000, 42_768, 8_010_000, 42_768, 0)),
+        (TokenUsage(10**7, 1, 8_000_000, 0, 9_000_000), TokenUsage(8_010_000, 1, 8_000_000, 0, 10_000)),
     ],
 )
 async def test_no_more_is_charged_than_can_be_and_something_where_something_came(
     told: TokenUsage | None, charged: TokenUsage
 ) -> None:
-    rig = Rig({"one/m": FakeChatModel([TextDelta("Hello"), Finished(FinishReason.STOP, told)])})
+    rig = Rig({"one/m": FakeChatModel([TextDelta("Hello"), Finished(FinishReason.STOP, told)])}, LONG)
     completed = (await rig.events())[-1]
     closing = rig.rows[0].closing
     assert (closing.usage, closing.estimated) == (charged, charged is not told and charged != told)
@@ -75,15 +80,32 @@ async def test_no_more_is_charged_than_can_be_and_something_where_something_came
     assert rig.nothing_is_held()
 
 
-async def test_no_bill_is_paid_that_cannot_be() -> None:
-    bound = Rig({"one/m": FakeChatModel()})
-    await bound.events()
-    most = 8 * bound.rows[0].opening.reserved_micro_usd + 10_000_000
-    for billed, cost, estimated in ((most, most, False), (most + 1, 14, True)):
+@pytest.mark.parametrize(
+    ("service", "most"),
+    [
+        # The most tokens that are believed, at a dollar and two a million; and ten dollars.
+        (LONG, 8_010_000 + 2 * 42_768 + 10_000_000),
+        # Of a model whose context nobody knows, and of one whose price.
+        (service_of("one/m", prices=PRICES), 16_010_000 + 2 * 42_768 + 10_000_000),
+        (service_of("one/m", context_length=1_000_000, max_output_tokens=4_096), 10_000_000),
+    ],
+)
+async def test_no_bill_is_paid_that_cannot_be(service: Service, most: int) -> None:
+    for billed in (most, most + 1):
         end = Finished(FinishReason.STOP, USED, billed_micro_usd=billed)
-        rig = Rig({"one/m": FakeChatModel([TextDelta("Hello"), end])})
+        rig = Rig({"one/m": FakeChatModel([TextDelta("Hello"), end])}, service)
         await rig.events()
-        assert (rig.rows[0].closing.cost_micro_usd, rig.rows[0].closing.estimated) == (cost, estimated)
+        at_its_price = 14 if service.contract.prices else 0
+        closing = rig.rows[0].closing
+        paid = (billed, False) if billed <= most else (at_its_price, True)
+        assert (closing.cost_micro_usd, closing.estimated) == paid
+
+
+async def test_the_tokens_that_a_model_of_unknown_context_may_have_read() -> None:
+    for told, charged in ((16_010_000, 16_010_000), (10**12, 16_010_000)):
+        rig = Rig({"one/m": FakeChatModel([TextDelta("Hello"), Finished(FinishReason.STOP, TokenUsage(told, 7))])})
+        await rig.events()
+        assert rig.rows[0].closing.usage == TokenUsage(charged, 7)
 
 
 async def test_choices_that_nobody_counted_are_taken_to_be_as_long_as_the_first() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 from router_answer_rig import Rig
-from router_fakes import FakeChatModel
+from router_fakes import QUESTION, FakeChatModel
 
 from provider_router.domain.calls.events import Started, TextDelta
 from provider_router.domain.calls.usage import TokenUsage
@@ -25,6 +26,15 @@ async def test_closing_the_stream_closes_the_model_and_charges_what_came() -> No
     assert (rig.rows[0].closing.usage, rig.rows[0].closing.estimated) == (TokenUsage(1, 3), True)
     assert rig.cost_micro_usd() == 1 + 2 * 3
     assert rig.nothing_is_held()
+
+
+async def test_what_came_is_not_estimated_at_more_than_was_reserved() -> None:
+    rig = Rig({"one/m": FakeChatModel([TextDelta("one two three"), ...])})
+    async with aclosing(rig.stream(replace(QUESTION, max_output_tokens=2))) as events:
+        await anext(events)
+        await anext(events)
+    assert rig.rows[0].closing.usage == TokenUsage(1, 2)
+    assert rig.cost_micro_usd() == rig.rows[0].opening.reserved_micro_usd == 1 + 2 * 2
 
 
 async def test_what_the_routers_end_cuts_short_is_written_down_as_that() -> None:

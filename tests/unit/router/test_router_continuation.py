@@ -62,12 +62,13 @@ async def test_what_was_said_is_not_said_again() -> None:
     assert text_of(await rig.events(**CONTINUE)) == "The quick brown fox jumps over the lazy dog."
 
 
-async def test_an_answer_that_only_repeats_adds_nothing() -> None:
-    repeating = FakeChatModel([TextDelta("jumps over"), TextDelta(" the"), DONE])
-    rig = Rig({"one/m": FakeChatModel(FIRST), "two/m": repeating})
-    events = await rig.events(**CONTINUE)
-    assert text_of(events) == "The quick brown fox jumps over the"
-    assert isinstance(events[-1], Completed)
+@pytest.mark.parametrize("said", [(TextDelta("jumps over"), TextDelta(" the")), ()], ids=["repeats", "nothing"])
+async def test_one_that_adds_nothing_makes_no_whole_answer(said: tuple[TextDelta, ...]) -> None:
+    """Nobody knows whether what came before was whole."""
+    rig = Rig({"one/m": FakeChatModel(FIRST), "two/m": FakeChatModel([*said, DONE])})
+    with pytest.raises(UpstreamDown, match="STREAM_BROKEN") as caught:
+        await rig.events(**CONTINUE)
+    assert caught.value.metadata["not_continued"] == "NOTHING_ADDED"
 
 
 async def test_it_may_break_more_than_once() -> None:

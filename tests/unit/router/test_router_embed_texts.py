@@ -54,7 +54,7 @@ class Embedder:
         self.model, self.other = Model(*answers), Model()
         services = [
             service_of("one/chat"),
-            service_of("one/embed", chat=False, embeddings=True, prices=PRICES),
+            service_of("one/embed", chat=False, embeddings=True, prices=PRICES, context_length=8_000),
             service_of("two/embed", chat=False, embeddings=True, prices=PRICES),
         ]
         means = EmbedMeans(
@@ -62,6 +62,7 @@ class Embedder:
             FakeModelSource(embed={"one/embed": self.model, "two/embed": self.other}),
             self.rig.means.counter,
             self.rig.means.retries,
+            self.rig.ends,
             60.0,
         )
         registry = FakeRegistry(snapshot_of(*services, embed=embed))
@@ -96,13 +97,28 @@ async def test_one_model_embeds_and_has_its_row(asked: str, used: str) -> None:
     assert embedder.rig.nothing_is_held()
 
 
-@pytest.mark.parametrize(("told", "charged"), [(TokenUsage(10**12), 10_024), (TokenUsage(0), 3)])
-async def test_no_more_is_charged_than_can_be_and_never_nothing(told: TokenUsage, charged: int) -> None:
-    embedder = Embedder(told)
+@pytest.mark.parametrize(("told", "charged"), [(74_000, 74_000), (10**12, 74_000), (0, 3)])
+async def test_no_more_is_charged_than_can_be_and_never_nothing(told: int, charged: int) -> None:
+    embedder = Embedder(TokenUsage(told))
     embedded = await embedder()
     closing = embedder.rig.rows[0].closing
-    assert (closing.usage, closing.estimated, closing.cost_micro_usd) == (TokenUsage(charged), True, charged)
+    estimated = told != charged
+    assert (closing.usage, closing.estimated, closing.cost_micro_usd) == (TokenUsage(charged), estimated, charged)
     assert embedded.embeddings.usage == (TokenUsage(charged) if charged != 3 else None)
+
+
+async def test_what_the_routers_end_cuts_short_is_written_down_as_that() -> None:
+    embedder = Embedder(...)
+    embedder.rig.ends.is_stopping = True
+    task = asyncio.create_task(embedder())
+    while not embedder.model.asked:
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    assert embedder.rig.outcomes() == [("one/embed", "aborted", "SHUTTING_DOWN")]
+    assert embedder.rig.rows[0].closing.usage == TokenUsage(3)
+    assert embedder.rig.deployments.reports[0][1].finished is False
+    assert embedder.rig.nothing_is_held()
 
 
 async def test_a_failure_that_was_made_good_is_freed_with_its_call() -> None:

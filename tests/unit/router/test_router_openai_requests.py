@@ -16,6 +16,8 @@ from shared.errors import InvalidInput
 
 HI = {"role": "user", "content": "Hi"}
 TOOL = {"type": "function", "function": {"name": "add"}}
+CALL = {"id": "a", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+PNG = "data:image/png;base64,iVBO"
 
 
 def body(**fields: Any) -> dict[str, Any]:
@@ -91,7 +93,17 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "messages[0].content[0].input_audio.format",
         "must be one of wav, mp3",
     ),
+    (
+        part(type="input_audio", input_audio={"data": "https://x.test/a.wav", "format": "wav"}),
+        "messages[0].content[0].input_audio.data",
+        "must be bytes in base64, and no address",
+    ),
     (part(type="file", file={}), "messages[0].content[0].file", "must have file_data or file_id"),
+    (
+        part(type="file", file={"file_data": "https://x.test/a.pdf"}),
+        "messages[0].content[0].file.file_data",
+        "must be bytes in base64, and no address",
+    ),
     (body(temperature="hot"), "temperature", "must be a number"),
     (body(temperature=True), "temperature", "must be a number"),
     (body(temperature=2.1), "temperature", "must be from 0 to 2"),
@@ -195,6 +207,31 @@ def test_nulls_are_left_out_where_they_say_that_nothing_is_given() -> None:
     dumped = [HI, {**calls, "refusal": None, "audio": None, "annotations": None}, {**HI, "name": None}]
     strict = {**tool, "function": {**tool["function"], "strict": None, "description": None}}
     assert wanted_of(body(messages=dumped, tools=[strict])).request.body.fields == plain
+
+
+@pytest.mark.parametrize(
+    ("dumped", "meant"),
+    [
+        ({**HI, "refusal": None}, HI),
+        ({"role": "tool", "content": "x", "tool_call_id": "a", "name": None}, ...),
+        ({"role": "assistant", "tool_calls": [CALL], "refusal": None}, ...),
+        ({"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "add", "arguments": None}}]}, ...),
+        (
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "a", "type": "custom", "custom": {"name": "x", "input": None}}],
+            },
+            ...,
+        ),
+        ({"role": "user", "content": [{"type": "text", "text": "x", "cache_control": None}]}, ...),
+        ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": PNG, "detail": None}}]}, ...),
+        ({"role": "user", "content": [{"type": "file", "file": {"file_id": "f", "filename": None}}]}, ...),
+    ],
+)
+def test_no_null_of_a_message_reaches_anybody(dumped: dict[str, Any], meant: Any) -> None:
+    said = wanted_of(body(messages=[HI, dumped])).request.body.fields["messages"][1]
+    assert "null" not in orjson.dumps(said).decode()
+    assert said == (without_nulls(dumped) if meant is ... else meant)
 
 
 def test_several_mistakes_are_told_at_once() -> None:

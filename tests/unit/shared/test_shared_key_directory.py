@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import pytest
 
 from protos.gen.nexus.settings.v1 import identity_pb2
+from shared.auth import authenticator
 from shared.auth.authenticator import SettingsKeyDirectory
+from shared.auth.principal import Principal
 from shared.errors import Unauthenticated, UpstreamDown
 from shared.testing.fakes import FakeClock
 
@@ -23,7 +26,6 @@ class Identity:
     async def AuthenticateKey(
         self,
         request: identity_pb2.AuthenticateKeyRequest,
-        timeout: float,
     ) -> identity_pb2.AuthenticateKeyResponse:
         self.asked.append(request.api_key)
         await self.answers.wait()
@@ -114,3 +116,64 @@ async def test_whoever_guesses_keys_keeps_nobody_out_whose_key_was_good() -> Non
     assert (await good).user_id == "u"
     await asyncio.gather(*guesses)
     assert len(identity.asked) == 1 + 200 + 1
+
+
+def guessed(keys: SettingsKeyDirectory, numbers: Iterable[int]) -> list[asyncio.Task[Principal]]:
+    return [asyncio.create_task(keys.principal_of(f"nxk_{number}")) for number in numbers]
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_only_so_many_unknown_keys_wait_their_turn() -> None:
+    identity, clock = Identity(), FakeClock()
+    identity.answers.set()
+    keys = directory(identity, clock)
+    await keys.principal_of("nxk_good")
+    clock.advance(60)
+    identity.answers.clear()
+    waiting = guessed(keys, range(500))
+    await settled()
+    with pytest.raises(UpstreamDown, match="KEY_CHECKS_BUSY") as caught:
+        await keys.principal_of("nxk_new")
+    assert caught.value.retry_after_s == 1
+    # Who was good before, or waits for what is being asked already, adds nothing to the line.
+    waiting += [asyncio.create_task(keys.principal_of("nxk_good")), *guessed(keys, [499])]
+    await settled()
+    identity.answers.set()
+    assert {found.user_id for found in await asyncio.gather(*waiting)} == {"u"}
+    assert (await keys.principal_of("nxk_new")).user_id == "u"
+
+
+async def test_what_nobody_waits_for_any_more_is_not_asked() -> None:
+    identity = Identity()
+    keys = directory(identity, FakeClock())
+    for first in range(0, 2000, 400):
+        leavers = guessed(keys, range(first, first + 400))
+        await settled()
+        for leaver in leavers:
+            leaver.cancel()
+        await settled()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    asked = len(identity.asked)
+    new = guessed(keys, [3000])
+    await settled()
+    assert identity.asked[asked:] == ["nxk_3000"]
+    # Asked anew for whoever comes back.
+    new += guessed(keys, [0])
+    identity.answers.set()
+    assert {found.user_id for found in await asyncio.gather(*new)} == {"u"}
+
+
+async def test_the_time_in_the_line_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authenticator, "_ANSWER_S", 0.02)
+    identity = Identity()
+    keys = directory(identity, FakeClock())
+    async with asyncio.timeout(10):
+        for found in await asyncio.gather(*guessed(keys, range(100)), return_exceptions=True):
+            assert isinstance(found, UpstreamDown)
+            assert (found.reason, found.retry_after_s) == ("KEY_CHECK_SLOW", 1)
+    identity.answers.set()
+    assert (await keys.principal_of("nxk_0")).user_id == "u"

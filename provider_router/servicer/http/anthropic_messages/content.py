@@ -29,6 +29,8 @@ _MOST_ID = 256
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
 _MESSAGE = frozenset({"role", "content"})
 _TEXT = frozenset({"type", "text", "cache_control", "citations"})
+_THINKING = frozenset({"type", "thinking", "signature"})
+_REDACTED = frozenset({"type", "data"})
 _TOOL_USE = frozenset({"type", "id", "name", "input", "cache_control", "caller"})
 _TOOL_RESULT = frozenset({"type", "tool_use_id", "content", "is_error", "cache_control"})
 
@@ -95,6 +97,7 @@ class _ContentReader:
 
     def thinking(self, turn: _Turn, block: Mapping[str, Any]) -> None:
         """Reads a `thinking` block."""
+        self._found.rest_of(block, _THINKING)
         text = field_in(block, "thinking", text_in)
         signature = maybe_in(block, "signature", text_in, "")
         self._found.unsigned = self._found.unsigned or not signature
@@ -129,17 +132,17 @@ class _ContentReader:
 
     def foreign(self, turn: _Turn, block: Mapping[str, Any]) -> None:
         """Keeps a block that no other dialect has as what it says: so it is counted, and its turn is not empty."""
-        self._found.add_foreign(block["type"])
+        self._found.nulls = self._found.nulls or None in block.values()
+        self._found.add_foreign(block["type"], block)
         turn.parts.append(TextPart(orjson.dumps(block).decode()))
+
+    def redacted(self, turn: _Turn, block: Mapping[str, Any]) -> None:
+        """Reads a `redacted_thinking` block."""
+        self._found.rest_of(block, _REDACTED)
+        turn.parts.append(ThinkingPart(redacted=field_in(block, "data", lambda said: word_in(said, 0))))
 
 
 _ReadBlock: TypeAlias = Callable[[_ContentReader, "_Turn", Mapping[str, Any]], None]
-
-
-def _redacted(_reader: _ContentReader, turn: _Turn, block: Mapping[str, Any]) -> None:
-    turn.parts.append(ThinkingPart(redacted=field_in(block, "data", lambda said: word_in(said, 0))))
-
-
 _TEXT_ONLY: Mapping[str, _ReadBlock] = {"text": _ContentReader.text}
 _SHOWN: Mapping[str, _ReadBlock] = {**_TEXT_ONLY, "image": _ContentReader.media, "document": _ContentReader.media}
 _BLOCKS: Mapping[Role, Mapping[str, _ReadBlock]] = {
@@ -150,7 +153,7 @@ _BLOCKS: Mapping[Role, Mapping[str, _ReadBlock]] = {
         **_TEXT_ONLY,
         "tool_use": _ContentReader.call,
         "thinking": _ContentReader.thinking,
-        "redacted_thinking": _redacted,
+        "redacted_thinking": _ContentReader.redacted,
     },
 }
 _KNOWN = frozenset(kind for kinds in _BLOCKS.values() for kind in kinds)

@@ -8,6 +8,7 @@ from typing import Any
 
 from provider_router.domain.calls.content import FilePart, ImagePart, Part, TextPart
 from provider_router.servicer.http.anthropic_messages.reading import Findings, cached_in
+from provider_router.servicer.http.data_url import bytes_in
 from provider_router.servicer.http.fields import (
     WrongFieldError,
     each_in,
@@ -22,6 +23,15 @@ from provider_router.servicer.http.fields import (
 
 _IMAGE = frozenset({"type", "source", "cache_control"})
 _DOCUMENT = frozenset({"type", "source", "cache_control", "title", "context", "citations"})
+_TEXT = frozenset({"type", "text", "cache_control", "citations"})
+_SOURCES: Mapping[str, frozenset[str]] = {
+    "base64": frozenset({"type", "media_type", "data"}),
+    "text": frozenset({"type", "media_type", "data"}),
+    "url": frozenset({"type", "url"}),
+    "file": frozenset({"type", "file_id"}),
+    "content": frozenset({"type", "content"}),
+}
+_OF_SOURCES = frozenset(name for names in _SOURCES.values() for name in names)
 _IMAGE_FILE = "image/*"
 _MOST_NAME = 1024
 
@@ -56,10 +66,10 @@ def marked(parts: list[Part], cached: str) -> list[Part]:
 
 def _image(value: Any, cached: str, found: Findings) -> Part:
     source = object_in(value)
-    match field_in(source, "type", text_in):
+    match _kind_of(source, found):
         case "base64":
             media_type = field_in(source, "media_type", _image_type)
-            return ImagePart(data=field_in(source, "data", _data), media_type=media_type, cached=cached)
+            return ImagePart(data=field_in(source, "data", bytes_in), media_type=media_type, cached=cached)
         case "url":
             return ImagePart(url=field_in(source, "url", found.address), cached=cached)
         case "file":
@@ -70,10 +80,10 @@ def _image(value: Any, cached: str, found: Findings) -> Part:
 
 def _document(value: Any, title: str, cached: str, found: Findings) -> list[Part]:
     source = object_in(value)
-    match field_in(source, "type", text_in):
+    match _kind_of(source, found):
         case "base64":
             media_type = field_in(source, "media_type", lambda said: word_in(said, 100))
-            data = field_in(source, "data", _data)
+            data = field_in(source, "data", bytes_in)
             return [FilePart(data=data, media_type=media_type, name=title, cached=cached)]
         case "url":
             return [FilePart(url=field_in(source, "url", found.address), name=title, cached=cached)]
@@ -85,6 +95,17 @@ def _document(value: Any, title: str, cached: str, found: Findings) -> list[Part
             return field_in(source, "content", lambda content: _written(content, cached, found))
         case _:
             raise WrongFieldError("must be one of base64, text, content, url, file", ".type")
+
+
+def _kind_of(source: Mapping[str, Any], found: Findings) -> str:
+    """The type of a source, which has nothing of those of others."""
+    kind = field_in(source, "type", text_in)
+    known = _SOURCES.get(kind, _OF_SOURCES)
+    for name in source:
+        if name in _OF_SOURCES and name not in known and source[name] is not None:
+            raise WrongFieldError(f"is nothing that a source of type {kind} has", f".{name}")
+    found.rest_of(source, known)
+    return kind
 
 
 def _written(content: Any, cached: str, found: Findings) -> list[Part]:
@@ -99,6 +120,7 @@ def _written_block(value: Any, found: Findings) -> Part:
     block = object_in(value)
     kind = field_in(block, "type", text_in)
     if kind == "text":
+        found.rest_of(block, _TEXT)
         return TextPart(field_in(block, "text", text_in), cached_in(block))
     if kind == "image":
         return image_in(block, found)

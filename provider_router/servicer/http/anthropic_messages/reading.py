@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from provider_router.servicer.http.data_url import leads_inside
+from provider_router.servicer.http.data_url import address_inside, leads_inside
 from provider_router.servicer.http.fields import WrongFieldError, maybe_in, object_in, one_of, text_in
-from provider_router.servicer.http.openai_chat.unknown_fields import check_taken, check_within
+from provider_router.servicer.http.unknown_fields import check_name, is_hint
 
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LIFETIMES = ("5m", "1h")
 _MOST_FOREIGN = 32
 _LIMIT = "max_tokens"
-_NOTHING: tuple[Any, ...] = (None, [], {})
 
 
 class Findings:
-    """Collects names; those that callers chose are shown only where they are harmless in a header.
+    """Collects names that are harmless in a header.
 
     Attributes:
         foreign: Of what has no place in `ChatRequest`, in order, once each.
@@ -37,13 +34,15 @@ class Findings:
         self.nulls = False
         self.unsigned = False
 
-    def add_foreign(self, name: str) -> None:
-        """Notes something foreign.
+    def add_foreign(self, name: str, value: Any = None) -> None:
+        """Notes something foreign, and what addresses there are in the `value` that the caller gave it.
 
         Raises:
-            WrongFieldError: There is too much of it.
+            WrongFieldError: There is too much of it, or it is no name, or has an address that is for nobody.
         """
-        self.foreign[name if _NAME.fullmatch(name) else "unknown"] = None
+        check_name(name)
+        self.inside = address_inside(value) or self.inside
+        self.foreign[name] = None
         if len(self.foreign) > _MOST_FOREIGN:
             raise WrongFieldError(f"has one of more than {_MOST_FOREIGN} things that nobody knows")
 
@@ -58,16 +57,16 @@ class Findings:
         return value
 
     def unknown(self, name: str, value: Any) -> None:
-        """Notes a field that is not known here, unless it says nothing.
+        """Notes a field that is not known here, unless its value changes nothing.
 
         Raises:
             WrongFieldError: It must not reach a provider.
         """
-        if value in _NOTHING:
-            return
-        check_taken(name, _LIMIT)
-        check_within(value, _LIMIT)
-        self.add_foreign(name)
+        hint = is_hint(name, value, _LIMIT)
+        if hint:
+            self.hints[name] = None
+        elif hint is not None:
+            self.add_foreign(name, value)
 
     def rest_of(self, owner: Mapping[str, Any], known: frozenset[str]) -> None:
         """Notes the fields of `owner` besides those `known`, and whether some are null.

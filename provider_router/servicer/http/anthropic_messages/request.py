@@ -169,10 +169,9 @@ def _stream(value: Any, reading: _Reading) -> None:
 
 def _metadata(value: Any, reading: _Reading) -> None:
     metadata = object_in(value)
-    for name, note in metadata.items():
+    if any(name != "user_id" and note is not None for name, note in metadata.items()):
         # The caller's own notes: whatever they are called, no server takes them for parameters.
-        if name != "user_id" and note is not None:
-            reading.found.add_foreign(name)
+        reading.found.hints["metadata"] = None
     reading.arguments["end_user"] = maybe_in(metadata, "user_id", lambda user: text_in(user, _MOST_NAME), "")
 
 
@@ -204,7 +203,7 @@ def _thinking(value: Any, reading: _Reading) -> None:
     elif kind == "disabled":
         reading.budget_tokens, reading.shown = 0, False
     elif kind != "adaptive":
-        reading.found.add_foreign("thinking")
+        reading.found.add_foreign("thinking", thinking)
 
 
 def _output_config(value: Any, reading: _Reading) -> None:

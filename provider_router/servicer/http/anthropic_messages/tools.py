@@ -48,7 +48,7 @@ def _tool(value: Any, found: Findings) -> Tool | None:
     tool = object_in(value)
     kind = maybe_in(tool, "type", text_in, "custom")
     if kind != "custom":
-        found.add_foreign(kind)
+        found.add_foreign(kind, tool)
         return None
     found.rest_of(tool, _TOOL)
     if not tool.keys() <= _PLAIN_TOOL:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from provider_router.domain.calls.content import AudioPart, FilePart, ImagePart, Part, RefusalPart, TextPart
-from provider_router.servicer.http.data_url import data_url_in, is_data_url
+from provider_router.servicer.http.data_url import bytes_in, data_url_in, is_data_url
 from provider_router.servicer.http.fields import (
     WrongFieldError,
     each_in,
@@ -22,6 +22,9 @@ from provider_router.servicer.http.openai_chat.draft import Draft
 
 _MOST_PARTS = 1000
 _PREFIX = "messages.content."
+_OF_IMAGE = frozenset({"url", "detail"})
+_OF_AUDIO = frozenset({"data", "format"})
+_OF_FILE = frozenset({"filename", "file_id", "file_data"})
 _LIFETIMES = ("5m", "1h")
 
 
@@ -65,6 +68,7 @@ def _image(draft: Draft, part: Mapping[str, Any]) -> Part:
 
 
 def _image_of(draft: Draft, image: Mapping[str, Any], cached: str) -> Part:
+    draft.others(image, _OF_IMAGE, f"{_PREFIX}image_url.")
     detail = maybe_in(image, "detail", lambda word: word_in(word, 16), "")
     url = field_in(image, "url", text_in)
     if is_data_url(url):
@@ -73,33 +77,31 @@ def _image_of(draft: Draft, image: Mapping[str, Any], cached: str) -> Part:
     return ImagePart(url=field_in(image, "url", draft.address), detail=detail, cached=cached)
 
 
-def _audio(_draft: Draft, part: Mapping[str, Any]) -> Part:
-    return field_in(part, "input_audio", lambda sound: _audio_of(object_in(sound)))
+def _audio(draft: Draft, part: Mapping[str, Any]) -> Part:
+    return field_in(part, "input_audio", lambda sound: _audio_of(draft, object_in(sound)))
 
 
-def _audio_of(sound: Mapping[str, Any]) -> Part:
+def _audio_of(draft: Draft, sound: Mapping[str, Any]) -> Part:
+    draft.others(sound, _OF_AUDIO, f"{_PREFIX}input_audio.")
     form = field_in(sound, "format", lambda word: one_of(word, ("wav", "mp3")))
-    return AudioPart(field_in(sound, "data", _bytes_in), form)
+    return AudioPart(field_in(sound, "data", bytes_in), form)
 
 
-def _file(_draft: Draft, part: Mapping[str, Any]) -> Part:
-    return field_in(part, "file", lambda file: _file_of(object_in(file), cached_in(part)))
+def _file(draft: Draft, part: Mapping[str, Any]) -> Part:
+    return field_in(part, "file", lambda file: _file_of(draft, object_in(file), cached_in(part)))
 
 
-def _file_of(file: Mapping[str, Any], cached: str) -> Part:
+def _file_of(draft: Draft, file: Mapping[str, Any], cached: str) -> Part:
+    draft.others(file, _OF_FILE, f"{_PREFIX}file.")
     name = maybe_in(file, "filename", lambda word: text_in(word, 512), "")
     file_id = maybe_in(file, "file_id", lambda word: word_in(word, 256), "")
-    raw = maybe_in(file, "file_data", _bytes_in, "")
+    raw = maybe_in(file, "file_data", bytes_in, "")
     if bool(file_id) == bool(raw):
         raise WrongFieldError("must have file_data or file_id")
     media_type = "application/pdf" if raw and name.lower().endswith(".pdf") else ""
     if is_data_url(raw):
         media_type, raw = field_in(file, "file_data", data_url_in)
     return FilePart(file_id=file_id, data=raw, media_type=media_type, name=name, cached=cached)
-
-
-def _bytes_in(value: Any) -> str:
-    return word_in(value, 0)
 
 
 def cached_in(owner: Mapping[str, Any]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from provider_router.servicer.http.data_url import leads_inside
+from provider_router.servicer.http.data_url import address_inside, leads_inside
 from provider_router.servicer.http.fields import WrongFieldError
-from provider_router.servicer.http.openai_chat.unknown_fields import check_name, is_hint
+from provider_router.servicer.http.unknown_fields import check_name, is_hint
 
 _MOST_UNKNOWN = 32
 
@@ -69,18 +69,19 @@ class Draft:
             WrongFieldError: It must not reach a provider.
         """
         hint = is_hint(name, value, self.limit)
-        if hint is None:
-            return
-        self._note(self.hints if hint else self.foreign, prefix + name)
+        if hint:
+            self._note(self.hints, prefix + name)
+        elif hint is not None:
+            self._note_foreign(prefix + name, value)
 
-    def lacks(self, kind: str, prefix: str) -> None:
+    def lacks(self, kind: str, prefix: str, value: Any = None) -> None:
         """Notes that the router's own model has no such `kind` of what is at `prefix`: it is foreign.
 
         Raises:
-            WrongFieldError: It is no name.
+            WrongFieldError: It is no name, or there is an address in `value`, all of it, that is for nobody.
         """
         check_name(kind)
-        self._note(self.foreign, prefix + kind)
+        self._note_foreign(prefix + kind, value)
 
     def address(self, url: str) -> str:
         """`url` as an address that a provider is to fetch from.
@@ -92,6 +93,10 @@ class Draft:
             self.inside = self.inside or url
         return url
 
+    def _note_foreign(self, name: str, value: Any) -> None:
+        self.inside = address_inside(value) or self.inside
+        self._note(self.foreign, name)
+
     def _note(self, noted: list[str], name: str) -> None:
         if name in noted:
             return
@@ -100,7 +105,13 @@ class Draft:
         noted.append(name)
 
     def others(self, owner: Mapping[str, Any], known: frozenset[str], prefix: str) -> None:
-        """Notes the fields of `owner`, which stands at `prefix`, that are not `known`."""
+        """Notes the fields of `owner`, which stands at `prefix`, that are not `known`, and whether some are null."""
+        if None in owner.values():
+            self.has_nulls = True
+        self.unknown_of(owner, known, prefix)
+
+    def unknown_of(self, owner: Mapping[str, Any], known: frozenset[str], prefix: str) -> None:
+        """As `others`, where nulls are looked at elsewhere."""
         if owner.keys() <= known:
             return
         for name, value in owner.items():

@@ -23,8 +23,8 @@ from provider_router.servicer.http.fields import (
     text_in,
     word_in,
 )
-from provider_router.servicer.http.openai_chat.unknown_fields import HINTS, says_nothing
 from provider_router.servicer.http.surface import told_model
+from provider_router.servicer.http.unknown_fields import HINTS, says_nothing
 from provider_router.use_cases.embed_texts import EmbeddedTexts
 from shared.errors import FieldViolation
 

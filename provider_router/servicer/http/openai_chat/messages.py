@@ -27,6 +27,7 @@ _MOST_MESSAGES = 10_000
 _MOST_CALLS = 128
 _MOST_NAME = 256
 _PREFIX = "messages."
+_BARE = 2
 _PLAIN = frozenset({"role", "content", "name"})
 _OF_TOOL = _PLAIN | {"tool_call_id"}
 _OF_ASSISTANT = _PLAIN | {"refusal", "tool_calls", "reasoning_content", "reasoning"}
@@ -62,13 +63,10 @@ def _message(draft: Draft, value: Any) -> Message:
 
 
 def _plain(draft: Draft, message: Mapping[str, Any], role: Role) -> Message:
-    if not message.keys() <= _PLAIN:
+    if len(message) > _BARE:
         draft.others(message, _PLAIN, _PREFIX)
     content = message.get("content")
     text, parts = (content, ()) if type(content) is str else _content(draft, message)
-    if "name" not in message:
-        return Message(role, text, parts=parts)
-    draft.has_nulls = draft.has_nulls or message["name"] is None
     return Message(role, text, parts=parts, name=_name(message))
 
 
@@ -80,11 +78,11 @@ def _tool(draft: Draft, message: Mapping[str, Any]) -> Message:
 
 
 def _assistant(draft: Draft, message: Mapping[str, Any]) -> Message:
-    draft.others(message, _OF_ASSISTANT, _PREFIX)
+    draft.unknown_of(message, _OF_ASSISTANT, _PREFIX)
     text, parts = ("", ()) if message.get("content") is None else _content(draft, message)
     calls = message.get("tool_calls")
     # Most have a role, a content, which is null by the book where there is nothing but calls, and perhaps these.
-    if len(message) > (2 if calls is None else 3) and None in message.values():
+    if len(message) > 1 + ("content" in message) + (calls is not None) and None in message.values():
         draft.has_nulls = True
     made = () if calls is None else field_in(message, "tool_calls", lambda value: _calls(draft, value))
     thought = maybe_in(message, "reasoning_content", text_in, "") or maybe_in(message, "reasoning", text_in, "")
@@ -119,16 +117,19 @@ def _call(draft: Draft, value: Any) -> ToolCall:
     draft.others(call, _OF_CALL, "messages.tool_calls.")
     call_id = field_in(call, "id", _name_in)
     if call.get("type") == "custom":
+        # What it is called with is a text for the tool, wherever that leads.
         draft.lacks("custom", "messages.tool_calls.")
-        return field_in(call, "custom", lambda custom: _custom(call_id, object_in(custom)))
-    return field_in(call, "function", lambda function: _function(call_id, object_in(function)))
+        return field_in(call, "custom", lambda custom: _custom(draft, call_id, object_in(custom)))
+    return field_in(call, "function", lambda function: _function(draft, call_id, object_in(function)))
 
 
-def _function(call_id: str, function: Mapping[str, Any]) -> ToolCall:
+def _function(draft: Draft, call_id: str, function: Mapping[str, Any]) -> ToolCall:
+    draft.has_nulls = draft.has_nulls or None in function.values()
     return ToolCall(call_id, field_in(function, "name", _name_in), maybe_in(function, "arguments", text_in, ""))
 
 
-def _custom(call_id: str, custom: Mapping[str, Any]) -> ToolCall:
+def _custom(draft: Draft, call_id: str, custom: Mapping[str, Any]) -> ToolCall:
     """A call whose arguments are text, where other dialects have JSON."""
+    draft.has_nulls = draft.has_nulls or None in custom.values()
     text = maybe_in(custom, "input", text_in, "")
     return ToolCall(call_id, field_in(custom, "name", _name_in), orjson.dumps({"input": text}).decode())

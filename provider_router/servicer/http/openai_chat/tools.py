@@ -43,7 +43,7 @@ def tools_in(draft: Draft, value: Any) -> None:
 def _tool(draft: Draft, tool: Mapping[str, Any]) -> Tool | None:
     kind = field_in(tool, "type", text_in)
     if kind != "function":
-        draft.lacks(kind, "tools.")
+        draft.lacks(kind, "tools.", tool)
         return None
     draft.others(tool, _OF_TOOL, "tools.")
     return field_in(tool, "function", lambda function: _function(draft, tool, object_in(function)))
@@ -51,7 +51,6 @@ def _tool(draft: Draft, tool: Mapping[str, Any]) -> Tool | None:
 
 def _function(draft: Draft, tool: Mapping[str, Any], function: Mapping[str, Any]) -> Tool:
     draft.others(function, _OF_FUNCTION, "tools.function.")
-    draft.has_nulls = draft.has_nulls or None in function.values()
     return Tool(
         name=field_in(function, "name", _name_in),
         description=maybe_in(function, "description", text_in, ""),
@@ -78,7 +77,7 @@ def tool_choice_in(draft: Draft, value: Any) -> None:
     elif kind == "allowed_tools":
         field_in(choice, "allowed_tools", lambda allowed: _allowed(draft, object_in(allowed)))
     else:
-        draft.lacks(kind, "tool_choice.")
+        draft.lacks(kind, "tool_choice.", choice)
 
 
 def _allowed(draft: Draft, allowed: Mapping[str, Any]) -> None:
@@ -132,7 +131,7 @@ def response_format_in(draft: Draft, value: Any) -> None:
         draft.others(form, frozenset({"type"}), "response_format.")
         draft.chat["json_object"] = kind == "json_object"
     else:
-        draft.lacks(kind, "response_format.")
+        draft.lacks(kind, "response_format.", form)
 
 
 def schema_in(draft: Draft, form: Mapping[str, Any], prefix: str) -> None:

@@ -76,7 +76,7 @@ class Conversation:
             if read(self, item):
                 self.kept.append(value)
             return
-        self._draft.lacks(kind, _PREFIX)
+        self._draft.lacks(kind, _PREFIX, item)
         self.kept.append(value)
 
     def messages(self) -> tuple[Message, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from provider_router.domain.calls.content import AudioPart, FilePart, ImagePart, Part, RefusalPart, TextPart, text_of
-from provider_router.servicer.http.data_url import data_url_in, is_data_url
+from provider_router.servicer.http.data_url import bytes_in, data_url_in, is_data_url
 from provider_router.servicer.http.fields import (
     WrongFieldError,
     each_in,
@@ -22,6 +22,8 @@ from provider_router.servicer.http.openai_chat.draft import Draft
 
 _MOST_PARTS = 1000
 _MOST_NAME = 512
+_SOURCES = ("file_data", "file_url", "file_id")
+_OF_AUDIO = frozenset({"data", "format"})
 _DEFAULT_DETAIL = "auto"
 _PREFIX = "input.content."
 
@@ -81,6 +83,8 @@ def _file(draft: Draft, part: Mapping[str, Any]) -> Part:
     draft.others({"detail": part.get("detail")} if part.get("detail") != _DEFAULT_DETAIL else {}, frozenset(), _PREFIX)
     name = maybe_in(part, "filename", lambda word: text_in(word, _MOST_NAME), "")
     cached = _cached(part)
+    if sum(part.get(source) is not None for source in _SOURCES) != 1:
+        raise WrongFieldError(f"must have one of {', '.join(_SOURCES)}")
     if part.get("file_data") is not None:
         media_type, data = field_in(part, "file_data", lambda raw: _bytes_of(raw, name))
         return FilePart(data=data, media_type=media_type, name=name, cached=cached)
@@ -88,23 +92,21 @@ def _file(draft: Draft, part: Mapping[str, Any]) -> Part:
         return FilePart(
             url=field_in(part, "file_url", lambda url: draft.address(text_in(url))), name=name, cached=cached
         )
-    if part.get("file_id") is None:
-        raise WrongFieldError("must have file_data, file_url or file_id")
     return FilePart(file_id=field_in(part, "file_id", lambda word: word_in(word, 256)), name=name, cached=cached)
 
 
 def _audio(draft: Draft, part: Mapping[str, Any]) -> Part:
-    del draft
     sound = field_in(part, "input_audio", object_in)
     try:
+        draft.others(sound, _OF_AUDIO, f"{_PREFIX}input_audio.")
         form = field_in(sound, "format", lambda word: one_of(word, ("wav", "mp3")))
-        return AudioPart(field_in(sound, "data", lambda data: word_in(data, 0)), form)
+        return AudioPart(field_in(sound, "data", bytes_in), form)
     except WrongFieldError as error:
         raise error.within(".input_audio") from error
 
 
 def _bytes_of(value: Any, name: str) -> tuple[str, str]:
-    raw = word_in(value, 0)
+    raw = bytes_in(value)
     if is_data_url(raw):
         return data_url_in(raw)
     return "application/pdf" if name.lower().endswith(".pdf") else "", raw

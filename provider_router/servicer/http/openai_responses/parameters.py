@@ -22,7 +22,7 @@ from provider_router.servicer.http.openai_chat.draft import Draft
 from provider_router.servicer.http.openai_chat.parameters import PARAMETERS as OF_CHATS
 from provider_router.servicer.http.openai_chat.parameters import Read
 from provider_router.servicer.http.openai_chat.tools import schema_in
-from provider_router.servicer.http.openai_chat.unknown_fields import STORED
+from provider_router.servicer.http.unknown_fields import LATER, STORED
 
 _MOST_TOKENS = 10_000_000
 _MOST_INCLUDED = 32
@@ -133,7 +133,7 @@ def _elsewhere(remedy: str) -> Read:
 def _background(draft: Draft, value: Any) -> None:
     del draft
     if value is not False:
-        raise WrongFieldError("must be false or left out: nothing is stored here that could be fetched later")
+        raise WrongFieldError(LATER)
 
 
 PARAMETERS: Mapping[str, Read] = {

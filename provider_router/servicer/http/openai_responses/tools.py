@@ -39,7 +39,7 @@ def tools_in(draft: Draft, value: Any) -> None:
 def _tool(draft: Draft, tool: Mapping[str, Any]) -> Tool | None:
     kind = field_in(tool, "type", text_in)
     if kind != "function":
-        draft.lacks(kind, "tools.")
+        draft.lacks(kind, "tools.", tool)
         return None
     draft.others(tool, _OF_TOOL, "tools.")
     return Tool(
@@ -66,7 +66,7 @@ def tool_choice_in(draft: Draft, value: Any) -> None:
     elif kind == "allowed_tools":
         _allowed(draft, choice)
     else:
-        draft.lacks(kind, "tool_choice.")
+        draft.lacks(kind, "tool_choice.", choice)
 
 
 def _allowed(draft: Draft, allowed: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Fields that have no place in the router's own model: what becomes of them.
+"""Fields that have no place in the router's own model: what becomes of them, on every surface.
 
 A provider of the dialect is sent them as they are. For others they are `foreign`: the caller loses something without
 them, and must allow it; or `hints`, which change nothing of what is answered, only how soon, at what price, or what is
@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from provider_router.servicer.http.fields import WrongFieldError
+from provider_router.servicer.http.fields import WrongFieldError, step_to, steps_in
 
 # What parsed JSON has is of these very types.
 _OBJECT, _LIST = (dict,), (list,)
@@ -31,6 +31,7 @@ HINTS = frozenset(
     }
 )
 _NEUTRAL: Mapping[str, Sequence[Any]] = {
+    "background": (False,),
     "index": range(128),
     "metadata": ({},),
     "modalities": (["text"],),
@@ -40,11 +41,12 @@ _NEUTRAL: Mapping[str, Sequence[Any]] = {
     "verbosity": ("medium",),
 }
 """Values that say what holds without them."""
-# By some word or other, servers know how many tokens to generate; `max_length` has a meaning of its own in JSON Schema
-# when it is written otherwise.
+# By some word or other, servers know how many tokens to generate. Those of the prompt alone are another matter, and
+# `maxLength` has a meaning of its own in JSON Schema.
 _LIMIT = re.compile(
-    r"(?:max|min)(?![a-z_-]*(?:prompt|input|context))[a-z_-]*(?:tokens?|toks)(?:_?to_?sample)?"
-    r"|n(?:um)?[_-]?(?:predict|tokens)|(?:max|min)_(?:[a-z]+_)?length"
+    r"(?:max|min)(?![_-]?(?:prompt|input|context)[_-]?(?:tokens?|toks|len(?:gth)?)$)"
+    r"(?:[a-z_-]*(?:tokens?|toks)(?:_?to_?(?:sample|generate))?|[a-z_-]+len(?:gth)?|[_-]?output)"
+    r"|n(?:um)?[_-]?(?:predict|tokens)|tokens?_?(?:to_?(?:generate|sample|predict)|limit)"
 )
 _BEHIND: Mapping[str, str] = {
     # Servers would generate more, or with another model, than was decided and reserved; elsewhere, or dearer.
@@ -63,7 +65,10 @@ _REFUSED: Mapping[str, str] = {
     "function_call": "is not taken any more: use tools and tool_choice",
     **dict.fromkeys(("route", "preset"), "is not taken: the router chooses among models"),
     "extra_body": "is a word of clients: send its fields in its place",
-    "comparison_response_id": "needs stored state, and nothing is stored here",
+    **dict.fromkeys(
+        ("comparison_response_id", "conversation", "previous_response_id"),
+        "needs stored state, and nothing is stored here",
+    ),
 }
 _DECIDED = frozenset(
     {
@@ -81,14 +86,22 @@ _DECIDED = frozenset(
     }
 )
 """What the router reads, or writes itself. Servers that are written in Go find their fields in any case."""
-_AT_NO_MORE: Mapping[str, tuple[Sequence[str], str]] = {
-    "modalities": ((), "text alone"),
-    "service_tier": (("flex", "scale"), "one of auto, default, flex, scale"),
-    "speed": ((), "standard"),
-}
-"""Values that cost no more than a contract's price, besides the neutral ones; and all of them in words."""
-_ONE_LIMIT = "is not taken: use {}, the one limit of an answer"
 STORED = "must be false or left out: nothing is stored here"
+LATER = "must be false or left out: nothing is stored here that could be fetched later"
+_DEARER = "others cost more than is known"
+_BOUND: Mapping[str, tuple[Sequence[str], str]] = {
+    "background": ((), LATER),
+    "modalities": ((), f"must be text alone: {_DEARER}"),
+    "service_tier": (("flex", "scale"), f"must be one of auto, default, flex, scale: {_DEARER}"),
+    "speed": ((), f"must be standard: {_DEARER}"),
+    "store": ((), STORED),
+}
+"""Values that cost no more than a contract's price, besides the neutral ones; and what is said of all others."""
+_ONE_LIMIT = "is not taken: use {}, the one limit of an answer"
+# Where names are the caller's own: JSON Schema's.
+_NAMING = frozenset(
+    {"properties", "patternproperties", "$defs", "definitions", "dependentschemas", "dependentrequired"}
+)
 
 
 def is_hint(name: str, value: Any, limit: str) -> bool | None:
@@ -104,57 +117,18 @@ def is_hint(name: str, value: Any, limit: str) -> bool | None:
     """
     if says_nothing(name, value):
         return None
-    check_taken(name, limit)
+    _check_taken(name, limit)
     check_name(name)
-    if name in _AT_NO_MORE:
-        _check_price(name, value)
-    if name == "store":
-        raise WrongFieldError(STORED)
+    _check_bound(name, value)
     if name in HINTS:
         return True
-    check_within(value, limit)
+    _check_within(value, limit)
     return False
 
 
 def says_nothing(name: str, value: Any) -> bool:
     """Whether the unknown field `name` might as well be absent."""
     return value is None or value == [] or value in _NEUTRAL.get(name, ())
-
-
-def check_taken(name: str, limit: str) -> None:
-    """Checks that no server could take `name` for something that the router decides; `limit` is as in `is_hint`.
-
-    Raises:
-        WrongFieldError: One could.
-    """
-    lower = name.lower()
-    if lower in _REFUSED:
-        raise WrongFieldError(_REFUSED[lower])
-    if lower in _DECIDED and name != lower:
-        raise WrongFieldError(f"is not taken: write {lower}")
-    if _LIMIT.fullmatch(lower):
-        raise WrongFieldError(_ONE_LIMIT.format(limit))
-
-
-def check_within(value: Any, limit: str) -> None:
-    """Checks what stands in a field that nobody knows: some servers look for parameters in such.
-
-    Only what has a plain value is looked at: in a JSON Schema these words may name anything.
-
-    Raises:
-        WrongFieldError: A field of it must not reach a provider.
-    """
-    if type(value) in _LIST:
-        for index, inner in enumerate(value):
-            _check_step(inner, f"[{index}]", limit)
-    elif type(value) in _OBJECT:
-        for name, inner in value.items():
-            if type(inner) in _LIST and name.lower() in _BEHIND:
-                raise WrongFieldError(_BEHIND[name.lower()], f".{name}")
-            if type(inner) in _LIST or type(inner) in _OBJECT:
-                _check_step(inner, f".{name}", limit)
-            elif inner is not None:
-                _check_plain(name, inner, limit)
 
 
 def check_name(name: str) -> None:
@@ -167,27 +141,45 @@ def check_name(name: str) -> None:
         raise WrongFieldError("has a name that no field of the dialect has")
 
 
-def _check_step(value: Any, step: str, limit: str) -> None:
-    try:
-        check_within(value, limit)
-    except WrongFieldError as error:
-        raise error.within(step) from error
-
-
-def _check_plain(name: str, value: Any, limit: str) -> None:
+def _check_taken(name: str, limit: str) -> None:
+    """Checks that no server could take `name` for something that the router decides; `limit` is as in `is_hint`."""
     lower = name.lower()
-    if lower in _BEHIND:
-        raise WrongFieldError(_BEHIND[lower], f".{name}")
+    if lower in _REFUSED:
+        raise WrongFieldError(_REFUSED[lower])
+    if lower in _DECIDED and name != lower:
+        raise WrongFieldError(f"is not taken: write {lower}")
     if _LIMIT.fullmatch(lower):
-        raise WrongFieldError(_ONE_LIMIT.format(limit), f".{name}")
-    if lower in _AT_NO_MORE and value not in _NEUTRAL[lower]:
+        raise WrongFieldError(_ONE_LIMIT.format(limit))
+
+
+def _check_bound(name: str, value: Any) -> None:
+    if name in _BOUND and value not in _NEUTRAL[name] and value not in _BOUND[name][0]:
+        raise WrongFieldError(_BOUND[name][1])
+
+
+def _check_within(value: Any, limit: str, *, named: bool = False) -> None:
+    """Checks what stands in a field that nobody knows: some servers look for parameters in such.
+
+    Args:
+        value: Of the field.
+        limit: As in `is_hint`.
+        named: Whether the names in `value` are the caller's own where they are of objects and lists.
+    """
+    for key, inner in steps_in(value):
+        lower = "" if isinstance(key, int) else key.lower()
+        is_container = type(inner) in _LIST or type(inner) in _OBJECT
         try:
-            _check_price(lower, value)
+            if lower and inner is not None and not (named and is_container):
+                _check_inner(lower, inner, limit)
+            if is_container:
+                _check_within(inner, limit, named=lower in _NAMING and not named)
         except WrongFieldError as error:
-            raise error.within(f".{name}") from error
+            raise error.within(step_to(key)) from error
 
 
-def _check_price(name: str, value: Any) -> None:
-    at_no_more, words = _AT_NO_MORE[name]
-    if value not in at_no_more:
-        raise WrongFieldError(f"must be {words}: others cost more than is known")
+def _check_inner(lower: str, value: Any, limit: str) -> None:
+    if lower in _BEHIND:
+        raise WrongFieldError(_BEHIND[lower])
+    if _LIMIT.fullmatch(lower):
+        raise WrongFieldError(_ONE_LIMIT.format(limit))
+    _check_bound(lower, value)
