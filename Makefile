@@ -25,8 +25,9 @@ help: ## List the targets
 	@$(BIN)/uv sync --frozen --quiet --system-certs
 	@touch $@
 
-setup: .venv/.synced ## Install everything: locked dependencies, model weights
+setup: .venv/.synced ## Install everything: locked dependencies, model weights, the sandbox's images
 	@$(BIN)/python -m mesh.weights
+	@$(BIN)/python -m mesh.images
 
 run: setup ## Start the mesh, ask a first question, serve until Ctrl-C
 	@$(BIN)/nexus up --data $(DATA) --ask "What is 23*17 + sqrt(144)?"

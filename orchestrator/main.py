@@ -42,6 +42,7 @@ from orchestrator.use_cases.agent_steps import AgentNodes
 from orchestrator.use_cases.await_run import AwaitRun
 from orchestrator.use_cases.call_tools import CallTools
 from orchestrator.use_cases.cancel_run import CancelRun
+from orchestrator.use_cases.choose_offers import ChooseOffers
 from orchestrator.use_cases.compose_prompt import ComposePrompt
 from orchestrator.use_cases.converse_guided import ConverseGuided
 from orchestrator.use_cases.converse_natively import ConverseNatively
@@ -177,7 +178,7 @@ def ways_of(settings: Settings, peers: Peers, strategy: ToolStrategy) -> Ways:
     compose = ComposePrompt(prompts, settings.max_output_tokens)
     return Ways(
         prepare=PrepareRun(peers.catalog, prompts),
-        natively=ConverseNatively(chat, compose, peers.tools, prompts),
+        natively=ConverseNatively(chat, compose, ChooseOffers(peers.tools, prompts), prompts),
         guided=ConverseGuided(chat, compose, peers.tools, strategy, prompts),
     )
 

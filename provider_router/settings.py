@@ -13,10 +13,10 @@ from provider_router.adapters.health_prober import ProbePolicy
 from provider_router.adapters.http.limits import HttpLimits
 from provider_router.domain.cache.cached_answer import CacheBounds
 from provider_router.domain.contracts.provider import ProviderType, Target
-from provider_router.domain.traffic.breaker import BreakerPolicy
 from provider_router.domain.traffic.station import HealthPolicy
 from provider_router.servicer.http.edge_settings import EdgeSettings
 from provider_router.use_cases.answer_from_cache import CacheLimits
+from shared.circuit_breaker import BreakerPolicy
 from shared.http_server.limits import Limits
 from shared.settings import ServiceSettings
 from shared.telemetry.tracing import Sampling

@@ -2,22 +2,57 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
+
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2, sandbox_pb2_grpc
+from sandbox_service.adapters.image_store_folder import FolderImageStore
 from sandbox_service.adapters.isolation_backend_namespaces import NamespaceBackend, NamespaceOptions
+from sandbox_service.adapters.isolation_policy_grpc import GrpcIsolationPolicy
+from sandbox_service.adapters.namespaces.nursery import NurseryOptions
+from sandbox_service.ports.image_store import ImageStore
 from sandbox_service.ports.isolation_backend import IsolationBackend
-from sandbox_service.servicer.sandbox import SandboxServicer
+from sandbox_service.ports.isolation_policy import IsolationPolicy
+from sandbox_service.servicer.sandbox import SandboxServicer, UseCases
 from sandbox_service.settings import Settings
 from sandbox_service.use_cases.admit_run import AdmitRun
-from sandbox_service.use_cases.execute_program import ExecuteProgram
+from sandbox_service.use_cases.collect_files import CollectFiles
+from sandbox_service.use_cases.execute_cell import ExecuteCell
+from sandbox_service.use_cases.execute_program import ExecuteProgram, Parts
+from sandbox_service.use_cases.keep_processes import KeepProcesses, ProcessRules
+from sandbox_service.use_cases.keep_sessions import KeepSessions, SessionRules
+from sandbox_service.use_cases.open_sandbox import Host, OpenSandbox
 from sandbox_service.use_cases.report_isolation import ReportIsolation
+from sandbox_service.use_cases.running import Running
+from sandbox_service.use_cases.session_files import SessionFiles
 from shared.server import Dependencies, Registration, Service
 
 NAME = "sandbox"
 
 
 def build(settings: Settings, deps: Dependencies) -> Service:
-    """Wire the service for `settings`."""
-    return build_over(NamespaceBackend(namespace_options(settings), deps.clock, deps.new_id), settings, deps)
+    """Wire the service over the namespace backend, as `settings` choose."""
+    backend = NamespaceBackend(namespace_options(settings), deps.clock, deps.new_id)
+    images = FolderImageStore(settings.images_dir.expanduser())
+    policy = GrpcIsolationPolicy(
+        deps.channel(settings.settings_address), deps.clock, max_organisations=settings.policy_organisations
+    )
+    return build_over(Outside(backend, images, policy), settings, deps)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the service is wired over.
+
+    Attributes:
+        backend: makes sandboxes.
+        images: what they can hold.
+        policy: how strongly organisations want to be isolated.
+    """
+
+    backend: IsolationBackend
+    images: ImageStore
+    policy: IsolationPolicy
 
 
 def namespace_options(settings: Settings) -> NamespaceOptions:
@@ -28,28 +63,66 @@ def namespace_options(settings: Settings) -> NamespaceOptions:
         cpu_cores=settings.cpu_cores,
         read_only_paths=settings.read_only_paths,
         hidden_paths=[settings.data_dir.resolve(), settings.mesh_key_file.resolve()],
+        nursery=NurseryOptions(settings.warm_zygotes, settings.warm_zygote_idle_s),
     )
 
 
-def build_over(backend: IsolationBackend, settings: Settings, deps: Dependencies) -> Service:
-    """Wire the service over any backend."""
-    report = ReportIsolation(backend, deps.clock)
-    admit = AdmitRun(settings.max_concurrent_runs, settings.max_waiting_runs)
-    execute = ExecuteProgram(backend, report, admit, settings.limit_policy(), deps.new_id)
+def _use_cases(outside: Outside, settings: Settings, deps: Dependencies) -> UseCases:
+    images = outside.images
+    report = ReportIsolation(outside.backend, deps.clock)
+    host = Host(outside.backend, report, images, settings.egress_allow_list(), outside.policy)
+    policy = settings.limit_policy()
+    running, collect = Running(), CollectFiles(settings.output_files_bytes)
+    sessions = KeepSessions(
+        OpenSandbox(host, AdmitRun(settings.session_places())),
+        images,
+        SessionRules(policy, settings.session_idle_timeout_s),
+        deps.clock,
+    )
+    hidden = (str(settings.data_dir.resolve()), str(settings.mesh_key_file.resolve()))
+    return UseCases(
+        execute=ExecuteProgram(
+            Parts(OpenSandbox(host, AdmitRun(settings.run_places())), running, collect, policy), deps.new_id
+        ),
+        execute_cell=ExecuteCell(sessions, running, collect, deps.new_id),
+        running=running,
+        sessions=sessions,
+        files=SessionFiles(sessions),
+        processes=KeepProcesses(
+            OpenSandbox(host, AdmitRun(settings.process_places())),
+            ProcessRules(policy, tuple(str(path) for path in settings.process_paths), hidden),
+            deps.clock,
+        ),
+        images=images,
+        report=report,
+    )
+
+
+def build_over(outside: Outside, settings: Settings, deps: Dependencies) -> Service:
+    """Wire the service over any backend, images and policy."""
+    use_cases = _use_cases(outside, settings, deps)
 
     async def probe() -> None:
         # Beside the calls, so that the mesh is ready sooner; a call that comes first waits for it.
-        await report()
+        # Looking at the images for the first time reads many files.
+        await asyncio.to_thread(outside.images.all)
+        await use_cases.report()
+
+    async def stop() -> None:
+        await use_cases.sessions.stop()
+        await use_cases.processes.stop()
+        await outside.backend.close()
+        await outside.policy.stop()
 
     return Service(
         name=NAME,
         registrations=[
             Registration(
                 sandbox_pb2_grpc.add_SandboxServiceServicer_to_server,
-                SandboxServicer(execute, report),
+                SandboxServicer(use_cases),
                 sandbox_pb2.DESCRIPTOR.services_by_name["SandboxService"],
             )
         ],
-        background=[probe],
-        stop=backend.close,
+        background=[probe, use_cases.sessions.expire, use_cases.processes.expire],
+        stop=stop,
     )

@@ -142,5 +142,5 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 def _http_address(mesh: RunningMesh) -> str:
-    address = next(entry["http_address"] for entry in mesh.state()["services"] if entry["http_address"])
+    address = mesh.process("router")["http_address"]
     return f"http://{address}"

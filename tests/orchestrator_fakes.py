@@ -41,7 +41,7 @@ from orchestrator.domain.run_lifecycle import (
     fenced,
     grown,
 )
-from orchestrator.domain.tools import Tool, ToolOutcome
+from orchestrator.domain.tools import Origin, Tool, ToolOutcome
 from orchestrator.ports.agent_steps import AgentSteps
 from orchestrator.ports.run_store import Accepted
 from orchestrator.ports.tool_runner import ToolRequest
@@ -251,6 +251,10 @@ class FakeConversationStore:
         asked = next(at for at, message in said.items() if message.run_id == run.run_id)
         return _fitting([said[at] for at in sorted(said) if at < asked][-limit:])
 
+    async def tools_used(self, run: Run) -> list[str]:
+        runs = [each for each in self._store.runs.values() if each.conversation_id == run.conversation_id]
+        return sorted({call.tool for each in runs if each.org_id == run.org_id for call in each.tool_calls})
+
     async def delete(self, org_id: str, user_id: str, conversation_id: str, request_id: str) -> list[str]:
         key = (org_id, user_id, request_id)
         found = self._store.conversations.get(conversation_id)
@@ -394,10 +398,14 @@ class FakePeers:
             raise self.router_error
         return Catalogue(self.known_models, self.troubles)
 
-    async def tools(self) -> tuple[Tool, ...]:
+    async def tools(self, origin: Origin) -> tuple[Tool, ...]:
         if self.tools_error:
             raise self.tools_error
         return self.known_tools
+
+    async def fitting(self, origin: Origin, question: str, most: int) -> tuple[Tool, ...]:
+        words = set(question.lower().split())
+        return tuple(tool for tool in self.known_tools if words & set(tool.description.lower().split()))[:most]
 
     async def agent_config(self) -> AgentConfig:
         if self.settings_error:

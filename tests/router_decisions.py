@@ -20,7 +20,8 @@ from provider_router.domain.decisions.decision import (
     Step,
 )
 from provider_router.domain.decisions.route_request import Caller, Comparison, Estimate, RouteRequest, TraitConstraint
-from provider_router.domain.decisions.service_state import Breaker, Measured, Reward, ServiceState
+from provider_router.domain.decisions.service_state import Measured, Reward, ServiceState
+from shared.circuit_breaker import Breaker
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 CALLER = Caller("org-a", "user-1", "key-1", ("owner",))

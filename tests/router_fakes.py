@@ -16,11 +16,12 @@ from provider_router.domain.calls.usage import TokenUsage
 from provider_router.domain.contracts.contract import PPM, Capabilities, Contract, Operation, Price, Rates
 from provider_router.domain.contracts.provider import Deployment, ProviderSpec, ProviderType, Target
 from provider_router.domain.contracts.service import RegistrySnapshot, Service
-from provider_router.domain.decisions.service_state import Breaker, JudgedAnswer, Measured, Reward
+from provider_router.domain.decisions.service_state import JudgedAnswer, Measured, Reward
 from provider_router.domain.errors import Reason, failure
 from provider_router.domain.traffic.call_verdict import Verdict, verdict_of
 from provider_router.domain.traffic.deployment_status import DeploymentStatus
 from provider_router.domain.traffic.lease import CallReport, Lease, Unavailable
+from shared.circuit_breaker import Breaker
 
 HELLO = (TextDelta("Hel"), TextDelta("lo"), Finished(FinishReason.STOP, TokenUsage(10, 2)))
 QUESTION = ChatRequest((Message(Role.USER, "Hi"),))

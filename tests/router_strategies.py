@@ -35,12 +35,13 @@ from provider_router.domain.contracts.contract_document import registry_digest
 from provider_router.domain.contracts.provider import ProviderSpec, ProviderType
 from provider_router.domain.contracts.service import RegistrySnapshot, Service
 from provider_router.domain.decisions.route_request import Caller, Comparison, Estimate, RouteRequest, TraitConstraint
-from provider_router.domain.decisions.service_state import Breaker, Measured, Reward, ServiceState
+from provider_router.domain.decisions.service_state import Measured, Reward, ServiceState
 from provider_router.domain.decisions.state_document import system_state
 from provider_router.domain.decisions.world import World
 from provider_router.domain.rulebook.rules import Preference, Requirement, RuleSet, Services, Tier, Weights, When
 from provider_router.domain.rulebook.rules_document import with_digest
 from provider_router.domain.rulebook.tiers import BUILT_IN
+from shared.circuit_breaker import Breaker
 
 T = TypeVar("T")
 ORG = "org-a"

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+import re
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from shared.auth.principal import Principal
-from shared.errors import NexusError
+from shared.clock import Clock
+from shared.errors import NexusError, QuotaExceeded
+from shared.ids import new_id
+from shared.testing.fakes import FakeClock
 from shared.testing.harness import principal
 from tool_executor.domain.agenda import Agenda
+from tool_executor.domain.audit_event import AuditEvent
 from tool_executor.domain.calculation import Calculation, CalculationError
 from tool_executor.domain.code_run import CodeRun, CodeStatus, Program
 from tool_executor.domain.tool_call import CallContext, ToolOutput
+from tool_executor.domain.tool_decision import PolicyQuestion, ToolDecision, ToolRules
 from tool_executor.domain.tool_definition import JsonObject, SideEffect, ToolDefinition
+from tool_executor.domain.tool_standing import QuotaUse
+from tool_executor.ports.embedder import Embedded
+from tool_executor.use_cases.authorize_call import AuthorizeCall
 
 ECHO = ToolDefinition(
     name="echo",
@@ -40,8 +50,13 @@ ECHO = ToolDefinition(
 
 def call_context(**changes: Any) -> CallContext:
     """Return a context of an owner in Berlin."""
-    values: dict[str, Any] = {"time_zone": "Europe/Berlin", "timeout_s": 5.0, "request_id": ""}
-    return CallContext(principal=principal(), **(values | changes))
+    values: dict[str, Any] = {
+        "principal": principal(),
+        "time_zone": "Europe/Berlin",
+        "timeout_s": 5.0,
+        "request_id": "",
+    }
+    return CallContext(**(values | changes))
 
 
 class ScriptedTool:
@@ -73,17 +88,116 @@ class ScriptedTool:
 
 
 class FakeToolPolicy:
-    """Knows the disabled tools of each organisation; raises `error` when there is one."""
+    """Knows what organisations have disabled, and blocks what the test says; raises `error` when there is one."""
 
     def __init__(self) -> None:
         self.disabled: dict[str, frozenset[str]] = {}
+        self.blocked: dict[str, str] = {}
         self.error: NexusError | None = None
+        self.questions: list[PolicyQuestion] = []
 
-    async def disabled_tools(self, principal: Principal) -> frozenset[str]:
-        """Return the names of the tools that are off."""
+    async def decisions(self, question: PolicyQuestion, tools: Sequence[ToolDefinition]) -> list[ToolDecision]:
+        """Return what the test says of each tool."""
         if self.error:
             raise self.error
-        return self.disabled.get(principal.org_id, frozenset())
+        self.questions.append(question)
+        return [self._decision(question.principal.org_id, tool.name) for tool in tools]
+
+    def _decision(self, org_id: str, tool: str) -> ToolDecision:
+        if tool in self.disabled.get(org_id, ()):
+            return ToolDecision(enabled=False, allowed=False, reason="It is off.")
+        if tool in self.blocked:
+            return ToolDecision(enabled=True, allowed=False, reason="It is blocked.", policies=(self.blocked[tool],))
+        return ToolDecision(enabled=True, allowed=True)
+
+
+class FakeToolSettings:
+    """Knows the rules of each organisation."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, ToolRules] = {}
+
+    async def rules(self, principal: Principal) -> ToolRules:
+        """Return the rules of the principal's organisation."""
+        return self.known.get(principal.org_id, ToolRules())
+
+
+class FakeAuditLog:
+    """Keeps events; raises `error` when there is one."""
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+        self.error: NexusError | None = None
+
+    async def note(self, event: AuditEvent) -> None:
+        """Keep the event."""
+        if self.error:
+            raise self.error
+        self.events.append(event)
+
+    async def page(self, org_id: str, *, refused_only: bool, before: str, size: int) -> list[AuditEvent]:
+        """Return the newest events of the organisation that are older than `before`."""
+        found = [
+            each
+            for each in reversed(self.events)
+            if each.org_id == org_id and not (refused_only and each.allowed) and (not before or each.event_id < before)
+        ]
+        return found[:size]
+
+
+def authorizing(policy: FakeToolPolicy, audit: FakeAuditLog | None = None, clock: Clock | None = None) -> AuthorizeCall:
+    """Return what lets calls through over fakes."""
+    return AuthorizeCall(policy, audit or FakeAuditLog(), clock or FakeClock(), new_id)
+
+
+class FakeCallQuota:
+    """Counts in memory, and a day never ends."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[tuple[str, str], int] = {}
+        self._days: dict[tuple[str, str], int] = {}
+
+    async def take(self, org_id: str, tool: ToolDefinition, *, dry_run: bool) -> None:
+        """Count one call, or refuse it."""
+        key = (org_id, tool.name)
+        if tool.calls_per_minute and self._minutes.get(key, 0) >= tool.calls_per_minute:
+            raise QuotaExceeded("TOOL_RATE_LIMITED", "Too many a minute.", retry_after_s=60)
+        if not dry_run and tool.calls_per_day and self._days.get(key, 0) >= tool.calls_per_day:
+            raise QuotaExceeded("TOOL_QUOTA_EXCEEDED", "Too many a day.", retry_after_s=3600)
+        self._minutes[key] = self._minutes.get(key, 0) + 1
+        self._days[key] = self._days.get(key, 0) + (not dry_run)
+
+    async def used(self, org_id: str, tools: Collection[str]) -> dict[str, QuotaUse]:
+        """Return how often each was called."""
+        return {
+            name: QuotaUse(self._minutes.get((org_id, name), 0), self._days.get((org_id, name), 0)) for name in tools
+        }
+
+
+class FakeEmbedder:
+    """Makes a vector of the words of a text: a dimension for each word that it ever saw."""
+
+    DIMENSIONS = 256
+
+    def __init__(self) -> None:
+        self.model = "local/words"
+        self.asked: list[str] = []
+        self.error: NexusError | None = None
+        self._words: dict[str, int] = {}
+
+    async def embed(self, texts: Sequence[str], model: str = "") -> Embedded:
+        """Return the vectors."""
+        if self.error:
+            raise self.error
+        self.asked += texts
+        return Embedded(model or self.model, [self._vector(text) for text in texts])
+
+    def _vector(self, text: str) -> list[float]:
+        vector = [0.0] * self.DIMENSIONS
+        for word in re.findall(r"[a-z]+", text.lower()):
+            vector[self._words.setdefault(word, len(self._words)) % self.DIMENSIONS] += 1.0
+        length = math.sqrt(sum(each * each for each in vector)) or 1.0
+        return [each / length for each in vector]
 
 
 class FakeSolver:

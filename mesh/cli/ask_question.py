@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import suppress
-from typing import Any
 
 from mesh.cli.exit_codes import ExitCode
 from mesh.cli.follow_run import RunFollower, kind_of
+from mesh.cli.interruption import either, end
 from mesh.cli.output import Output
 from mesh.cli.routing_options import explain_command
 from mesh.cli.run_source_grpc import GrpcRunSource, cancel_run
@@ -16,7 +15,6 @@ from mesh.cli.run_views import view_for
 from mesh.cli.session import Session
 from protos.gen.nexus.agent.v1 import agent_pb2
 from shared.clock import SystemClock
-from shared.errors import NexusError
 from shared.ids import new_id
 
 _CODES = {
@@ -61,16 +59,16 @@ class Asking:
         following = asyncio.create_task(self.run())
         cancelling = None
         try:
-            if await _either(following, interrupted):
+            if await either(following, interrupted):
                 return following.result()
             interrupted.clear()
             cancelling = asyncio.create_task(self._cancel(following))
-            if await _either(cancelling, interrupted):
+            if await either(cancelling, interrupted):
                 cancelling.result()
         finally:
-            await _end(following)
+            await end(following)
             if cancelling is not None:
-                await _end(cancelling)
+                await end(cancelling)
         return ExitCode.INTERRUPTED
 
     async def _cancel(self, following: asyncio.Task[ExitCode]) -> None:
@@ -85,20 +83,3 @@ class Asking:
 
     def _note_trouble(self, sentence: str) -> None:
         self._output.note(sentence, "yellow")
-
-
-async def _either(task: asyncio.Task[Any], event: asyncio.Event) -> bool:
-    """Wait for the task or the event; return whether the task is done."""
-    waiting = asyncio.create_task(event.wait())
-    try:
-        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
-    return task.done()
-
-
-async def _end(task: asyncio.Task[Any]) -> None:
-    """Cancel a task that is not done. Its result has been taken, or does not matter any more."""
-    task.cancel()
-    with suppress(asyncio.CancelledError, NexusError):
-        await task

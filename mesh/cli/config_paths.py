@@ -6,10 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import Any, cast
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from mesh.cli.output import as_dict
+from mesh.cli.wording import enum_word
 from shared.errors import InvalidInput
 
 # The service decides these; nobody sets them.
@@ -44,7 +47,7 @@ def assign(config: Message, path: str, text: str) -> None:
     field = paths.get(path)
     if field is None:
         raise _unknown(path, list(paths))
-    value = _value_list(path, text) if field.is_repeated else _value(field, path, text)
+    value = _items(field, path, text) if field.is_repeated else _value(field, path, text)
     parent = config
     for name in path.split(".")[:-1]:
         parent = cast("Message", getattr(parent, name))
@@ -69,7 +72,9 @@ def look_up(config: Message, path: str) -> Any:
         unset = field.has_presence and field.message_type is None and not cast("Message", found).HasField(name)
         found = None if unset else getattr(found, name)
         if field.is_repeated:
-            found = list(found)
+            return [as_dict(each) if isinstance(each, Message) else each for each in found]
+        if field.enum_type is not None and found is not None:
+            return enum_word(cast("EnumDescriptor", field.enum_type), found)
     return as_dict(found) if isinstance(found, Message) else found
 
 
@@ -77,7 +82,7 @@ def _leaves(descriptor: Descriptor, prefix: str) -> Iterator[tuple[str, FieldDes
     for field in descriptor.fields:
         if field.name in _NOT_SETTABLE:
             continue
-        if field.message_type is not None:
+        if field.message_type is not None and not field.is_repeated:
             yield from _leaves(field.message_type, f"{prefix}{field.name}.")
         else:
             yield prefix + field.name, field
@@ -86,6 +91,8 @@ def _leaves(descriptor: Descriptor, prefix: str) -> Iterator[tuple[str, FieldDes
 def _value(field: FieldDescriptor, path: str, text: str) -> object:
     if field.type in _INTEGERS:
         return _integer(field, path, text)
+    if field.enum_type is not None:
+        return _enum(field.enum_type, path, text)
     if field.type == FieldDescriptor.TYPE_BOOL:
         word = _WORDS.get(text.strip().lower())
         if word is None:
@@ -105,6 +112,24 @@ def _integer(field: FieldDescriptor, path: str, text: str) -> int:
     if not least <= number <= most:
         raise _invalid(path, text, fits)
     return number
+
+
+def _enum(descriptor: EnumDescriptor, path: str, text: str) -> int:
+    words = {enum_word(descriptor, value.number): value.number for value in descriptor.values if value.number}
+    number = words.get(text.strip().lower().replace("_", " "))
+    if number is None:
+        raise _invalid(path, text, f"one of {', '.join(words)}")
+    return number
+
+
+def _items(field: FieldDescriptor, path: str, text: str) -> list[Any]:
+    if field.message_type is None:
+        return _value_list(path, text)
+    try:
+        items = cast("list[dict[str, Any]]", json.loads(text))
+        return [ParseDict(item, GetMessageClass(field.message_type)()) for item in items]
+    except (ValueError, TypeError, AttributeError, ParseError) as error:
+        raise _invalid(path, text, "a JSON list of objects") from error
 
 
 def _value_list(path: str, text: str) -> list[str]:

@@ -54,10 +54,10 @@ def report(error: NexusError, *, as_json: bool, trace_id: str = "") -> ExitCode:
     return exit_code_of(error)
 
 
-def finish(work: Callable[[], ExitCode | None], *, as_json: bool) -> NoReturn:
-    """Do the work of a command and end the process with its exit code."""
+def finish(work: Callable[[], int | None], *, as_json: bool) -> NoReturn:
+    """Do the work of a command and end the process with its exit code, an ExitCode or that of a program."""
     try:
-        code = work() or ExitCode.OK
+        code: int = work() or ExitCode.OK
     except NexusError as error:
         code = report(error, as_json=as_json, trace_id=error.metadata.get("trace_id", ""))
     except KeyboardInterrupt:
@@ -69,7 +69,7 @@ def finish(work: Callable[[], ExitCode | None], *, as_json: bool) -> NoReturn:
     raise typer.Exit(code)
 
 
-def finish_async(work: Callable[[], Coroutine[Any, Any, ExitCode | None]], *, as_json: bool) -> NoReturn:
+def finish_async(work: Callable[[], Coroutine[Any, Any, int | None]], *, as_json: bool) -> NoReturn:
     """Do the asynchronous work of a command and end the process with its exit code."""
     finish(lambda: asyncio.run(work()), as_json=as_json)
 

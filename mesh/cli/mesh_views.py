@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.live import Live
 from rich.table import Table
 
+from mesh.cli.checks.gateway import MCP_PATH
 from mesh.cli.output import Output, cell
 from mesh.supervisor.domain.mesh_state import MeshPhase, MeshState, ProcessEntry
 from mesh.supervisor.domain.process_status import ProcessState
@@ -59,6 +60,8 @@ class StartView:
             self._output.out.print(readiness_table(state))
         if state.http_address and not self._output.as_json:
             self._output.note(f"OpenAI's and Anthropic's clients find it at http://{state.http_address}")
+        if state.mcp_address and not self._output.as_json:
+            self._output.note(f"MCP clients find it at http://{state.mcp_address}{MCP_PATH}")
 
     def close(self) -> None:
         """Give the terminal back. Idempotent."""

@@ -13,9 +13,12 @@ from mesh.cli.output import Output
 from mesh.cli.printable import one_line, printable
 from protos.gen.nexus.agent.v1 import agent_pb2
 from protos.gen.nexus.router.v1 import router_pb2
+from protos.gen.nexus.tools.v1 import tools_pb2
+from tool_executor.domain.artifact import size_words
 
 _ARGUMENTS_WIDTH = 100
 _SUMMARY_WIDTH = 160
+_NAME_WIDTH = 80
 _PPM = 1_000_000
 _PER_CENT_PPM = 10_000
 # What an answer says itself in its last line: told once is enough.
@@ -128,6 +131,8 @@ class Transcript:
         tool, took = (printable(call.tool), "bold"), (f"  {duration_ms:.0f} ms", "dim")
         card = Text.assemble((f"  {mark} ", style), tool, f" {summary}", took)
         self._output.aside(card)
+        for artifact in call.artifacts:
+            self._output.note(f"    {artifact_line(artifact)}")
 
     def _add(self, usage: agent_pb2.UsageReported) -> None:
         self._model = usage.model
@@ -146,6 +151,12 @@ class Transcript:
             tokens = f"{usage.input_tokens} + {usage.output_tokens} tokens"
             parts = [self._model, tokens, cost(usage), _cached(self._hits, usage.model_calls), *parts]
         self._output.note(" \u00b7 ".join(part for part in parts if part))
+
+
+def artifact_line(artifact: tools_pb2.ArtifactHandle) -> str:
+    """Return what a call left, for people: `artifact plot.png image/png 12 kB <id>`."""
+    name, size = one_line(artifact.name, _NAME_WIDTH), size_words(artifact.size_bytes)
+    return f"artifact {name} {artifact.media_type} {size} {artifact.artifact_id}"
 
 
 def cost(usage: agent_pb2.RunUsage) -> str:

@@ -100,7 +100,7 @@ def _choose_ports(settings: SupervisorSettings) -> PortPlan:
     if settings.port_base == 0:
         return ports_from(tcp_ports.find_free(port_count(settings.workers)))
     plan = ports_from_base(settings.port_base, settings.workers)
-    tcp_ports.require_free(plan.wanted(gateway=not settings.places_gateway))
+    tcp_ports.require_free(plan.wanted(settings.placed))
     return plan
 
 

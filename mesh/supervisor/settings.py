@@ -60,9 +60,9 @@ class SupervisorSettings(BaseSettings):
         return value
 
     @property
-    def places_gateway(self) -> bool:
-        """Whether the user says where the HTTP surfaces are."""
-        return HTTP_LISTEN in self.inherited
+    def placed(self) -> frozenset[str]:
+        """The services of which the user says where their HTTP addresses are."""
+        return frozenset(name for name, variable in HTTP_LISTEN.items() if variable in self.inherited)
 
     @property
     def providers_file(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import RowMapping, delete, func, insert, select, tuple_
+from sqlalchemy import RowMapping, delete, func, insert, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.adapters.event_codec import microseconds, moment_of
@@ -85,6 +85,20 @@ class SqliteConversationStore:
     async def history(self, run: Run, limit: int) -> list[Message]:
         """See `ConversationStore.history`."""
         return await self._newest(run.org_id, run.conversation_id, limit, before_run_id=run.run_id)
+
+    async def tools_used(self, run: Run) -> list[str]:
+        """See `ConversationStore.tools_used`."""
+        calls = func.json_each(runs.c.tool_calls).table_valued("value")
+        name = func.json_extract(calls.c.value, "$.tool")
+        query = (
+            select(name)
+            .select_from(runs.join(calls, true()))
+            .where(runs.c.org_id == run.org_id, runs.c.conversation_id == run.conversation_id)
+            .distinct()
+            .order_by(name)
+        )
+        async with self._database.connect() as connection:
+            return list(await connection.scalars(query))
 
     async def delete(self, org_id: str, user_id: str, conversation_id: str, request_id: str) -> list[str]:
         """See `ConversationStore.delete`."""

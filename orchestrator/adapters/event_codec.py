@@ -12,6 +12,7 @@ from orchestrator.domain import events as ev
 from orchestrator.domain.chat import CacheHit
 from orchestrator.domain.routing import CacheMode
 from orchestrator.domain.run import Failure, ToolCallSummary
+from orchestrator.domain.tools import Artifact
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -59,6 +60,8 @@ def decode_payload(kind: str, text: str) -> ev.Payload:
         return ev.RunFailed(Failure(**fields["failure"]), fields["answer"])
     if kind == "usage_reported" and (hit := fields.get("cache_hit")):
         fields["cache_hit"] = CacheHit(CacheMode(hit["mode"]), hit["age_ms"], hit["similarity_ppm"])
+    if kind == "tool_call_finished":
+        _decode_artifacts(fields)
     return _TYPES[kind](**fields)
 
 
@@ -69,4 +72,11 @@ def encode_summaries(summaries: tuple[ToolCallSummary, ...]) -> str:
 
 def decode_summaries(text: str) -> tuple[ToolCallSummary, ...]:
     """Return the ended tool calls that were stored."""
-    return tuple(ToolCallSummary(**fields) for fields in orjson.loads(text))
+    summaries: list[dict[str, Any]] = orjson.loads(text)
+    return tuple(ToolCallSummary(**_decode_artifacts(fields)) for fields in summaries)
+
+
+def _decode_artifacts(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields with artifacts made of theirs; what was stored before there were artifacts has none."""
+    fields["artifacts"] = tuple(Artifact(**artifact) for artifact in fields.get("artifacts", ()))
+    return fields

@@ -8,7 +8,7 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 
 from orchestrator.adapters.connection_patience import connected
-from orchestrator.domain.tools import ToolOutcome
+from orchestrator.domain.tools import Artifact, ToolOutcome
 from orchestrator.ports.tool_runner import ToolRequest
 from protos.gen.nexus.tools.v1 import tools_pb2 as pb
 from protos.gen.nexus.tools.v1 import tools_pb2_grpc
@@ -35,6 +35,10 @@ class GrpcToolRunner:
             request_id=request.request_id[:160],
             timeout=timeout,
             time_zone=request.time_zone,
+            agent=request.origin.agent,
+            channel=request.origin.channel,
+            conversation_id=request.origin.conversation_id,
+            run_id=request.origin.run_id,
         )
         await connected(self._channel, request.timeout_s)
         async with translated_errors("tools"):
@@ -47,4 +51,7 @@ class GrpcToolRunner:
             summary=result.summary,
             error_reason=result.error_reason,
             duration_ms=round(result.duration.ToTimedelta().total_seconds() * 1000),
+            artifacts=tuple(
+                Artifact(each.artifact_id, each.name, each.media_type, each.size_bytes) for each in result.artifacts
+            ),
         )

@@ -6,7 +6,7 @@ is not in it.
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class CallData(TypedDict):
@@ -18,13 +18,14 @@ class CallData(TypedDict):
 
 
 class ResultData(TypedDict):
-    """A tool call that has ended: `output` is JSON, empty when `ok` is false."""
+    """A tool call that has ended: `output` is JSON, empty when `ok` is false; `artifacts` tells what it left."""
 
     id: str
     tool: str
     ok: bool
     output: str
     summary: str
+    artifacts: NotRequired[str]
 
 
 class TurnData(TypedDict):

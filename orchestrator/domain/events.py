@@ -8,6 +8,7 @@ from datetime import datetime
 
 from orchestrator.domain.chat import CacheHit, ChatCompleted, ChatStarted
 from orchestrator.domain.run import Failure, RunStatus, Usage
+from orchestrator.domain.tools import Artifact
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class ToolCallStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallFinished:
-    """A tool call ended; `output_json` is empty when it failed."""
+    """A tool call ended; `output_json` is empty when it failed, `artifacts` is what it left."""
 
     tool_call_id: str
     tool: str
@@ -60,6 +61,7 @@ class ToolCallFinished:
     output_json: str
     summary: str
     duration_ms: int
+    artifacts: tuple[Artifact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

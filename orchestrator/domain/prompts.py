@@ -17,7 +17,7 @@ class Prompt:
 class SystemNative(Prompt):
     """Instructions for a model that calls tools: today as a date with its weekday, the user's IANA time zone."""
 
-    template: ClassVar[str] = "system_native.v1"
+    template: ClassVar[str] = "system_native.v2"
     today: str
     time_zone: str
 
@@ -32,9 +32,10 @@ class SystemPlain(Prompt):
 
 @dataclass(frozen=True, slots=True)
 class ToolData(Prompt):
-    """A tool's result for the model: marked as data that is not to be obeyed."""
+    """A tool's result for the model: marked as data that is not to be obeyed, between marks that it cannot know."""
 
-    template: ClassVar[str] = "tool_data.v1"
+    template: ClassVar[str] = "tool_data.v2"
+    mark: str
     tool: str
     content: str
 
@@ -142,6 +143,15 @@ class TroublesWarning(Prompt):
     template: ClassVar[str] = "troubles_warning.v1"
     model: str
     troubles: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsNotChosenWarning(Prompt):
+    """Tells that a model was offered tools that do not fit the question, and why; `why` ends with a full stop."""
+
+    template: ClassVar[str] = "tools_not_chosen_warning.v1"
+    count: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

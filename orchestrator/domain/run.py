@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.domain.routing import DEFAULT_ROUTING, Routing
+from orchestrator.domain.tools import Artifact
 from shared.auth.principal import Principal
 
 
@@ -62,13 +63,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallSummary:
-    """One ended tool call: arguments as one JSON object, summary as a short text for people."""
+    """One ended tool call: arguments as one JSON object, summary as a short text for people, and what it left."""
 
     tool_call_id: str
     tool: str
     arguments_json: str
     ok: bool
     summary: str
+    artifacts: tuple[Artifact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

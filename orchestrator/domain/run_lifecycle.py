@@ -108,7 +108,9 @@ def grown(run: Run, payloads: Sequence[Payload]) -> Run:
 def summaries_of(payloads: Sequence[Payload]) -> tuple[ToolCallSummary, ...]:
     """Return the tool calls that ended in these events, in their order."""
     return tuple(
-        ToolCallSummary(payload.tool_call_id, payload.tool, payload.arguments_json, payload.ok, payload.summary)
+        ToolCallSummary(
+            payload.tool_call_id, payload.tool, payload.arguments_json, payload.ok, payload.summary, payload.artifacts
+        )
         for payload in payloads
         if isinstance(payload, ToolCallFinished)
     )

@@ -48,6 +48,10 @@ class ConversationStore(Protocol):
         """Return the newest messages before this run's question, oldest first, within the same bound."""
         ...
 
+    async def tools_used(self, run: Run) -> list[str]:
+        """Return the names of the tools that the runs of this run's conversation have called: each once, by name."""
+        ...
+
     async def delete(self, org_id: str, user_id: str, conversation_id: str, request_id: str) -> list[str]:
         """Delete a conversation with its messages, runs and events; return the ids of the runs.
 

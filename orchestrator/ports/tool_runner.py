@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.domain.tools import ToolOutcome
+from orchestrator.domain.tools import ANYWHERE, Origin, ToolOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class ToolRequest:
     """A tool call: the executor makes it once for each `request_id`, `run:step:tool_call`; `timeout_s` bounds the tool.
 
     The call as a whole may take a few seconds more: for a service that is being restarted, and for its word on a tool
-    that took too long.
+    that took too long. `origin` says what the call is part of.
     """
 
     tool: str
@@ -21,6 +21,7 @@ class ToolRequest:
     request_id: str
     timeout_s: float
     time_zone: str
+    origin: Origin = ANYWHERE
 
 
 class ToolRunner(Protocol):
@@ -30,7 +31,7 @@ class ToolRunner(Protocol):
         """Run a tool and return how it ended; a failing tool is an outcome.
 
         Raises:
-            NexusError: when the tool was not run: NotFound, PreconditionFailed (TOOL_DISABLED), UpstreamDown,
-                DeadlineExceeded.
+            NexusError: when the tool was not run: NotFound, PreconditionFailed (TOOL_DISABLED), Forbidden
+                (TOOL_BLOCKED), UpstreamDown, DeadlineExceeded.
         """
         ...

@@ -13,10 +13,12 @@ from orchestrator.domain.agent_config import RequestedLimits
 from orchestrator.domain.conversation import Conversation, Message, Speaker
 from orchestrator.domain.routing import CacheMode, DataClass, Routing
 from orchestrator.domain.run import Failure, Run, RunStatus, ToolCallSummary, Usage
+from orchestrator.domain.tools import Artifact
 from orchestrator.use_cases.start_run import Question
 from protos.gen.nexus.agent.v1 import agent_pb2 as pb
 from protos.gen.nexus.agent.v1 import conversation_pb2 as conversation_pb
 from protos.gen.nexus.router.v1 import contract_pb2, router_pb2
+from protos.gen.nexus.tools.v1 import tools_pb2
 
 _STATUSES: Final[Mapping[RunStatus, pb.RunStatus.ValueType]] = {
     RunStatus.PENDING: pb.RUN_STATUS_PENDING,
@@ -152,6 +154,7 @@ def _set_progress(proto: pb.RunEvent, payload: ev.Progress) -> None:
             finished.ok, finished.output_json = payload.ok, payload.output_json
             finished.summary = payload.summary
             finished.duration.FromMilliseconds(payload.duration_ms)
+            finished.artifacts.extend(_handles(payload.artifacts))
         case ev.UsageReported():
             proto.usage_reported.CopyFrom(_usage_reported(payload))
         case ev.Warned():
@@ -190,7 +193,17 @@ def _summary(call: ToolCallSummary) -> pb.ToolCallSummary:
         arguments_json=call.arguments_json,
         ok=call.ok,
         summary=call.summary,
+        artifacts=_handles(call.artifacts),
     )
+
+
+def _handles(artifacts: tuple[Artifact, ...]) -> list[tools_pb2.ArtifactHandle]:
+    return [
+        tools_pb2.ArtifactHandle(
+            artifact_id=each.artifact_id, name=each.name, media_type=each.media_type, size_bytes=each.size_bytes
+        )
+        for each in artifacts
+    ]
 
 
 def _failure(failure: Failure) -> pb.RunFailure:

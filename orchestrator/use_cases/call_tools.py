@@ -8,7 +8,7 @@ from orchestrator.domain.agent_state import AgentState, CallData, ResultData, Tu
 from orchestrator.domain.errors import limit_tool_calls
 from orchestrator.domain.events import ToolCallFinished, ToolCallStarted
 from orchestrator.domain.json_arguments import json_object_in
-from orchestrator.domain.tools import ToolOutcome
+from orchestrator.domain.tools import ToolOutcome, told_artifacts
 from orchestrator.ports.tool_catalog import ToolCatalog
 from orchestrator.ports.tool_runner import ToolRequest, ToolRunner
 from orchestrator.use_cases.run_work import RunWork
@@ -39,7 +39,7 @@ class CallTools:
         made = state.get("tool_calls", 0) + len(calls)
         if made > work.run.limits.max_tool_calls:
             raise limit_tool_calls(work.run.limits.max_tool_calls)
-        timeouts = {tool.name: tool.timeout_s for tool in await self._catalog.tools()}
+        timeouts = {tool.name: tool.timeout_s for tool in await self._catalog.tools(work.origin)}
         step = state.get("steps", 0)
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -57,9 +57,7 @@ class CallTools:
         arguments = json_object_in(call["arguments"])
         done = work.finished_calls.get(call["id"])
         if done is not None and (done.tool, done.arguments_json) == (call["tool"], arguments or "{}"):
-            return ResultData(
-                id=done.tool_call_id, tool=done.tool, ok=done.ok, output=done.output_json, summary=done.summary
-            )
+            return _result(done)
         work.events.note(ToolCallStarted(call["id"], call["tool"], arguments or "{}"))
         began_s = work.clock.monotonic()
         if arguments is None:
@@ -72,27 +70,21 @@ class CallTools:
         else:
             left_s = work.remaining_s()
             timeout_s = min(tool_timeout_s or DEFAULT_TIMEOUT_S, left_s)
-            request = ToolRequest(call["tool"], arguments, request_id, timeout_s, work.config.time_zone)
+            request = ToolRequest(call["tool"], arguments, request_id, timeout_s, work.config.time_zone, work.origin)
             outcome = await self._outcome(request, min(timeout_s + MOST_AROUND_S, left_s))
         took_ms = round((work.clock.monotonic() - began_s) * 1000)
-        work.events.note(
-            ToolCallFinished(
-                tool_call_id=call["id"],
-                tool=call["tool"],
-                arguments_json=arguments or "{}",
-                ok=outcome.ok,
-                output_json=outcome.output_json if outcome.ok else "",
-                summary=outcome.summary,
-                duration_ms=outcome.duration_ms or took_ms,
-            )
-        )
-        return ResultData(
-            id=call["id"],
+        finished = ToolCallFinished(
+            tool_call_id=call["id"],
             tool=call["tool"],
+            arguments_json=arguments or "{}",
             ok=outcome.ok,
-            output=outcome.output_json if outcome.ok else "",
+            output_json=outcome.output_json if outcome.ok else "",
             summary=outcome.summary,
+            duration_ms=outcome.duration_ms or took_ms,
+            artifacts=outcome.artifacts,
         )
+        work.events.note(finished)
+        return _result(finished)
 
     async def _outcome(self, request: ToolRequest, limit_s: float) -> ToolOutcome:
         try:
@@ -107,3 +99,14 @@ class CallTools:
             )
         except NexusError as error:
             return ToolOutcome(ok=False, output_json="", summary=error.message, error_reason=error.reason)
+
+
+def _result(done: ToolCallFinished) -> ResultData:
+    return ResultData(
+        id=done.tool_call_id,
+        tool=done.tool,
+        ok=done.ok,
+        output=done.output_json,
+        summary=done.summary,
+        artifacts=told_artifacts(done.artifacts),
+    )

@@ -17,7 +17,8 @@ from orchestrator.domain.prompt_budget import (
     tokens_of_offers,
     trimmed,
 )
-from orchestrator.domain.prompts import HistoryDropped, ToolData
+from orchestrator.domain.prompts import HistoryDropped
+from orchestrator.domain.quotation import quotation
 from orchestrator.ports.prompt_book import PromptBook
 from orchestrator.use_cases.run_work import RunWork
 
@@ -87,9 +88,9 @@ class ComposePrompt:
 
     def _result(self, result: ResultData, most_tokens: int) -> str:
         content = result["output"] if result["ok"] else f"ERROR: {result['summary']}"
-        # Data must not end its own quotation.
-        quoted = trimmed(content, most_tokens).replace("</tool_data", "< /tool_data")
-        return self._prompts.render(ToolData(result["tool"], quoted))
+        left = result.get("artifacts", "")
+        told = "\n".join(part for part in (trimmed(content, most_tokens), left) if part)
+        return self._prompts.render(quotation(result["tool"], told))
 
 
 def _as_chat(message: Message) -> ChatMessage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.domain.agent_state import AgentState, CallData, TurnData
+from orchestrator.domain.agent_state import AgentState, CallData, ResultData, TurnData
 from orchestrator.domain.chat import ChatRequest, FinishReason
 from orchestrator.domain.prompts import AnswerFromFailedTool, AnswerFromTool, SystemPlain
 from orchestrator.ports.prompt_book import PromptBook
@@ -58,7 +58,7 @@ class ConverseGuided:
         return await self._talk(work, state, speech)
 
     async def _plan(self, work: RunWork, state: AgentState) -> Plan:
-        tools = await self._catalog.tools()
+        tools = await self._catalog.tools(work.origin)
         if not tools:
             return Plan()
         request = PlanRequest(
@@ -78,16 +78,15 @@ class ConverseGuided:
         return plan
 
     async def _state_results(self, state: AgentState, turn: TurnData, speech: SpeakTurn) -> Turn:
-        stated = [
-            self._prompts.render(
-                AnswerFromTool(result["summary"])
-                if result["ok"]
-                else AnswerFromFailedTool(result["tool"], result["summary"])
-            )
-            for result in turn["results"]
-        ]
+        stated = [self._stated(result) for result in turn["results"]]
         await speech.say(PARAGRAPH.join(stated))
         return self._turn(state, FinishReason.STOP, asked=False)
+
+    def _stated(self, result: ResultData) -> str:
+        summary, left = result["summary"], result.get("artifacts", "")
+        prompt = AnswerFromTool(summary) if result["ok"] else AnswerFromFailedTool(result["tool"], summary)
+        stated = self._prompts.render(prompt)
+        return f"{stated}{PARAGRAPH}{left}" if left else stated
 
     async def _talk(self, work: RunWork, state: AgentState, speech: SpeakTurn) -> Turn:
         streamed = await self._chat(work, self.request(work, state), speech)

@@ -7,7 +7,7 @@ from orchestrator.domain.chat import ChatRequest, ToolOffer
 from orchestrator.domain.prompts import SystemNative
 from orchestrator.domain.tools import Tool
 from orchestrator.ports.prompt_book import PromptBook
-from orchestrator.ports.tool_catalog import ToolCatalog
+from orchestrator.use_cases.choose_offers import ChooseOffers
 from orchestrator.use_cases.compose_prompt import ComposePrompt
 from orchestrator.use_cases.run_work import RunWork
 from orchestrator.use_cases.speak_turn import SpeakTurn
@@ -16,12 +16,12 @@ from orchestrator.use_cases.take_turn import Turn
 
 
 class ConverseNatively:
-    """Offers the enabled tools with the prompt and takes what the model asks for."""
+    """Offers tools with the prompt and takes what the model asks for."""
 
-    def __init__(self, chat: StreamChat, compose: ComposePrompt, catalog: ToolCatalog, prompts: PromptBook) -> None:
+    def __init__(self, chat: StreamChat, compose: ComposePrompt, choose: ChooseOffers, prompts: PromptBook) -> None:
         self._chat = chat
         self._compose = compose
-        self._catalog = catalog
+        self._choose = choose
         self._prompts = prompts
 
     async def __call__(self, work: RunWork, state: AgentState, speech: SpeakTurn) -> Turn:
@@ -43,7 +43,7 @@ class ConverseNatively:
             RunFailure: CONTEXT_TOO_LONG.
             UpstreamDown: when the tool executor does not answer.
         """
-        offers = tuple(_offer(tool) for tool in await self._catalog.tools())
+        offers = tuple(_offer(tool) for tool in await self._choose(work, state))
         system = self._prompts.render(SystemNative(work.today(), work.config.time_zone))
         prompt = self._compose(work, state, system, offers)
         return ChatRequest(

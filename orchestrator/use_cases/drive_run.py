@@ -116,6 +116,7 @@ class DriveRun:
             history=tuple(await self._conversations.history(run, MOST_HISTORY)),
             ends_at_s=self._clock.monotonic() + left_s,
             clock=self._clock,
+            tools_used=await self._conversations.tools_used(run),
             finished_calls={event.tool_call_id: event for event in past if isinstance(event, ToolCallFinished)},
         )
         most = NODES_PER_STEP * run.limits.max_steps + OTHER_NODES

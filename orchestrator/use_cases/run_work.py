@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from orchestrator.domain.agent_config import AgentConfig
 from orchestrator.domain.conversation import Message
 from orchestrator.domain.events import ToolCallFinished, Warned
 from orchestrator.domain.run import Run
+from orchestrator.domain.tools import Origin
 from orchestrator.use_cases.record_events import RecordEvents
 from shared.clock import Clock
 
@@ -26,6 +28,7 @@ class RunWork:
         ends_at_s: monotonic second at which the run's time is over.
         clock: the time.
         finished_calls: tool calls that an earlier attempt finished, by id; they are not made again.
+        tools_used: names of the tools that earlier runs of the conversation called.
     """
 
     run: Run
@@ -35,6 +38,12 @@ class RunWork:
     ends_at_s: float
     clock: Clock
     finished_calls: dict[str, ToolCallFinished] = field(default_factory=dict[str, ToolCallFinished])
+    tools_used: Sequence[str] = ()
+
+    @property
+    def origin(self) -> Origin:
+        """What the run's tool calls are part of."""
+        return Origin(self.run.conversation_id, self.run.run_id)
 
     def remaining_s(self) -> float:
         """Return the seconds that the run has left, at least a tenth."""

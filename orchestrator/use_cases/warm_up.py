@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from orchestrator.domain.tools import ANYWHERE
 from orchestrator.ports.model_catalog import ModelCatalog
 from orchestrator.ports.tool_catalog import ToolCatalog
 from orchestrator.ports.tool_strategy import ToolStrategy
@@ -34,7 +35,7 @@ class WarmUp:
             NexusError: when a service that it needs does not answer, or not yet.
         """
         if any(model.chat and not model.tool_calling for model in (await self._models.catalogue()).models):
-            await self._strategy.warm(await self._tools.tools())
+            await self._strategy.warm(await self._tools.tools(ANYWHERE))
 
     async def keep_trying(self) -> None:
         """Warm up, again and again until it has worked: the other services start at the same time."""

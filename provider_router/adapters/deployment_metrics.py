@@ -14,10 +14,10 @@ from typing import Protocol, TypeAlias
 from prometheus_client import Counter, Gauge
 
 from provider_router.domain.contracts.service import RegistrySnapshot
-from provider_router.domain.decisions.service_state import Breaker
 from provider_router.domain.traffic.deployment_status import DeploymentStatus
 from provider_router.domain.traffic.station import Effect, Loan
 from provider_router.ports.deployments import Deployments
+from shared.circuit_breaker import Breaker
 from shared.telemetry.logging import get_logger
 
 _log = get_logger(__name__)

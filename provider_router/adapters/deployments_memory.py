@@ -13,7 +13,6 @@ from provider_router.domain.contracts.service import RegistrySnapshot, Service
 from provider_router.domain.decisions.service_state import Measured
 from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.balance import Berth, lent, unavailable
-from provider_router.domain.traffic.breaker import CircuitBreaker
 from provider_router.domain.traffic.call_window import measured_together
 from provider_router.domain.traffic.condition import Condition, condition_of, load_of, paused_until
 from provider_router.domain.traffic.deployment_status import DeploymentStatus
@@ -21,6 +20,7 @@ from provider_router.domain.traffic.key_health import KeyHealth
 from provider_router.domain.traffic.lease import CallReport, Lease, Unavailable
 from provider_router.domain.traffic.station import HealthPolicy, Loan, Moment, Site, Station
 from provider_router.ports.credentials import Credentials
+from shared.circuit_breaker import CircuitBreaker
 from shared.clock import Clock
 
 _Place: TypeAlias = tuple[str, str, str, str]

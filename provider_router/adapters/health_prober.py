@@ -17,10 +17,10 @@ from provider_router.adapters.deployments_memory import MemoryDeployments
 from provider_router.adapters.probe_http import address_of
 from provider_router.domain.contracts.provider import Target
 from provider_router.domain.contracts.service import Service
-from provider_router.domain.decisions.service_state import Breaker
 from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.balance import Berth
 from provider_router.domain.traffic.call_verdict import FAULTS
+from shared.circuit_breaker import Breaker
 from shared.clock import Clock
 
 # That a server has no list of models does not mean that it has no model: it is there, and that is all that is asked.

@@ -32,11 +32,12 @@ from provider_router.adapters.cedar.entities import (
     provider_entities,
     service_entities,
 )
-from provider_router.adapters.cedar.policy import ANY_FACT, Layer, Policy, policies_in, prepared
+from provider_router.adapters.cedar.policy import ANY_FACT, Layer, Policy, policies_in
 from provider_router.domain.contracts.service import RegistrySnapshot
 from provider_router.domain.decisions.decision import Rejected
 from provider_router.domain.rulebook.policy import PolicyQuestion, Refusal
 from provider_router.domain.rulebook.rules import RuleSet
+from shared.cedar.written_policy import prepared
 
 _KEPT_RULES = 64
 _KEPT_FIELDS = 8

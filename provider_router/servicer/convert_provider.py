@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protos.gen.nexus.router.v1 import contract_pb2, router_pb2
-from provider_router.domain.decisions.service_state import Breaker, Measured
+from provider_router.domain.decisions.service_state import Measured
 from provider_router.domain.traffic.deployment_status import DeploymentStatus
 from provider_router.domain.traffic.provider_health import ProviderReport, ProviderState
+from shared.circuit_breaker import Breaker
 
 _STATES: Mapping[ProviderState, router_pb2.ProviderState.ValueType] = {
     ProviderState.UNKNOWN: router_pb2.PROVIDER_STATE_UNKNOWN,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sandbox_service.domain.isolation import IsolationReport
-from shared.errors import FieldViolation, Internal, InvalidInput, PreconditionFailed, QuotaExceeded
+from sandbox_service.domain.isolation_level import IsolationLevel
+from shared.errors import FieldViolation, Internal, InvalidInput, NotFound, PreconditionFailed, QuotaExceeded
 
 RETRY_AFTER_S = 1.0
 
@@ -29,11 +30,30 @@ def isolation_unavailable(report: IsolationReport) -> PreconditionFailed:
     )
 
 
-def sandbox_busy() -> QuotaExceeded:
-    """Return the error of a call for which there is no place, not even to wait."""
+def isolation_too_weak(report: IsolationReport, least: IsolationLevel) -> PreconditionFailed:
+    """Return the error of a host that isolates, but less than the organisation wants."""
+    offered, wanted = report.level.name.lower(), least.name.lower()
+    return PreconditionFailed(
+        "ISOLATION_TOO_WEAK",
+        f"Your organisation wants programs isolated by {wanted}, and this host offers {offered} ({report.backend}). "
+        "Nothing is run. Run the sandbox on a host with a stronger backend, or have an administrator lower "
+        "`sandbox.least_isolation`.",
+        metadata={"offered": offered, "wanted": wanted},
+    )
+
+
+def sandbox_busy(what: str, *, own: bool) -> QuotaExceeded:
+    """Return the error of a call for which there is no place, not even to wait.
+
+    Args:
+        what: what it wanted a place for, in the plural.
+        own: whether its organisation has all that it may have; else the installation has.
+    """
+    whose = "Your organisation has" if own else "This installation has"
     return QuotaExceeded(
         "SANDBOX_BUSY",
-        "As many programs run and wait as may. Try again in a moment.",
+        f"{whose} as many {what} as may run and wait at a time. Try again when one has ended.",
+        metadata={"what": what, "scope": "organisation" if own else "installation"},
         retry_after_s=RETRY_AFTER_S,
     )
 
@@ -41,6 +61,100 @@ def sandbox_busy() -> QuotaExceeded:
 def run_not_started() -> Internal:
     """Return the error of a run whose isolation could not be built on a host that otherwise isolates."""
     return Internal("RUN_NOT_STARTED", "The program's isolation could not be built, or it broke off.")
+
+
+def egress_invalid(violations: Sequence[FieldViolation]) -> InvalidInput:
+    """Return the error of targets that no program could reach."""
+    return InvalidInput("EGRESS_INVALID", f"A target cannot be reached: {_said(violations)}.", violations=violations)
+
+
+def egress_refused(target: str, allow_list: str) -> PreconditionFailed:
+    """Return the error of a target that is not allowed; `allow_list` is where it would have to be named."""
+    return PreconditionFailed(
+        "EGRESS_REFUSED",
+        f"Programs may not reach {target}: {allow_list} does not name it, and all that it does not name is refused.",
+        metadata={"target": target, "allow_list": allow_list},
+    )
+
+
+def image_unknown(name: str, known: Sequence[str]) -> NotFound:
+    """Return the error of an image that does not exist; `known` are the names that do."""
+    return NotFound(
+        "IMAGE_UNKNOWN", f"There is no such image; there are: {', '.join(known)}.", metadata={"image": name[:128]}
+    )
+
+
+def image_not_set_up(name: str, remedy: str) -> PreconditionFailed:
+    """Return the error of an image that this host does not have ready, with why and what to do about it."""
+    return PreconditionFailed("IMAGE_NOT_SET_UP", remedy, metadata={"image": name})
+
+
+def sandbox_gone() -> PreconditionFailed:
+    """Return the error of a sandbox that has ended in between."""
+    return PreconditionFailed("SANDBOX_GONE", "What ran there has ended, and its files are gone with it.")
+
+
+def file_not_found(path: str) -> NotFound:
+    """Return the error of a file that is not in the workspace."""
+    return NotFound("FILE_NOT_FOUND", f"There is no file {path!r} in the workspace.", metadata={"path": path})
+
+
+_FILE_REASONS = {
+    "not_regular": "it is no regular file",
+    "linked": "it has further names (hard links)",
+    "not_permitted": "its permissions forbid it",
+    "no_space": "the workspace is full",
+    "offset_beyond_end": "the offset lies beyond its end",
+    "path_invalid": "its path leads through a link or out of the workspace",
+}
+
+
+def file_refused(path: str, reason: str) -> PreconditionFailed:
+    """Return the error of a file that may not be given or taken."""
+    return PreconditionFailed(
+        "FILE_REFUSED",
+        f"The file {path!r} is refused: {_FILE_REASONS.get(reason, reason)}.",
+        metadata={"path": path, "reason": reason},
+    )
+
+
+def execution_unknown(execution_id: str) -> NotFound:
+    """Return the error of a run that does not run."""
+    return NotFound("EXECUTION_UNKNOWN", "Nothing runs under that id.", metadata={"execution_id": execution_id[:64]})
+
+
+def session_unknown(session_id: str) -> NotFound:
+    """Return the error of a session that is not the caller's, or not there (any more)."""
+    return NotFound(
+        "SESSION_UNKNOWN",
+        "There is no such session. It may have been idle for too long, or its program has ended it.",
+        metadata={"session_id": session_id},
+    )
+
+
+def process_unknown(process_id: str) -> NotFound:
+    """Return the error of a process that is not the caller's, or not there (any more)."""
+    return NotFound("PROCESS_UNKNOWN", "There is no such process.", metadata={"process_id": process_id})
+
+
+def session_busy() -> PreconditionFailed:
+    """Return the error of a session in which too many cells wait."""
+    return PreconditionFailed("SESSION_BUSY", "Too many cells wait in this session. Wait for one to end.")
+
+
+def path_refused(path: str, why: str) -> PreconditionFailed:
+    """Return the error of a path of the host that a program may not have."""
+    return PreconditionFailed("PATH_REFUSED", f"The path {path!r} is refused: {why}.", metadata={"path": path})
+
+
+def path_invalid(problem: str) -> InvalidInput:
+    """Return the error of a path that cannot name a file of a workspace."""
+    return InvalidInput("PATH_INVALID", f"The path {problem}.", violations=[FieldViolation("path", problem)])
+
+
+def process_watched() -> PreconditionFailed:
+    """Return the error of a process that somebody watches already."""
+    return PreconditionFailed("PROCESS_WATCHED", "Somebody watches this process already.")
 
 
 def _said(violations: Sequence[FieldViolation]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sandbox_service.domain.isolation_level import IsolationLevel
+
 
 @dataclass(frozen=True, slots=True)
 class IsolationLayer:
@@ -29,9 +31,11 @@ class IsolationReport:
         remedy: what to do when not; empty when available.
         backend: name of the backend.
         layers: each layer that was probed.
+        level: how strong it is as a whole.
     """
 
     available: bool
     remedy: str
     backend: str
     layers: tuple[IsolationLayer, ...] = ()
+    level: IsolationLevel = IsolationLevel.NAMESPACES

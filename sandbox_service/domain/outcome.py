@@ -15,6 +15,7 @@ class Status(Enum):
     OUT_OF_MEMORY = "out_of_memory"
     OUTPUT_LIMIT = "output_limit"
     KILLED = "killed"
+    POLICY = "policy"
 
 
 class KillReason(Enum):
@@ -24,13 +25,17 @@ class KillReason(Enum):
     OUTPUT = "output"
     MEMORY = "memory"
     ABANDONED = "abandoned"
+    CANCELLED = "cancelled"
 
 
+_SIGSYS = 31
+"""With which the kernel kills who makes a system call that no program may make."""
 _STATUS_OF_KILL = {
     KillReason.WALL_TIME: Status.TIMEOUT,
     KillReason.OUTPUT: Status.OUTPUT_LIMIT,
     KillReason.MEMORY: Status.OUT_OF_MEMORY,
     KillReason.ABANDONED: Status.KILLED,
+    KillReason.CANCELLED: Status.KILLED,
 }
 
 
@@ -62,4 +67,6 @@ def status_of(ending: Ending) -> Status:
         return Status.OK
     if ending.out_of_memory_kills:
         return Status.OUT_OF_MEMORY
+    if ending.signal == _SIGSYS:
+        return Status.POLICY
     return Status.ERROR

@@ -13,6 +13,7 @@ class Language(Enum):
     """The language of a program."""
 
     PYTHON = "python"
+    SHELL = "shell"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from sandbox_service.domain.egress import NOTHING, EgressGrant
+from sandbox_service.domain.image import Image
 from sandbox_service.domain.isolation import IsolationReport
 from sandbox_service.domain.limits import RunLimits
-from sandbox_service.domain.program import Program
-from sandbox_service.domain.run_event import RunEvent
+from sandbox_service.ports.sandbox import Sandbox
 
 
 @dataclass(frozen=True, slots=True)
-class RunSpec:
-    """One run.
+class SandboxSpec:
+    """What a sandbox is wanted for.
 
     Attributes:
-        execution_id: UUIDv7, unique among all runs.
-        program: what to run.
+        org_id: whose code will run in it; nothing is shared between organisations.
+        image: what the code finds.
         limits: what it may use, all of them positive.
+        strict: whether nothing is shared between sandboxes of one organisation either, not even an address layout.
+        egress: what it may reach; nothing by default.
+        read_only_paths: paths of the host that are seen inside, at the same place; granted already.
+        writable_paths: paths of the host that may be changed from inside, at the same place; granted already.
     """
 
-    execution_id: str
-    program: Program
+    org_id: str
+    image: Image
     limits: RunLimits
+    strict: bool = False
+    egress: EgressGrant = NOTHING
+    read_only_paths: tuple[str, ...] = ()
+    writable_paths: tuple[str, ...] = ()
 
 
 class IsolationBackend(Protocol):
-    """Runs programs so that they reach nothing of the host and nothing of each other."""
+    """Runs code so that it reaches nothing of the host, and organisations nothing of each other."""
 
     async def probe(self) -> IsolationReport:
         """Return what is enforced, by running real programs. Idempotent; takes up to a few seconds.
@@ -38,20 +46,14 @@ class IsolationBackend(Protocol):
         """
         ...
 
-    def run(
-        self, spec: RunSpec, *, abandoned: asyncio.Event, on_gone: Callable[[], None]
-    ) -> AsyncGenerator[RunEvent, None]:
-        """Run a program and yield its events.
-
-        When `abandoned` is set, or the generator is closed, the whole process tree is killed. `on_gone` is called once,
-        when no process of the run is left, which may be before its last events are read. A consumer that reads
-        slowly slows the program down; it does not make the service hold more.
+    async def create(self, spec: SandboxSpec, on_gone: Callable[[], None]) -> Sandbox:
+        """Return an empty sandbox. `on_gone` is called once, when no process of it is left.
 
         Raises:
-            Internal: RUN_NOT_STARTED, when the isolation of this run cannot be built.
+            Internal: RUN_NOT_STARTED, when its isolation cannot be built; `on_gone` is not called then.
         """
         ...
 
     async def close(self) -> None:
-        """Kill every run and wait until nothing of them is left. Idempotent."""
+        """Kill every sandbox and wait until nothing of them is left. Idempotent."""
         ...

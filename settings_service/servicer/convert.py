@@ -5,7 +5,22 @@ from __future__ import annotations
 from google.protobuf import timestamp_pb2
 
 from protos.gen.nexus.settings.v1 import settings_pb2
-from settings_service.domain.config import AgentConfig, CalendarConfig, Config, ToolsConfig
+from settings_service.domain.config import (
+    AgentConfig,
+    CalendarConfig,
+    Config,
+    IsolationLevel,
+    SandboxConfig,
+    ToolsConfig,
+    ToolScope,
+)
+
+_LEVELS = {
+    IsolationLevel.NAMESPACES: settings_pb2.ISOLATION_LEVEL_NAMESPACES,
+    IsolationLevel.USER_KERNEL: settings_pb2.ISOLATION_LEVEL_USER_KERNEL,
+    IsolationLevel.VIRTUAL_MACHINE: settings_pb2.ISOLATION_LEVEL_VIRTUAL_MACHINE,
+}
+_LEVELS_BY_NUMBER = {number: level for level, number in _LEVELS.items()}
 
 
 def config_to_proto(config: Config) -> settings_pb2.Config:
@@ -18,8 +33,15 @@ def config_to_proto(config: Config) -> settings_pb2.Config:
             timeout_s=config.agent.timeout_s,
             time_zone=config.agent.time_zone,
         ),
-        tools=settings_pb2.ToolsConfig(disabled=config.tools.disabled),
+        tools=settings_pb2.ToolsConfig(
+            disabled=config.tools.disabled,
+            scopes=[
+                settings_pb2.ToolScope(agent=scope.agent, channel=scope.channel, allowed=scope.allowed)
+                for scope in config.tools.scopes
+            ],
+        ),
         calendar=settings_pb2.CalendarConfig(url=config.calendar.url, demo=config.calendar.demo),
+        sandbox=settings_pb2.SandboxConfig(least_isolation=_LEVELS[config.sandbox.least_isolation]),
         etag=config.etag,
     )
     if config.update_time is not None:
@@ -34,6 +56,11 @@ def config_from_proto(message: settings_pb2.Config) -> Config:
     agent, calendar = message.agent, message.calendar
     return Config(
         AgentConfig(agent.default_model, agent.max_steps, agent.max_tool_calls, agent.timeout_s, agent.time_zone),
-        ToolsConfig(tuple(sorted(message.tools.disabled))),
+        ToolsConfig(
+            tuple(sorted(message.tools.disabled)),
+            tuple(ToolScope(each.agent, each.channel, tuple(each.allowed)) for each in message.tools.scopes),
+        ),
         CalendarConfig(calendar.url, calendar.demo if calendar.HasField("demo") else True),
+        # Not set means namespaces; another number does not come through the validation.
+        SandboxConfig(_LEVELS_BY_NUMBER.get(message.sandbox.least_isolation, IsolationLevel.NAMESPACES)),
     )

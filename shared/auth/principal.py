@@ -40,3 +40,11 @@ def settings_reader(name: str, org_id: str) -> Principal:
     What a service needs to know to serve a caller does not depend on what that caller may read.
     """
     return Principal(org_id, f"service:{name}", frozenset({"service"}), frozenset({"settings.read"}))
+
+
+def process_runner(name: str, org_id: str) -> Principal:
+    """Return the principal with which the service `name` runs long-lived programs of `org_id` in the sandbox.
+
+    Which programs those are was decided by an owner, who registered them; they run when nobody is there.
+    """
+    return Principal(org_id, f"service:{name}", frozenset({"service"}), frozenset({"sandbox.processes"}))

@@ -64,6 +64,11 @@ class Served:
         return opened
 
 
+def mesh_tokens() -> MeshTokens:
+    """Return the tokens that every service under `serving` believes."""
+    return MeshTokens(_MESH_KEY, SystemClock())
+
+
 @asynccontextmanager
 async def serving(service: Service, default: Principal | None = None) -> AsyncGenerator[Served, None]:
     """Serve `service`, its start, background and stop included, until the block ends.
@@ -72,7 +77,7 @@ async def serving(service: Service, default: Principal | None = None) -> AsyncGe
         service: as a composition root wires it, or wired by hand over fake ports.
         default: the principal of `channel`; by default `principal()`.
     """
-    tokens = MeshTokens(_MESH_KEY, SystemClock())
+    tokens = mesh_tokens()
     who = default or principal()
     keys = FakeKeyDirectory()
     stopping = asyncio.Event()

@@ -98,7 +98,7 @@ async def expect_calculator(mesh: RunningMesh, *, runs: bool) -> None:
                 await stub.ExecuteTool(request, timeout=10)
                 seen = True
             except grpc.aio.AioRpcError as error:
-                if error.code() != grpc.StatusCode.FAILED_PRECONDITION:
+                if error.code() not in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.PERMISSION_DENIED):
                     raise
                 seen = False
             if seen is runs:
@@ -106,3 +106,33 @@ async def expect_calculator(mesh: RunningMesh, *, runs: bool) -> None:
             assert time.monotonic() < deadline, "the new state of the tool has no effect"
     finally:
         await channel.close()
+
+
+async def test_a_scope_keeps_a_tool_from_models_and_from_those_who_name_it_all_the_same_and_the_audit_says_so(
+    mesh: RunningMesh, scripted_model: str
+) -> None:
+    assert mesh.cli("tools", "scope", "set", "get_*", "execute_code").returncode == 0
+    try:
+        async with AgentClient(mesh) as agent:
+            deadline = time.monotonic() + 10
+            # Within a second the executor knows it, and within another one the orchestrator.
+            while "calculator" in called(run := await agent.query("What is 12*12? The time?", model=scripted_model)):
+                assert time.monotonic() < deadline, run
+            assert called(run) == ["get_current_time"]
+            named = await agent.query("say it in pieces", model=scripted_model)
+        said = {call.tool: (call.ok, "scope:organisation" in call.summary) for call in named.tool_calls}
+        assert said == {"calculator": (False, True), "get_current_time": (True, False)}
+        (audit,) = mesh.cli_json("tools", "audit", "--refused", "--limit", "1")
+        (event,) = audit["events"]
+        assert (event["tool"], event["run_id"], event["policies"]) == (
+            "calculator",
+            named.run_id,
+            ["scope:organisation"],
+        )
+    finally:
+        assert mesh.cli("tools", "scope", "clear").returncode == 0
+    await expect_calculator(mesh, runs=True)
+
+
+def called(run: agent_pb2.Run) -> list[str]:
+    return [call.tool for call in run.tool_calls]

@@ -29,6 +29,9 @@ LIST_COMMANDS = [
     ("budgets", "list"),
     ("ledger", "list"),
     ("tools", "list"),
+    ("artifacts", "list"),
+    ("sandbox", "images"),
+    ("sandbox", "sessions", "list"),
     ("settings", "get"),
     ("calendar", "show"),
 ]

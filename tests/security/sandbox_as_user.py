@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parent)]
+sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 USER_ID = 54321
 
 from sandbox_service.adapters.launcher import kernel  # noqa: E402
+from sandbox_service.settings import Settings  # noqa: E402
 
 
 def closed_folder(path: Path) -> Path | None:
@@ -86,7 +87,7 @@ async def main() -> None:
 
 if __name__ == "__main__":
     os.umask(0o022)
-    make_reachable([REPOSITORY, Path(sys.base_prefix)])
+    make_reachable([REPOSITORY, Path(sys.base_prefix), Settings().images_dir.expanduser()])
     become_ordinary()
     os.umask(0o077)
     asyncio.run(main())

@@ -10,13 +10,16 @@ import json
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).parent)]
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 import sandbox_rig  # noqa: E402
+from sandbox_fakes import FixedPolicy  # noqa: E402
 
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2, sandbox_pb2_grpc  # noqa: E402
+from sandbox_service.adapters.image_store_folder import FolderImageStore  # noqa: E402
+from sandbox_service.adapters.isolation_backend_namespaces import NamespaceBackend  # noqa: E402
 from sandbox_service.adapters.launcher import kernel  # noqa: E402
-from sandbox_service.main import build  # noqa: E402
+from sandbox_service.main import Outside, build_over, namespace_options  # noqa: E402
 from sandbox_service.settings import Settings  # noqa: E402
 from shared.client import translated_errors  # noqa: E402
 from shared.clock import SystemClock  # noqa: E402
@@ -42,7 +45,10 @@ def refuse_namespaces() -> None:
 
 
 async def main() -> None:
-    service = build(Settings(), Dependencies(SystemClock(), new_id, sandbox_rig._no_channel))
+    settings, deps = Settings(), Dependencies(SystemClock(), new_id, sandbox_rig._no_channel)
+    backend = NamespaceBackend(namespace_options(settings), deps.clock, deps.new_id)
+    images = FolderImageStore(settings.images_dir.expanduser())
+    service = build_over(Outside(backend, images, FixedPolicy()), settings, deps)
     async with serving(service) as served:
         stub = sandbox_pb2_grpc.SandboxServiceStub(served.channel)
         report = await stub.GetIsolation(sandbox_pb2.GetIsolationRequest())

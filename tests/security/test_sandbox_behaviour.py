@@ -182,6 +182,8 @@ async def test_multiprocessing_works(sandbox: Sandbox, method: str) -> None:
     assert await sandbox.says(code) == "[0, 1, 4, 9]\n1"
 
 
-async def test_hash_seeds_and_addresses_differ_between_runs(sandbox: Sandbox) -> None:
+async def test_strict_runs_and_organisations_share_no_hash_seed_and_no_address(sandbox: Sandbox) -> None:
     code = "print(hash('a'), id(object))"
-    assert await sandbox.says(code) != await sandbox.says(code)
+    ordinary, elsewhere = await sandbox.says(code), await sandbox.of("org-b").says(code)
+    strict = [await sandbox.says(code, strict=True) for _ in range(2)]
+    assert len({ordinary, elsewhere, *strict}) == 4

@@ -15,7 +15,7 @@ async def test_an_infinite_loop_ends_at_the_wall_limit(sandbox: Sandbox) -> None
     assert ran.text == "before\n"
     assert 0.45 < time.monotonic() - started < 3
     assert 0.4 < ran.end.wall_time.ToNanoseconds() / 1e9 < 2
-    assert ran.end.cpu_time.ToNanoseconds() > 0.1e9
+    assert ran.end.cpu_time.ToNanoseconds() > 0.02e9
     assert (ran.end.exit_code, ran.end.signal) == (-1, 9)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, cast
 
 from shared.clock import Clock
 from shared.errors import AlreadyExists
 from tool_executor.domain.tool_call import ToolResult
-from tool_executor.ports.call_memory import CallKey
+from tool_executor.ports.call_memory import KeyedCall, Work
 
+_Key = tuple[str, str]
 _CHARS_OF_ENTRY = 512
 
 
@@ -46,28 +47,29 @@ class InProcessCallMemory:
         self._ttl_s = ttl_s
         self._max_entries = max_entries
         self._max_chars = max_chars
-        self._running: dict[CallKey, _Running] = {}
-        self._done: OrderedDict[CallKey, _Done] = OrderedDict()
+        self._running: dict[_Key, _Running] = {}
+        self._done: OrderedDict[_Key, _Done] = OrderedDict()
         self._chars = 0
 
-    async def once(self, key: CallKey, fingerprint: bytes, work: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
-        """Return the result of the first call under `key`.
+    async def once(self, call: KeyedCall, work: Work) -> ToolResult:
+        """Return the result of the first call under the key.
 
         Raises:
             AlreadyExists: with reason REQUEST_ID_REUSED.
             NexusError: what `work` raises.
         """
         self._forget_old()
+        key = (call.org_id, call.request_id)
         done = self._done.get(key)
         if done is not None:
-            _require_same(key, done.fingerprint, fingerprint)
+            _require_same(call, done.fingerprint)
             return done.result
         running = self._running.get(key)
         if running is None:
             # The task inherits the caller's principal and trace from its context.
             task = asyncio.create_task(cast("Coroutine[Any, Any, ToolResult]", work()), name="tool-call")
-            running = self._running[key] = _Running(fingerprint, task)
-        _require_same(key, running.fingerprint, fingerprint)
+            running = self._running[key] = _Running(call.fingerprint, task)
+        _require_same(call, running.fingerprint)
         return await self._wait(key, running)
 
     async def stop(self) -> None:
@@ -78,7 +80,7 @@ class InProcessCallMemory:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _wait(self, key: CallKey, running: _Running) -> ToolResult:
+    async def _wait(self, key: _Key, running: _Running) -> ToolResult:
         running.waiting += 1
         try:
             await asyncio.wait({running.task})
@@ -88,7 +90,7 @@ class InProcessCallMemory:
                 await self._settle(key, running)
         return running.task.result()
 
-    async def _settle(self, key: CallKey, running: _Running) -> None:
+    async def _settle(self, key: _Key, running: _Running) -> None:
         """End the call that nobody waits for any more, and keep its result when it has one."""
         if self._running.get(key) is running:
             del self._running[key]
@@ -98,7 +100,7 @@ class InProcessCallMemory:
         if not running.task.cancelled() and running.task.exception() is None:
             self._keep(key, running.fingerprint, running.task.result())
 
-    def _keep(self, key: CallKey, fingerprint: bytes, result: ToolResult) -> None:
+    def _keep(self, key: _Key, fingerprint: bytes, result: ToolResult) -> None:
         chars = len(result.output_json) + len(result.summary) + _CHARS_OF_ENTRY
         self._done[key] = _Done(fingerprint, result, self._clock.monotonic() + self._ttl_s, chars)
         self._chars += chars
@@ -115,10 +117,15 @@ class InProcessCallMemory:
         self._chars -= oldest.chars
 
 
-def _require_same(key: CallKey, first: bytes, now: bytes) -> None:
-    if first != now:
-        raise AlreadyExists(
-            "REQUEST_ID_REUSED",
-            f"The request id {key.request_id!r} was used for another call. Use a new one for each call.",
-            metadata={"request_id": key.request_id},
-        )
+def reused(call: KeyedCall) -> AlreadyExists:
+    """Return the error of a key that was used for another call."""
+    return AlreadyExists(
+        "REQUEST_ID_REUSED",
+        f"The request id {call.request_id!r} was used for another call. Use a new one for each call.",
+        metadata={"request_id": call.request_id},
+    )
+
+
+def _require_same(call: KeyedCall, first: bytes) -> None:
+    if call.fingerprint != first:
+        raise reused(call)

@@ -1,31 +1,27 @@
-"""The tool `execute_code`: runs a program in the sandbox."""
+"""The tool `execute_code`: runs a Python program in the sandbox."""
 
 from __future__ import annotations
 
 from typing import cast
 
 from tool_executor.adapters.tool_definition_yaml import load_definition
-from tool_executor.domain.code_run import Program, failure_reason, told, without_fence
-from tool_executor.domain.tool_call import CallContext, ToolFailure, ToolOutput
+from tool_executor.domain.code_outcome import output_of
+from tool_executor.domain.code_run import CodeLanguage, without_fence
+from tool_executor.domain.tool_call import CallContext, ToolOutput
 from tool_executor.domain.tool_definition import JsonObject, ToolDefinition
-from tool_executor.ports.code_runner import CodeRunner
-
-_MARGIN_S = 2.0
-"""Time that starting and reporting a run may take beside the program itself."""
-_LEAST_WALL_S = 0.2
+from tool_executor.use_cases.move_artifacts import Load
+from tool_executor.use_cases.run_code import CodeOrder, RunCode
 
 
 class ExecuteCodeTool:
-    """Runs a Python program and tells what it printed.
+    """Runs a Python program and tells what it printed, showed and left.
 
     Args:
-        runner: runs it in isolation.
-        wall_time_s: longest time that a program may take.
+        run_code: runs it in isolation.
     """
 
-    def __init__(self, runner: CodeRunner, *, wall_time_s: float) -> None:
-        self._runner = runner
-        self._wall_time_s = wall_time_s
+    def __init__(self, run_code: RunCode) -> None:
+        self._run_code = run_code
         self._definition = load_definition("execute_code")
 
     @property
@@ -34,30 +30,22 @@ class ExecuteCodeTool:
         return self._definition
 
     async def run(self, arguments: JsonObject, call: CallContext) -> ToolOutput:
-        """Run the program of `arguments`. Cancelling the call kills it.
+        """Run the program of `arguments`. Cancelling the call stops it.
 
         Raises:
-            ToolFailure: CODE_FAILED, CODE_TIMEOUT, CODE_OUT_OF_MEMORY, CODE_OUTPUT_LIMIT or CODE_KILLED, with what
-                the program printed.
+            ToolFailure: as `output_of`, and ARTIFACTS_TOO_LARGE.
             NexusError: what the sandbox refuses, for example ISOLATION_UNAVAILABLE with the remedy.
         """
-        run = await self._runner.run(
-            Program(
-                code=without_fence(cast("str", arguments["code"])),
-                stdin=cast("str", arguments.get("stdin", "")),
-                wall_time_s=min(self._wall_time_s, max(_LEAST_WALL_S, call.timeout_s - _MARGIN_S)),
-                timeout_s=call.timeout_s + _MARGIN_S,
-                request_id=call.request_id,
-            )
+        order = CodeOrder(
+            without_fence(cast("str", arguments["code"])),
+            CodeLanguage.PYTHON,
+            cast("str", arguments.get("stdin", "")),
+            loads_of(arguments),
         )
-        value: JsonObject = {
-            "stdout": run.stdout,
-            "stderr": run.stderr,
-            "status": run.status.value,
-            "exit_code": run.exit_code,
-            "wall_time_s": round(run.wall_time_s, 3),
-        }
-        reason = failure_reason(run.status)
-        if reason is not None:
-            raise ToolFailure(reason, told(run), value=value)
-        return ToolOutput(value, told(run))
+        return output_of(await self._run_code(self._definition.name, order, call))
+
+
+def loads_of(arguments: JsonObject) -> tuple[Load, ...]:
+    """Return the artifacts that checked arguments ask to be loaded."""
+    wanted = cast("list[dict[str, str]]", arguments.get("artifacts", []))
+    return tuple(Load(each["artifact_id"], each.get("path", "")) for each in wanted)

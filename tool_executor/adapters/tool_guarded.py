@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from shared.errors import DeadlineExceeded, Internal, InvalidInput, NexusError
+from shared.errors import DeadlineExceeded, Internal, InvalidInput, NexusError, UpstreamDown
 from shared.telemetry.logging import get_logger
 from tool_executor.domain.tool_call import CallContext, ToolFailure, ToolOutput, ToolStatus
 from tool_executor.domain.tool_definition import JsonObject, ToolDefinition
@@ -46,11 +46,12 @@ class GuardedTool:
                 "TOOL_TIMEOUT",
                 f"The tool {name!r} did not end within {call.timeout_s:g} s and was stopped. Ask for less at once.",
                 status=ToolStatus.TIMEOUT,
+                broken=self._had_its_time(call),
             )
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:
             return task.result()
-        raise self._outcome(error) from error
+        raise self._outcome(error, call) from error
 
     async def _end(self, task: asyncio.Task[ToolOutput]) -> None:
         if task.done():
@@ -62,19 +63,24 @@ class GuardedTool:
             self._stuck.add(task)
             task.add_done_callback(self._stuck.discard)
 
-    def _outcome(self, error: BaseException) -> ToolFailure:
+    def _had_its_time(self, call: CallContext) -> bool:
+        """Return whether a time that was too short was the tool's own, and not one that the caller set."""
+        return call.timeout_s >= self.definition.timeout_s
+
+    def _outcome(self, error: BaseException, call: CallContext) -> ToolFailure:
         name = self.definition.name
         if isinstance(error, ToolFailure):
             return error
         if isinstance(error, NexusError) and not isinstance(error, Internal):
-            status = ToolStatus.ERROR
+            status, broken = ToolStatus.ERROR, isinstance(error, UpstreamDown)
             if isinstance(error, InvalidInput):
                 status = ToolStatus.INVALID_ARGUMENTS
             elif isinstance(error, DeadlineExceeded):
-                status = ToolStatus.TIMEOUT
-            return ToolFailure(error.reason, error.message, status=status)
+                status, broken = ToolStatus.TIMEOUT, self._had_its_time(call)
+            return ToolFailure(error.reason, error.message, status=status, broken=broken)
         _log.error("tool_crashed", tool=name, exc_info=error)
         return ToolFailure(
             "TOOL_CRASHED",
             f"The tool {name!r} failed by a defect of its own, which the log describes. Trying again hardly helps.",
+            broken=True,
         )

@@ -37,6 +37,13 @@ class ToolDefinition:
         timeout_s: longest time of a call.
         max_concurrency: most calls at once in this process; more are refused.
         examples: questions that the tool answers, for choosing it by similarity.
+        owner: who answers for it.
+        source: where it comes from: `builtin`, or `mcp:` and the server's name.
+        permissions: what a caller needs beside `tools.execute`.
+        cost_micro_usd: what a call costs.
+        calls_per_minute: most calls of an organisation in any minute; 0 for no limit.
+        calls_per_day: most calls of an organisation on a day (UTC); 0 for no limit.
+        supports_dry_run: whether it heeds `CallContext.dry_run`.
     """
 
     name: str
@@ -48,3 +55,10 @@ class ToolDefinition:
     timeout_s: float
     max_concurrency: int
     examples: tuple[str, ...]
+    owner: str = "nexus"
+    source: str = "builtin"
+    permissions: tuple[str, ...] = ()
+    cost_micro_usd: int = 0
+    calls_per_minute: int = 0
+    calls_per_day: int = 0
+    supports_dry_run: bool = False

@@ -7,31 +7,60 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tool_executor.domain.tool_call import ToolResult
+from tool_executor.domain.tool_definition import SideEffect, ToolDefinition
+
+Work = Callable[[], Awaitable[ToolResult]]
 
 
 @dataclass(frozen=True, slots=True)
-class CallKey:
-    """Names a call: an organisation's idempotency key."""
+class KeyedCall:
+    """A call under an organisation's idempotency key.
+
+    Args:
+        org_id: whose key.
+        request_id: the key.
+        tool: the tool's name.
+        fingerprint: of everything that the result depends on.
+    """
 
     org_id: str
     request_id: str
+    tool: str
+    fingerprint: bytes
 
 
 class CallMemory(Protocol):
     """Runs a call once per key."""
 
-    async def once(self, key: CallKey, fingerprint: bytes, work: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
-        """Return the result of the first call under `key`: start it when there is none, wait while it runs.
+    async def once(self, call: KeyedCall, work: Work) -> ToolResult:
+        """Return the result of the first call under the key: start it when there is none, wait while it runs.
 
-        A first call that raises is forgotten. Work is stopped when the last caller that waits for it leaves.
+        A first call that is refused (raises a NexusError) is forgotten. Work is stopped when the last caller that waits
+        for it leaves.
 
         Args:
-            key: whose call it is.
-            fingerprint: of everything that the result depends on.
-            work: does the call.
+            call: the call.
+            work: does it.
 
         Raises:
-            AlreadyExists: with reason REQUEST_ID_REUSED when the first call had another fingerprint.
+            AlreadyExists: REQUEST_ID_REUSED when the first call under the key had another fingerprint.
             NexusError: what `work` raises.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallMemories:
+    """Which memory a call is for.
+
+    Args:
+        reads: of calls without effects; may forget, since they can be done again.
+        effects: of calls with effects; survives a restart.
+    """
+
+    reads: CallMemory
+    effects: CallMemory
+
+    def of(self, tool: ToolDefinition) -> CallMemory:
+        """Return the memory for calls of `tool`."""
+        return self.reads if tool.side_effect is SideEffect.READ else self.effects

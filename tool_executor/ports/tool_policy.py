@@ -1,19 +1,21 @@
-"""Which tools an organisation has switched off."""
+"""Who may call which tool."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from shared.auth.principal import Principal
+from tool_executor.domain.tool_decision import PolicyQuestion, ToolDecision
+from tool_executor.domain.tool_definition import ToolDefinition
 
 
 class ToolPolicy(Protocol):
-    """Knows which tools are off, per organisation."""
+    """Decides on calls: the organisation's switches first, then permissions, scopes, and the policies."""
 
-    async def disabled_tools(self, principal: Principal) -> frozenset[str]:
-        """Return the names of the tools that are off for `principal`'s organisation; a change shows within a second.
+    async def decisions(self, question: PolicyQuestion, tools: Sequence[ToolDefinition]) -> Sequence[ToolDecision]:
+        """Return a decision for each of `tools`, in their order. A changed setting or policy shows within a second.
 
         Raises:
-            UpstreamDown: when that is not known and cannot be found out; nothing may run then.
+            UpstreamDown: TOOL_POLICY_UNKNOWN, when it is not known what the organisation has set; nothing may run then.
         """
         ...

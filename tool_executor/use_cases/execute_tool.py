@@ -8,18 +8,23 @@ from dataclasses import dataclass
 from shared.auth.principal import Principal
 from shared.clock import Clock
 from tool_executor.domain.arguments import canonical, parse_arguments
-from tool_executor.domain.errors import time_zone_unknown, tool_disabled
-from tool_executor.domain.output_limit import clip, fit
+from tool_executor.domain.errors import dry_run_unsupported, time_zone_unknown
 from tool_executor.domain.time_zones import zone_of
-from tool_executor.domain.tool_call import CallContext, ToolFailure, ToolOutput, ToolResult, ToolStatus
+from tool_executor.domain.tool_call import (
+    NOWHERE,
+    CallContext,
+    CallOrigin,
+    ToolFailure,
+    ToolResult,
+    ToolStatus,
+)
 from tool_executor.domain.tool_definition import JsonObject
-from tool_executor.ports.call_memory import CallKey, CallMemory
+from tool_executor.ports.call_memory import CallMemories, KeyedCall
 from tool_executor.ports.tool import Tool
-from tool_executor.ports.tool_policy import ToolPolicy
 from tool_executor.ports.tool_registry import ToolRegistry
+from tool_executor.use_cases.authorize_call import AuthorizeCall
+from tool_executor.use_cases.bound_result import BoundResult, Said
 from tool_executor.use_cases.find_tool import find_tool
-
-_SUMMARY_CHARS = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class ToolCall:
         request_id: idempotency key; empty for none.
         timeout_s: a shorter limit than the tool's own; None for the tool's.
         time_zone: the caller's IANA zone; empty for UTC.
+        origin: what the call is part of.
+        dry_run: whether to tell what it would do, and do nothing.
     """
 
     name: str
@@ -39,6 +46,8 @@ class ToolCall:
     request_id: str
     timeout_s: float | None
     time_zone: str
+    origin: CallOrigin = NOWHERE
+    dry_run: bool = False
 
 
 class ExecuteTool:
@@ -46,55 +55,56 @@ class ExecuteTool:
 
     Args:
         registry: the tools.
-        policy: which of them are off.
-        memory: what makes a repeated call happen once.
+        authorize: lets calls through or refuses them.
+        memories: what makes a repeated call happen once.
         clock: measures durations.
-        output_limit_bytes: most bytes of output as JSON; longer output is cut.
+        bound: cuts what is too long.
     """
 
     def __init__(
         self,
         registry: ToolRegistry,
-        policy: ToolPolicy,
-        memory: CallMemory,
+        authorize: AuthorizeCall,
+        memories: CallMemories,
         clock: Clock,
-        *,
-        output_limit_bytes: int,
+        bound: BoundResult,
     ) -> None:
         self._registry = registry
-        self._policy = policy
-        self._memory = memory
+        self._authorize = authorize
+        self._memories = memories
         self._clock = clock
-        self._output_limit_bytes = output_limit_bytes
+        self._bound = bound
 
     async def __call__(self, principal: Principal, call: ToolCall) -> ToolResult:
         """Run `call` once per (organisation, request id); what the tool says, an error included, is a result.
 
         Raises:
             NotFound: TOOL_UNKNOWN.
-            PreconditionFailed: TOOL_DISABLED.
+            PreconditionFailed: TOOL_DISABLED, DRY_RUN_UNSUPPORTED.
+            Forbidden: TOOL_BLOCKED, with the policies that decided.
             InvalidInput: TIME_ZONE_UNKNOWN.
             AlreadyExists: REQUEST_ID_REUSED for another call.
-            QuotaExceeded: TOOL_BUSY.
-            UpstreamDown: when it is not known whether the tool is enabled.
+            QuotaExceeded: TOOL_BUSY, TOOL_RATE_LIMITED, TOOL_QUOTA_EXCEEDED.
+            UpstreamDown: TOOL_BROKEN; when it is not known what the organisation has set, or an effect cannot be
+                audited or noted.
         """
-        tool = find_tool(self._registry, call.name)
+        tool = find_tool(self._registry, principal.org_id, call.name)
         if zone_of(call.time_zone) is None:
             raise time_zone_unknown(call.time_zone)
+        if call.dry_run and not tool.definition.supports_dry_run:
+            raise dry_run_unsupported(call.name)
         arguments = _parsed(call.arguments_json)
 
         async def work() -> ToolResult:
-            await self._require_enabled(principal, call.name)
-            return await self._run(tool, arguments, _context(principal, call, tool.definition.timeout_s))
+            context = _context(principal, call, tool.definition.timeout_s)
+            await self._authorize(tool.definition, arguments, context)
+            return await self._run(tool, arguments, context)
 
-        if not call.request_id:
+        # A dry run does nothing, so that its key is free for the call that does.
+        if not call.request_id or call.dry_run:
             return await work()
-        key = CallKey(principal.org_id, call.request_id)
-        return await self._memory.once(key, _fingerprint(principal, call, arguments), work)
-
-    async def _require_enabled(self, principal: Principal, name: str) -> None:
-        if name in await self._policy.disabled_tools(principal):
-            raise tool_disabled(name)
+        keyed = KeyedCall(principal.org_id, call.request_id, call.name, _fingerprint(principal, call, arguments))
+        return await self._memories.of(tool.definition).once(keyed, work)
 
     async def _run(self, tool: Tool, arguments: JsonObject | ToolFailure, context: CallContext) -> ToolResult:
         started = self._clock.monotonic()
@@ -103,18 +113,16 @@ class ExecuteTool:
                 raise arguments
             output = await tool.run(arguments, context)
         except ToolFailure as failure:
-            return self._failed(failure, self._clock.monotonic() - started)
-        return self._succeeded(output, self._clock.monotonic() - started)
-
-    def _succeeded(self, output: ToolOutput, duration_s: float) -> ToolResult:
-        text, cut = fit(output.value, self._output_limit_bytes)
-        summary, clipped = clip(output.summary, _SUMMARY_CHARS)
-        return ToolResult(ToolStatus.OK, text, summary, "", cut or clipped, duration_s)
-
-    def _failed(self, failure: ToolFailure, duration_s: float) -> ToolResult:
-        text, cut = fit(failure.value, self._output_limit_bytes) if failure.value is not None else ("", False)
-        summary, clipped = clip(failure.summary, _SUMMARY_CHARS)
-        return ToolResult(failure.status, text, summary, failure.reason, cut or clipped, duration_s)
+            status, reason = failure.status, failure.reason
+            said = Said(failure.value, failure.summary, failure.artifacts)
+        else:
+            status, reason = ToolStatus.OK, ""
+            said = Said(output.value, output.summary, output.artifacts)
+        took_s = self._clock.monotonic() - started
+        bounded = await self._bound(tool.definition.name, context, said)
+        return ToolResult(
+            status, bounded.output_json, bounded.summary, reason, bounded.truncated, took_s, bounded.artifacts
+        )
 
 
 def _parsed(text: str) -> JsonObject | ToolFailure:
@@ -129,7 +137,9 @@ def _parsed(text: str) -> JsonObject | ToolFailure:
 
 def _context(principal: Principal, call: ToolCall, longest_s: float) -> CallContext:
     timeout_s = longest_s if call.timeout_s is None else min(longest_s, call.timeout_s)
-    return CallContext(principal, call.time_zone or "UTC", timeout_s, call.request_id)
+    return CallContext(
+        principal, call.time_zone or "UTC", timeout_s, call.request_id, origin=call.origin, dry_run=call.dry_run
+    )
 
 
 def _fingerprint(principal: Principal, call: ToolCall, arguments: JsonObject | ToolFailure) -> bytes:

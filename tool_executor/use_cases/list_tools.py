@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.auth.principal import Principal
-from tool_executor.domain.tool_definition import ToolDefinition
-from tool_executor.ports.tool_policy import ToolPolicy
+from tool_executor.domain.tool_decision import PolicyQuestion
+from tool_executor.domain.tool_standing import ListedTool
 from tool_executor.ports.tool_registry import ToolRegistry
-
-
-@dataclass(frozen=True, slots=True)
-class ListedTool:
-    """A tool and whether it is enabled for the caller's organisation."""
-
-    definition: ToolDefinition
-    enabled: bool
+from tool_executor.use_cases.describe_tools import DescribeTools
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +19,20 @@ class ToolPage:
 
 
 class ListTools:
-    """Lists the tools with their state for the caller's organisation."""
+    """Lists the tools with their standing for the caller."""
 
-    def __init__(self, registry: ToolRegistry, policy: ToolPolicy) -> None:
+    def __init__(self, registry: ToolRegistry, describe: DescribeTools) -> None:
         self._registry = registry
-        self._policy = policy
+        self._describe = describe
 
-    async def __call__(self, principal: Principal, *, enabled_only: bool, after: str, page_size: int) -> ToolPage:
+    async def __call__(self, question: PolicyQuestion, *, enabled_only: bool, after: str, page_size: int) -> ToolPage:
         """Return at most `page_size` tools whose names come after `after`.
 
         Raises:
             UpstreamDown: when it is not known which tools are enabled.
         """
-        disabled = await self._policy.disabled_tools(principal)
-        found = [
-            ListedTool(tool.definition, tool.definition.name not in disabled)
-            for tool in self._registry.all()
-            if tool.definition.name > after and not (enabled_only and tool.definition.name in disabled)
-        ]
+        tools = [tool.definition for tool in self._registry.all(question.principal.org_id)]
+        listed = await self._describe(question, [tool for tool in tools if tool.name > after])
+        found = [tool for tool in listed if tool.decision.enabled or not enabled_only]
         page = tuple(found[:page_size])
         return ToolPage(page, page[-1].definition.name if len(found) > page_size else None)

@@ -1,4 +1,4 @@
-"""Checks that the HTTP surfaces answer."""
+"""Checks that what speaks HTTP to callers answers: the router's surfaces and the MCP endpoint."""
 
 from __future__ import annotations
 
@@ -8,22 +8,30 @@ import http.client
 from mesh.cli.checks.finding import Finding, fail, ok
 from mesh.supervisor.domain.mesh_state import MeshState
 
+MCP_PATH = "/mcp"
 _TIMEOUT_S = 5.0
 _ANY = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - nothing is bound here
 
 
 async def check_gateway(mesh: MeshState) -> list[Finding]:
-    """Return whether they answer at their address."""
-    if not mesh.http_address:
-        return [ok("http", "switched off")]
-    problem = await asyncio.to_thread(gateway_problem, mesh.http_address)
+    """Return whether each answers at its address."""
+    return [
+        await _check("http", mesh.http_address, "", "See the router's log."),
+        await _check("mcp", mesh.mcp_address, MCP_PATH, "See the log of mcp."),
+    ]
+
+
+async def _check(name: str, address: str, path: str, remedy: str) -> Finding:
+    if not address:
+        return ok(name, "switched off")
+    problem = await asyncio.to_thread(gateway_problem, address)
     if problem:
-        return [fail("http", f"http://{mesh.http_address}: {problem}", "See the router's log.")]
-    return [ok("http", f"answers at http://{mesh.http_address}")]
+        return fail(name, f"http://{address}{path}: {problem}", remedy)
+    return ok(name, f"answers at http://{address}{path}")
 
 
 def gateway_problem(address: str) -> str:
-    """Return what keeps the surfaces at `address` from answering; empty where they do. Blocks for some seconds."""
+    """Return what keeps the server at `address` from answering; empty where it does. Blocks for some seconds."""
     host, _, port = address.rpartition(":")
     connection = http.client.HTTPConnection(f"{_ANY.get(host, host)}:{port}", timeout=_TIMEOUT_S)
     try:

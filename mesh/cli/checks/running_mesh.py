@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mesh.cli.checks.finding import Finding, fail, ok, warn
 from mesh.cli.checks.gateway import check_gateway
+from mesh.cli.checks.images import judge_image
 from mesh.cli.checks.local_model import check_local_model
 from mesh.cli.session import Session
 from mesh.cli.troubles import Trouble, troubles_of
@@ -23,6 +24,7 @@ async def check_running(session: Session, mesh: MeshState) -> list[Finding]:
     for name, check in (
         ("owner key", _check_key),
         ("isolation", _check_isolation),
+        ("images", _check_images),
         ("providers", _check_providers),
     ):
         try:
@@ -65,6 +67,13 @@ def judge_isolation(reply: sandbox_pb2.GetIsolationResponse) -> Finding:
     if missing:
         return warn("isolation", f"not enforced: {', '.join(missing)}", reply.remedy or "See the sandbox's README.")
     return ok("isolation", f"{reply.backend}: {', '.join(layer.name for layer in reply.layers)}")
+
+
+async def _check_images(session: Session) -> list[Finding]:
+    async with session.connect("sandbox") as link:
+        stub = sandbox_pb2_grpc.SandboxServiceStub(link.channel)
+        reply = await stub.ListImages(sandbox_pb2.ListImagesRequest(), metadata=link.metadata, timeout=_TIMEOUT_S)
+    return [judge_image(image.name, image.remedy) for image in reply.images]
 
 
 async def _check_providers(session: Session) -> list[Finding]:

@@ -7,6 +7,7 @@ import typer
 from mesh.cli.checks.data_files import check_data_directory, check_weights
 from mesh.cli.checks.finding import Finding, Level, fail, ok, worst
 from mesh.cli.checks.host import check_host, check_namespaces
+from mesh.cli.checks.images import check_images
 from mesh.cli.checks.running_mesh import check_running
 from mesh.cli.exit_codes import ExitCode
 from mesh.cli.invocation import invoke
@@ -25,7 +26,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def doctor(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Check the machine, the data directory, the weights, the ports and the mesh. Exit code 1 when a check fails."""
+    """Check the machine, data directory, weights, ports, sandbox and mesh. Exit code 1 when a check fails."""
 
     async def work(session: Session, output: Output) -> ExitCode:
         findings = await _examine(session)
@@ -47,7 +48,8 @@ async def _examine(session: Session) -> list[Finding]:
     except PreconditionFailed as error:
         return [*findings, fail("mesh", error.message, "Then run `nexus doctor` again.")]
     if mesh is None:
-        return [*findings, ok("mesh", "not running; start it with `nexus up`"), _check_ports(), check_namespaces()]
+        findings.append(ok("mesh", "not running; start it with `nexus up`"))
+        return [*findings, _check_ports(), check_namespaces(), *check_images()]
     findings.append(ok("mesh", f"{mesh.phase}, supervisor {mesh.supervisor_pid}"))
     return [*findings, *await check_running(session, mesh)]
 
@@ -58,7 +60,7 @@ def _check_ports() -> Finding:
     if base == 0:
         return ok("ports", "any free ones")
     try:
-        require_free(ports_from_base(base, settings.workers).wanted(gateway=not settings.places_gateway))
+        require_free(ports_from_base(base, settings.workers).wanted(settings.placed))
     except PreconditionFailed as error:
         return fail("ports", error.message, "Start with `nexus up --port-base 0`, or free the port.")
     return ok("ports", f"free from {base} on")

@@ -11,7 +11,7 @@ from mesh.cli.options import DataOption, JsonOption
 from mesh.cli.output import Output, as_dict
 from mesh.cli.printable import one_line
 from mesh.cli.run_source_grpc import GrpcRunSource, cancel_run, past_events
-from mesh.cli.run_views import cost
+from mesh.cli.run_views import artifact_line, cost
 from mesh.cli.session import UNARY_TIMEOUT_S, Session
 from mesh.cli.wording import counted, enum_word, when
 from protos.gen.nexus.agent.v1 import agent_pb2, agent_pb2_grpc
@@ -123,6 +123,8 @@ def _show_run(run: agent_pb2.Run, output: Output) -> None:
         mark = "\u2713" if call.ok else "\u2717"
         output.line(f"{mark} {call.tool} {one_line(call.arguments_json, _CONTENT_WIDTH)}")
         output.line(f"  {one_line(call.summary, _CONTENT_WIDTH)}")
+        for artifact in call.artifacts:
+            output.line(f"  {artifact_line(artifact)}")
     if run.answer:
         output.line(f"\n{run.answer}")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from mesh.cli.checks.gateway import gateway_problem
+from mesh.cli.checks.gateway import MCP_PATH, gateway_problem
 from mesh.cli.exit_codes import ExitCode
 from mesh.cli.failures import finish
 from mesh.cli.options import DataOption, JsonOption
@@ -83,7 +83,8 @@ def _show(mesh: MeshState, troubles: router_pb2.ListProvidersResponse, output: O
         f"{mebibytes(total.pss_bytes)} in all, shared pages counted once · "
         f"{_shown_path(mesh.data_dir)}"
     )
-    if mesh.http_address:
-        problem = gateway_problem(mesh.http_address)
-        output.note(f"http://{mesh.http_address} · {problem or 'answers'}", "red" if problem else "dim")
+    for address, path in ((mesh.http_address, ""), (mesh.mcp_address, MCP_PATH)):
+        if address:
+            problem = gateway_problem(address)
+            output.note(f"http://{address}{path} · {problem or 'answers'}", "red" if problem else "dim")
     tell_troubles(troubles, output)

@@ -14,14 +14,19 @@ from mesh.supervisor.domain.services import (
     LOCAL_MODEL,
     LOCAL_MODEL_PACKAGE,
     LOCAL_MODEL_PREFIX,
+    MCP,
     ORCHESTRATOR,
     ROUTER,
     SERVICES,
     ServiceDefinition,
 )
 
-HTTP_LISTEN = "NEXUS_ROUTER_HTTP_LISTEN"
-"""Where the HTTP surfaces are, which the user may decide: the only way in that is meant for other machines, too."""
+HTTP_LISTEN = {ROUTER: "NEXUS_ROUTER_HTTP_LISTEN", MCP: "NEXUS_MCP_HTTP_LISTEN"}
+"""Where callers find what speaks HTTP, which the user may decide: these ways in are meant for other machines, too."""
+# Who stops before whom; see ProcessSpec. Whoever waits at the edge for a run has it cancelled while there is somebody
+# to do it, and routers have answers of the local model under way until they end.
+_STOP_TURNS = {MCP: 0, ORCHESTRATOR: 1}
+_STOP_TURN, _LAST_STOP_TURN = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,9 @@ class PlanInputs:
 
 
 def plan_mesh(inputs: PlanInputs) -> tuple[ProcessSpec, ...]:
-    """Return the processes of the mesh: the six services, the routers beside the first, then the local model.
+    """Return the processes of the mesh: the services, the routers beside the first, then the local model.
+
+    The MCP server is not among them where its address is set to nothing.
 
     Raises:
         InvalidInput: when the user's environment sets what the supervisor decides.
@@ -61,6 +68,7 @@ def plan_mesh(inputs: PlanInputs) -> tuple[ProcessSpec, ...]:
             inputs,
         )
         for service in SERVICES
+        if service.name != MCP or inputs.inherited.get(HTTP_LISTEN[MCP]) != ""
     ]
     # The first router has the known addresses. The others are there for the HTTP surfaces alone; the sockets they have
     # are for checks of their health.
@@ -95,8 +103,9 @@ def _service(service: ServiceDefinition, place: _Place, inputs: PlanInputs) -> P
     environment = with_overrides(_prefixed(service.prefix, own), inputs.inherited, service.prefix)
     if service.name == ROUTER:
         environment.setdefault(f"{service.prefix}PROVIDERS_FILE", str(inputs.providers_file))
-        environment.setdefault(HTTP_LISTEN, f"{LOOPBACK}:{inputs.ports.gateway}")
         environment |= {key: inputs.inherited[key] for key in inputs.provider_keys if key in inputs.inherited}
+    if service.name in HTTP_LISTEN:
+        environment.setdefault(HTTP_LISTEN[service.name], f"{LOOPBACK}:{inputs.ports.http[service.name]}")
     return ProcessSpec(
         name=place.name,
         module=service.package,
@@ -106,8 +115,8 @@ def _service(service: ServiceDefinition, place: _Place, inputs: PlanInputs) -> P
         address=f"unix:{socket}",
         tcp_address=place.tcp,
         metrics_address=f"{LOOPBACK}:{place.metrics_port}",
-        http_address=environment.get(HTTP_LISTEN, ""),
-        stop_turn=0 if service.name == ORCHESTRATOR else 1,
+        http_address=environment.get(HTTP_LISTEN.get(service.name, ""), ""),
+        stop_turn=_STOP_TURNS.get(service.name, _STOP_TURN),
         sockets=(socket,),
     )
 
@@ -145,6 +154,5 @@ def _local_model(inputs: PlanInputs) -> ProcessSpec:
         probes=(HttpProbe(LOOPBACK, ports.local_chat), HttpProbe(LOOPBACK, ports.local_embed)),
         address=f"http://{LOOPBACK}:{ports.local_chat}",
         tcp_address=f"{LOOPBACK}:{ports.local_chat}",
-        # Routers have answers of it under way until they end.
-        stop_turn=2,
+        stop_turn=_LAST_STOP_TURN,
     )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mesh.supervisor.domain.process_spec import ProcessSpec
 from mesh.supervisor.domain.process_status import ProcessState, ProcessStatus
+from mesh.supervisor.domain.services import MCP, ROUTER
 
 FORMAT_VERSION = 1
 
@@ -59,7 +60,16 @@ class MeshState(BaseModel):
     @property
     def http_address(self) -> str:
         """Where the HTTP surfaces are, `host:port`; empty where they are nowhere."""
-        return next((entry.http_address for entry in self.services if entry.http_address), "")
+        return self._http_address_of(ROUTER)
+
+    @property
+    def mcp_address(self) -> str:
+        """Where the MCP endpoint is, `host:port`; empty where it is nowhere."""
+        return self._http_address_of(MCP)
+
+    def _http_address_of(self, name: str) -> str:
+        entry = self.service(name)
+        return entry.http_address if entry else ""
 
     def service(self, name: str) -> ProcessEntry | None:
         """Return the process called `name`, or None."""

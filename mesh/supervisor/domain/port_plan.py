@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from mesh.supervisor.domain.services import SERVICES
+from mesh.supervisor.domain.services import MCP, ROUTER, SERVICES
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_GRPC_BASE = 50054
 DEFAULT_METRICS_BASE = 9154
-DEFAULT_GATEWAY = 8055
+DEFAULT_HTTP = {ROUTER: 8055, MCP: 8056}
 MOST_WORKERS = 32
-# With --port-base N, metrics are at N + 100 and up; the local model's two servers are at N + 7 and N + 8, and the
-# router's HTTP surfaces at N + 9.
+# With --port-base N, metrics are at N + 100 and up; the local model's two servers are at N + 7 and N + 8, the
+# router's HTTP surfaces at N + 9, and the MCP endpoint at N + 10.
 _METRICS_OFFSET = 100
 _LOCAL_MODEL_OFFSET = 7
-_GATEWAY_OFFSET = 9
+_HTTP_OFFSETS = {ROUTER: 9, MCP: 10}
+_HTTP_PURPOSES = {ROUTER: "HTTP surfaces", MCP: "MCP endpoint"}
 LARGEST_PORT_BASE = 65535 - _METRICS_OFFSET - len(SERVICES) - MOST_WORKERS
 
 
@@ -29,7 +30,7 @@ class PortPlan:
         metrics: Of each service, by name.
         local_chat: Of the local chat model.
         local_embed: Of the local embedding model.
-        gateway: Of the router's HTTP surfaces.
+        http: Of what speaks HTTP to callers, by the service's name: the router's surfaces and the MCP endpoint.
         further_metrics: Of the routers beside the first.
     """
 
@@ -37,25 +38,24 @@ class PortPlan:
     metrics: Mapping[str, int]
     local_chat: int
     local_embed: int
-    gateway: int
+    http: Mapping[str, int]
     further_metrics: tuple[int, ...] = ()
 
-    def wanted(self, *, gateway: bool = True) -> Mapping[int, str]:
-        """Return what each port is for; without `gateway`, those but for that of the HTTP surfaces."""
-        surfaces = {self.gateway: "HTTP surfaces"} if gateway else {}
+    def wanted(self, placed: Collection[str] = ()) -> Mapping[int, str]:
+        """Return what each port is for, without the HTTP ports of those in `placed`, which are elsewhere."""
         return {
             **{port: name for name, port in self.grpc.items()},
             **{port: f"{name} metrics" for name, port in self.metrics.items()},
             self.local_chat: "local chat model",
             self.local_embed: "local embedding model",
-            **surfaces,
+            **{port: _HTTP_PURPOSES[name] for name, port in self.http.items() if name not in placed},
             **{port: f"router-{number} metrics" for number, port in enumerate(self.further_metrics, 2)},
         }
 
 
 def port_count(workers: int = 1) -> int:
     """Return how many ports a mesh with so many routers needs."""
-    return 2 * len(SERVICES) + 3 + workers - 1
+    return 2 * len(SERVICES) + 2 + len(DEFAULT_HTTP) + workers - 1
 
 
 def ports_from_base(base: int, workers: int = 1) -> PortPlan:
@@ -68,7 +68,7 @@ def ports_from_base(base: int, workers: int = 1) -> PortPlan:
         metrics={service.name: metrics + i for i, service in enumerate(SERVICES)},
         local_chat=base + _LOCAL_MODEL_OFFSET,
         local_embed=base + _LOCAL_MODEL_OFFSET + 1,
-        gateway=DEFAULT_GATEWAY if is_default else base + _GATEWAY_OFFSET,
+        http=DEFAULT_HTTP if is_default else {name: base + offset for name, offset in _HTTP_OFFSETS.items()},
         further_metrics=tuple(range(further, further + workers - 1)),
     )
 
@@ -76,11 +76,12 @@ def ports_from_base(base: int, workers: int = 1) -> PortPlan:
 def ports_from(free: Sequence[int]) -> PortPlan:
     """Return a plan of ports that were found free; `port_count` says how many there must be."""
     count = len(SERVICES)
+    http = 2 * count + 2
     return PortPlan(
         grpc={service.name: port for service, port in zip(SERVICES, free[:count], strict=True)},
         metrics={service.name: port for service, port in zip(SERVICES, free[count : 2 * count], strict=True)},
         local_chat=free[2 * count],
         local_embed=free[2 * count + 1],
-        gateway=free[2 * count + 2],
-        further_metrics=tuple(free[2 * count + 3 :]),
+        http=dict(zip(DEFAULT_HTTP, free[http:], strict=False)),
+        further_metrics=tuple(free[http + len(DEFAULT_HTTP) :]),
     )

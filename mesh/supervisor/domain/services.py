@@ -30,11 +30,13 @@ SERVICES: tuple[ServiceDefinition, ...] = (
     ServiceDefinition("sandbox", "sandbox_service"),
     ServiceDefinition("settings", "settings_service"),
     ServiceDefinition("dashboard", "dashboard_service"),
+    ServiceDefinition("mcp", "gateway.mcp_server"),
 )
-"""In the order of their ports: 50054, 50055, ..."""
+"""In the order of their ports: 50054, 50055, ...; what only stands at the edge serves health by gRPC, and no more."""
 
 ORCHESTRATOR = "orchestrator"
 ROUTER = "router"
+MCP = "mcp"
 LOCAL_MODEL = "local-model"
 LOCAL_MODEL_PACKAGE = "mesh.local_model"
 LOCAL_MODEL_PREFIX = "NEXUS_LOCAL_MODEL_"

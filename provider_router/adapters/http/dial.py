@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 from provider_router.adapters.http.call import HttpFault
 from provider_router.adapters.http.connection import Connection
 from provider_router.adapters.http.request_heads import Origin
-from provider_router.domain.contracts.address_rules import Reach, names_private_place, reach_of
 from provider_router.domain.errors import Reason
+from shared.net.address_rules import Reach, names_private_place, reach_of
 
 _Address: TypeAlias = tuple[socket.AddressFamily, Any]
 _Place: TypeAlias = tuple[str, int]

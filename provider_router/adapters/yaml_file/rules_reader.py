@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from provider_router.adapters.cedar.policy import Layer, Policy, WrongPolicyError, check_overrides, policies_in
+from provider_router.adapters.cedar.policy import Layer, Policy, check_overrides, policies_in
 from provider_router.adapters.yaml_file.located_yaml import RefusedFileError, WrongFile
 from provider_router.adapters.yaml_file.rules_schema import (
     PreferenceForm,
@@ -23,6 +23,7 @@ from provider_router.domain.contracts.contract import DataClass
 from provider_router.domain.rulebook.rules import Preference, Requirement, RuleSet, Services, Tier, When
 from provider_router.domain.rulebook.rules_document import with_digest
 from provider_router.domain.rulebook.tiers import BUILT_IN, DEFAULT_TIER
+from shared.cedar.written_policy import WrongPolicyError
 
 ORGANISATIONS = "organisations"
 _CLOSED = '@id("no-rules-were-good-yet")\nforbid (principal, action, resource);\n'

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from provider_router.domain.contracts.contract import PPM
-
-
-class Breaker(StrEnum):
-    """State of the circuit breakers of a service's deployments: of the best one."""
-
-    CLOSED = "closed"
-    HALF_OPEN = "half_open"
-    OPEN = "open"
+from shared.circuit_breaker import Breaker
 
 
 @dataclass(frozen=True, slots=True)

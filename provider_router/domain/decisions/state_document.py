@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from provider_router.domain.decisions.canonical_json import NotCanonical, Reader, canonical_bytes, digest_of
-from provider_router.domain.decisions.service_state import FRESH, Breaker, Measured, Reward, ServiceState, SystemState
+from provider_router.domain.decisions.service_state import FRESH, Measured, Reward, ServiceState, SystemState
+from shared.circuit_breaker import Breaker
 
 _VERSION = 1
 

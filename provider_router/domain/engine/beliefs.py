@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from math import isqrt
 
 from provider_router.domain.contracts.contract import PPM, Contract
-from provider_router.domain.decisions.service_state import Breaker, Reward, ServiceState
+from provider_router.domain.decisions.service_state import Reward, ServiceState
+from shared.circuit_breaker import Breaker
 
 PRIOR_CALLS = 20
 PRIOR_OUTCOMES = 20

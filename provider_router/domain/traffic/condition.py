@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from provider_router.domain.contracts.contract import PPM
-from provider_router.domain.decisions.service_state import Breaker
 from provider_router.domain.traffic.balance import Berth
 from provider_router.domain.traffic.station import KeyOf, Station
+from shared.circuit_breaker import Breaker
 
 _BEST_FIRST = (Breaker.CLOSED, Breaker.HALF_OPEN, Breaker.OPEN)
 _NEVER = float("inf")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from provider_router.domain.decisions.service_state import Breaker, Measured
+from provider_router.domain.decisions.service_state import Measured
+from shared.circuit_breaker import Breaker
 
 
 @dataclass(frozen=True, slots=True)

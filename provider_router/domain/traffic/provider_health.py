@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from provider_router.domain.contracts.provider import ProviderSpec
-from provider_router.domain.decisions.service_state import Breaker
 from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.deployment_status import DeploymentStatus
+from shared.circuit_breaker import Breaker
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 

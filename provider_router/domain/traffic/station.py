@@ -9,13 +9,12 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from provider_router.domain.contracts.provider import Target
-from provider_router.domain.decisions.service_state import Breaker
 from provider_router.domain.errors import Reason
-from provider_router.domain.traffic.breaker import BreakerPolicy, CircuitBreaker, Permit
 from provider_router.domain.traffic.call_verdict import Verdict, verdict_of
 from provider_router.domain.traffic.call_window import CallWindow, tokens_per_second
 from provider_router.domain.traffic.key_health import KeyHealth, PausePolicy
 from provider_router.domain.traffic.lease import CallReport, Lease
+from shared.circuit_breaker import Breaker, BreakerPolicy, CircuitBreaker, Permit
 from shared.value import value
 
 KeyOf: TypeAlias = Callable[[Target], str | None]

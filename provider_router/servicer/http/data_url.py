@@ -6,8 +6,8 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from provider_router.domain.contracts.address_rules import Reach, reach_said_by
 from provider_router.servicer.http.fields import WrongFieldError, step_to, steps_in, word_in
+from shared.net.address_rules import Reach, reach_said_by
 
 _MOST_ADDRESS = 8192
 _PLAIN = (int, float, bool, type(None))

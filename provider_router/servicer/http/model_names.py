@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from provider_router.domain.calls.asked_model import AUTO
-from provider_router.domain.contracts.address_rules import names_private_place
 from provider_router.domain.contracts.contract import Operation
 from provider_router.domain.contracts.service import RegistrySnapshot
 from provider_router.domain.errors import Reason, failure
 from provider_router.ports.rule_book import RuleBook
 from provider_router.ports.service_registry import ServiceRegistry
 from shared.errors import NexusError
+from shared.net.address_rules import names_private_place
 
 PREFIX = "nexus/"
 """Of names that leave the choice to Nexus: `nexus/auto`, `nexus/<tier>`. A provider of that name keeps its models."""

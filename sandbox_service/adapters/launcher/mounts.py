@@ -1,21 +1,19 @@
-"""Builds the file system of one run: a read-only root with what an interpreter needs, and a private workspace."""
-# pathlib would cost the launcher 5 ms a run.
-# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH120, PTH211
+"""Builds the file systems of a zygote, a read-only root, and of each sandbox, private writable folders in it."""
+# pathlib would be a second way to say what these calls say.
+# ruff: noqa: PTH103, PTH110, PTH112, PTH120, PTH211
 
 from __future__ import annotations
 
 import os
+import stat
 
 from sandbox_service.adapters.launcher import kernel
-from sandbox_service.adapters.launcher.order import Order
+from sandbox_service.adapters.launcher.layout import INNER_ID, PROGRAM_FOLDER, PROGRAMS, WORKSPACE, WRITABLE, Blueprint
 
-PROGRAM_PATH = "/program/main.py"
-WORKSPACE = "/work"
-WRITABLE = (WORKSPACE, "/tmp", "/dev/shm")  # noqa: S108  of the new root
-INNER_ID = 1000
 _STAGING = "/tmp"  # noqa: S108  a mount point in a mount namespace of our own
 _READ_ONLY = kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV
 _DEVICE = kernel.ATTR_NOSUID | kernel.ATTR_NOEXEC
+_NO_PROGRAMS = kernel.ATTR_NOSUID | kernel.ATTR_NODEV | kernel.ATTR_NOEXEC
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _LINKS = (
     ("/proc/self/fd", "/dev/fd"),
@@ -24,6 +22,7 @@ _LINKS = (
     ("/proc/self/fd/2", "/dev/stderr"),
 )
 _NO_EXEC = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+_PROGRAM_BYTES = 2 << 20
 
 
 def _inside(path: str) -> str:
@@ -51,25 +50,44 @@ def _place(path: str, *, folder: bool) -> None:
         _write(path, b"")
 
 
-def _tmpfs(path: str, size_bytes: int, inodes: int, mode: int, owner: str) -> None:
-    os.makedirs(_inside(path), mode=0o755, exist_ok=True)
-    options = f"size={size_bytes},nr_inodes={inodes},mode={mode:o},{owner}"
-    kernel.mount("nexus", _inside(path), "tmpfs", _NO_EXEC, options)
-
-
-def _clone(paths: list[str], attributes: int) -> list[tuple[int, str, bool]]:
-    """Return (tree descriptor, path, is a folder) of each path, restricted, before the host is out of sight."""
+def _clone(pairs: list[tuple[str, str]], attributes: int) -> list[tuple[int, str, bool]]:
+    """Return (tree descriptor, path inside, is a folder) of each pair, restricted, before the host is out of sight."""
     trees: list[tuple[int, str, bool]] = []
-    for path in paths:
+    for path, inside in pairs:
         tree = kernel.open_tree(path)
         kernel.restrict_tree(tree, attributes)
-        trees.append((tree, path, os.path.isdir(path)))
+        trees.append((tree, inside, os.path.isdir(path)))
     return trees
 
 
-def _identity(order: Order) -> None:
+def _clone_granted(paths: list[tuple[str, bool]]) -> list[tuple[int, str, bool]]:
+    """Do the same for paths that somebody outside may have changed in between: no link on the way is followed."""
+    trees: list[tuple[int, str, bool]] = []
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    for path, writable in paths:
+        fd = kernel.open_beneath(root, path.lstrip("/"), os.O_PATH)
+        tree = kernel.open_tree_of(fd)
+        kernel.restrict_tree(tree, _NO_PROGRAMS if writable else _READ_ONLY)
+        trees.append((tree, path, stat.S_ISDIR(os.fstat(fd).st_mode)))
+        os.close(fd)
+    os.close(root)
+    return trees
+
+
+def _link_programs() -> None:
+    """Let the image's programs be found where programs are looked for."""
+    if not os.path.isdir(_inside(PROGRAMS)):
+        return
+    os.makedirs(_inside("/usr/bin"), mode=0o755, exist_ok=True)
+    for name in os.listdir(_inside(PROGRAMS)):  # noqa: PTH208
+        link = _inside(f"/usr/bin/{name}")
+        if not os.path.lexists(link):
+            os.symlink(f"{PROGRAMS}/{name}", link)
+
+
+def _identity(user_id: int) -> None:
     """Write the files that name the user and the host."""
-    ids = {INNER_ID: "sandbox", int(order["uid"][0]): "sandbox-host"}
+    ids = {INNER_ID: "sandbox", user_id: "sandbox-host"}
     users = "".join(f"{name}:x:{uid}:{uid}::{WORKSPACE}:/bin/sh\n" for uid, name in ids.items())
     groups = "".join(f"{name}:x:{uid}:\n" for uid, name in ids.items())
     _write("/etc/passwd", users.encode())
@@ -77,41 +95,49 @@ def _identity(order: Order) -> None:
     _write("/etc/hosts", b"127.0.0.1 localhost\n")
 
 
-def _workspace(order: Order) -> None:
-    """Mount what a program may write to, each with its size and its number of files."""
-    size_bytes, inodes = int(order["workspace_bytes"][0]), int(order["workspace_inodes"][0])
-    owner = f"uid={order['uid'][0]},gid={order['gid'][0]}"
-    if order["mode"][0] == "user":
-        owner = "uid=0,gid=0"  # the one id that this user namespace knows
-    for folder in WRITABLE:
-        _tmpfs(folder, size_bytes, inodes, 0o700, owner)
-
-
-def build_root(order: Order, code: bytes) -> None:
-    """Build the new root, move into it and let go of the old one. Needs to be PID 1 of a new PID namespace.
+def build_root(blueprint: Blueprint) -> None:
+    """Build the root of a zygote, move into it and let go of the old one.
 
     Raises:
         OSError: when the kernel refuses a step.
     """
     kernel.make_mounts_private()
-    trees = _clone(order.get("bind", []), _READ_ONLY) + _clone(list(_DEVICES), _DEVICE)
-    kernel.mount("nexus", _STAGING, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=4m,nr_inodes=512,mode=755")
+    trees = _clone(blueprint.binds, _READ_ONLY) + _clone([(path, path) for path in _DEVICES], _DEVICE)
+    trees += _clone_granted(blueprint.granted_paths)
+    # A new view of processes may only be mounted where a whole one is seen; each sandbox covers this one by its own.
+    host_processes = kernel.open_tree("/proc")
+    kernel.restrict_tree(host_processes, _READ_ONLY | kernel.ATTR_NOEXEC)
+    kernel.mount("nexus", _STAGING, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=4m,nr_inodes=1024,mode=755")
     os.chdir(_STAGING)
     for tree, path, is_folder in trees:
         _place(path, folder=is_folder)
         kernel.attach_tree(tree, _inside(path))
-    for source, link in (*_LINKS, *(tuple(pair.split("\t")) for pair in order.get("link", []))):
+    for source, link in (*_LINKS, *blueprint.links):
         _make_parent(link)
         os.symlink(source, _inside(link))
-    for path in order.get("mask", []):
+    _link_programs()
+    for path in blueprint.masks:
         kernel.mount("nexus", _inside(path), "tmpfs", _NO_EXEC | kernel.MS_RDONLY, "size=4k,nr_inodes=2,mode=555")
-    _identity(order)
-    _write(PROGRAM_PATH, code)
-    _workspace(order)
-    os.mkdir("./proc", 0o555)
-    # subset=pid leaves out everything but processes: no sysctl, no kernel addresses, nothing of the machine.
-    kernel.mount("proc", "./proc", "proc", _NO_EXEC | kernel.MS_RDONLY, "subset=pid,hidepid=2")
+    _identity(blueprint.user_id)
+    for folder in (*WRITABLE, PROGRAM_FOLDER, "/proc"):
+        os.makedirs(_inside(folder), mode=0o755, exist_ok=True)
+    kernel.attach_tree(host_processes, "./proc")
     kernel.pivot_root()
     kernel.unmount_old_root()
-    os.chdir(WORKSPACE)
+    os.chdir("/")
     kernel.restrict_mount("/", _READ_ONLY)
+
+
+def build_private(blueprint: Blueprint) -> None:
+    """Mount what one sandbox has for itself. Needs to be PID 1 of a new PID namespace with mounts of its own.
+
+    Raises:
+        OSError: when the kernel refuses a step.
+    """
+    owner = "uid=0,gid=0"  # the one id that a zygote's user namespace knows
+    size, files = blueprint.workspace_bytes, blueprint.workspace_files
+    for folder in WRITABLE:
+        kernel.mount("nexus", folder, "tmpfs", _NO_EXEC, f"size={size},nr_inodes={files},mode=700,{owner}")
+    kernel.mount("nexus", PROGRAM_FOLDER, "tmpfs", _NO_EXEC, f"size={_PROGRAM_BYTES},nr_inodes=4,mode=700,{owner}")
+    # subset=pid leaves out everything but processes: no sysctl, no kernel addresses, nothing of the machine.
+    kernel.mount("proc", "/proc", "proc", _NO_EXEC | kernel.MS_RDONLY, "subset=pid,hidepid=2")

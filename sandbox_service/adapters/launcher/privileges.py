@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Mapping
 
 from sandbox_service.adapters.launcher import kernel
-from sandbox_service.adapters.launcher.mounts import INNER_ID
-from sandbox_service.adapters.launcher.order import Order
+from sandbox_service.adapters.launcher.layout import INNER_ID, Blueprint
 
 _EINVAL = 22
 _MAX_CAPABILITY = 63
@@ -17,7 +17,7 @@ _STACK_BYTES = 8 << 20
 _DESCRIPTORS = 512
 
 
-def map_ids(proc_fd: int, inner: int, outer_uid: int, outer_gid: int) -> None:
+def _map_ids(proc_fd: int, inner: int, outer_uid: int, outer_gid: int) -> None:
     """Map one user and one group into the user namespace that the caller has just made."""
     for name, line in (
         ("setgroups", "deny"),
@@ -29,6 +29,23 @@ def map_ids(proc_fd: int, inner: int, outer_uid: int, outer_gid: int) -> None:
             os.write(fd, line.encode())
         finally:
             os.close(fd)
+
+
+def become_tenant(blueprint: Blueprint) -> None:
+    """Become the unprivileged user of the sandboxes for good; nothing to do for a service that is not root."""
+    if blueprint.is_root:
+        os.setgroups([])
+        os.setresgid(blueprint.user_id, blueprint.user_id, blueprint.user_id)
+        os.setresuid(blueprint.user_id, blueprint.user_id, blueprint.user_id)
+
+
+def enter_user_namespace(proc_fd: int, inner: int, namespaces: int) -> None:
+    """Enter a new user namespace, and other new namespaces that it owns, as its user `inner`."""
+    uid, gid = os.geteuid(), os.getegid()
+    # The files of /proc/self belong to root while a process is not dumpable.
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+    kernel.unshare(kernel.CLONE_NEWUSER | namespaces)
+    _map_ids(proc_fd, inner, uid, gid)
 
 
 def _drop_capability_sets() -> None:
@@ -44,54 +61,32 @@ def _drop_capability_sets() -> None:
     kernel.prctl(kernel.PR_SET_SECUREBITS, _SECUREBITS)
 
 
-def _nest(proc_fd: int, uid: int, gid: int) -> bool:
-    """Enter a user namespace that owns none of the others; say whether the host allows it."""
-    # The files of /proc/self belong to root while a process is not dumpable.
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
-    try:
-        kernel.unshare(kernel.CLONE_NEWUSER)
-        map_ids(proc_fd, INNER_ID, uid, gid)
-    except OSError:
-        return False
-    return True
-
-
-def drop(order: Order, proc_fd: int) -> None:
-    """Become an unprivileged user for good, without capabilities, in a user namespace of its own.
+def drop(proc_fd: int) -> None:
+    """Move into a user namespace that owns none of the others, and keep no capability in it.
 
     Raises:
         OSError: when the kernel refuses a step.
     """
-    is_root = order["mode"][0] == "root"
-    uid, gid = int(order["uid"][0]), int(order["gid"][0])
-    if is_root:
-        _drop_capability_sets()
-        os.setgroups([])
-        os.setresgid(gid, gid, gid)
-        os.setresuid(uid, uid, uid)
-        nested = _nest(proc_fd, uid, gid)
-    else:
-        nested = _nest(proc_fd, 0, 0)
-        if not nested:
-            raise OSError(1, "a nested user namespace is refused")
-    if nested:
-        _drop_capability_sets()
+    enter_user_namespace(proc_fd, INNER_ID, 0)
+    _drop_capability_sets()
     kernel.clear_capabilities()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    # PID 1 stays undumpable, so that no program of the same user can look into it; exec makes programs ordinary again.
+    # PID 1 stays undumpable, so that no program of the same user can look into it.
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
 
 
-def limit_resources(order: Order) -> None:
-    """Set the rlimits of everything that runs from here on."""
-    file_bytes = int(order["workspace_bytes"][0])
-    limits = {
-        resource.RLIMIT_AS: int(order["address_space_bytes"][0]),
-        resource.RLIMIT_NPROC: int(order["processes"][0]) + 1,  # PID 1 is one of them
+def limit_resources(limits: Mapping[str, int]) -> None:
+    """Set the rlimits of this process and all that it starts.
+
+    Args:
+        limits: `processes`, `file_bytes`, `cpu_s` and `address_space_bytes`; 0 for no limit of the last two.
+    """
+    wanted = {
+        resource.RLIMIT_AS: limits["address_space_bytes"] or resource.RLIM_INFINITY,
+        resource.RLIMIT_NPROC: limits["processes"] + 1,  # PID 1 is one of them
         resource.RLIMIT_NOFILE: _DESCRIPTORS,
-        resource.RLIMIT_FSIZE: file_bytes,
-        resource.RLIMIT_CPU: int(order["cpu_s"][0]),
+        resource.RLIMIT_FSIZE: limits["file_bytes"],
+        resource.RLIMIT_CPU: limits["cpu_s"] or resource.RLIM_INFINITY,
         resource.RLIMIT_STACK: _STACK_BYTES,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 0,
@@ -100,7 +95,10 @@ def limit_resources(order: Order) -> None:
         resource.RLIMIT_RTPRIO: 0,
         resource.RLIMIT_SIGPENDING: 1024,
     }
-    for which, most in limits.items():
+    for which, most in wanted.items():
         _, hard = resource.getrlimit(which)
-        granted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        if resource.RLIM_INFINITY in (most, hard):
+            granted = hard if most == resource.RLIM_INFINITY else most
+        else:
+            granted = min(most, hard)
         resource.setrlimit(which, (granted, granted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from functools import cache
 
 from sandbox_service.adapters.launcher import syscalls_x86_64 as calls
 
@@ -37,11 +38,13 @@ def _argument_check(number: int, argument: int, mask: int, values: tuple[int, ..
     return _instruction(_JUMP_EQUAL, number, 0, len(body) // 8) + body
 
 
-def build_filter(*, memfd: bool) -> bytes:
+@cache
+def filter_of(*, memfd: bool, network: bool) -> bytes:
     """Return the filter of a program on x86_64.
 
     Args:
         memfd: whether memfd_create is allowed.
+        network: whether sockets of IP are, which reach nothing but the sandbox's own loopback.
     """
     # A program that switches to another calling convention would be judged by the wrong numbers: it dies.
     head = (
@@ -57,7 +60,7 @@ def build_filter(*, memfd: bool) -> bytes:
         (
             head,
             *(_return_for(number, _ALLOW) for number in allowed),
-            *(_argument_check(*rule) for rule in calls.CONDITIONAL),
+            *(_argument_check(*rule) for rule in (*calls.CONDITIONAL, calls.SOCKETS[network])),
             *(_return_for(number, _ERRNO | errno.EPERM) for number in sorted(calls.REFUSED)),
             _instruction(_RETURN, _ERRNO | errno.ENOSYS),
         )

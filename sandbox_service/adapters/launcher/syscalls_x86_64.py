@@ -54,26 +54,27 @@ _PROCESSES = (
     *(434, 449, 454, 455, 456),  # pidfd_open futex_waitv futex_wake futex_wait futex_requeue
     *(284, 290),  # eventfd eventfd2
 )
-# Sockets exist for AF_UNIX only (see CONDITIONAL), so these reach nothing outside the run.
+# Sockets exist for few families only (see CONDITIONAL and SOCKETS), so these reach nothing outside the run.
 _SOCKETS = (*range(42, 53), 54, 55, 288, 299, 307)
 
-ALLOWED = frozenset((*_FILES, *_MEMORY, *_SIGNALS, *_TIME, *_PROCESSES, *_SOCKETS))
+_LANDLOCK = (444, 445, 446)  # which can only take rights away
+
+ALLOWED = frozenset((*_FILES, *_MEMORY, *_SIGNALS, *_TIME, *_PROCESSES, *_SOCKETS, *_LANDLOCK))
 """Allowed whatever the arguments."""
 
 MEMFD_CREATE = 319
 """Allowed only where a cgroup counts its memory: no rlimit does."""
 
 _NAMESPACE_FLAGS = 0x7E020000
-_AF_UNIX = 1
+_AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _S_IFMT, _S_IFIFO = 0o170000, 0o010000
 _TERMINAL_QUESTIONS = (0x5401, 0x5413, 0x540F)  # TCGETS TIOCGWINSZ TIOCGPGRP
 _DESCRIPTOR_FLAGS = (0x541B, 0x5421, 0x5450, 0x5451)  # FIONREAD FIONBIO FIONCLEX FIOCLEX
-# SET/GET_PDEATHSIG GET_DUMPABLE SET/GET_NAME GET_SECCOMP CAPBSET_READ SET/GET_TIMERSLACK SET/GET_NO_NEW_PRIVS
-_PRCTL = (1, 2, 3, 15, 16, 21, 23, 29, 30, 38, 39)
+# SET/GET_PDEATHSIG GET/SET_DUMPABLE SET/GET_NAME GET_SECCOMP CAPBSET_READ SET/GET_TIMERSLACK SET/GET_NO_NEW_PRIVS
+_PRCTL = (1, 2, 3, 4, 15, 16, 21, 23, 29, 30, 38, 39)
 
 CONDITIONAL: tuple[tuple[int, int, int, tuple[int, ...], int], ...] = (
     (16, 1, 0xFFFFFFFF, (*_TERMINAL_QUESTIONS, *_DESCRIPTOR_FLAGS), errno.ENOTTY),  # ioctl
-    (41, 0, 0xFFFFFFFF, (_AF_UNIX,), errno.EACCES),  # socket
     (53, 0, 0xFFFFFFFF, (_AF_UNIX,), errno.EACCES),  # socketpair
     (56, 0, _NAMESPACE_FLAGS, (0,), errno.EPERM),  # clone
     (133, 1, _S_IFMT, (_S_IFIFO,), errno.EPERM),  # mknod
@@ -83,6 +84,12 @@ CONDITIONAL: tuple[tuple[int, int, int, tuple[int, ...], int], ...] = (
     (302, 0, 0xFFFFFFFF, (0,), errno.EPERM),  # prlimit64 of oneself
 )
 """(number, argument, mask, values, errno): allowed when `argument & mask` is one of `values`, else refused."""
+
+SOCKETS = {
+    False: (41, 0, 0xFFFFFFFF, (_AF_UNIX,), errno.EACCES),
+    True: (41, 0, 0xFFFFFFFF, (_AF_UNIX, _AF_INET, _AF_INET6), errno.EACCES),
+}
+"""The rule of socket(2), without and with a way out of the sandbox's network, which is its own loopback alone."""
 
 REFUSED = frozenset(
     (

@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_PREFIX = "nexus-sandbox-"
+PREFIX = "nexus-sandbox-"
+"""What the groups of this service are called, before its process id."""
 _CPU_PERIOD_US = 100_000
 _REMOVE_TRIES = 50
 _REMOVE_PAUSE_S = 0.01
@@ -52,16 +53,25 @@ class Hierarchy:
 
 @dataclass(slots=True)
 class RunGroup:
-    """The group of one run, in every hierarchy."""
+    """The group of one sandbox, in every hierarchy."""
 
     folders: Mapping[str, Path]
     versions: Mapping[str, int]
-    _all: list[Path] = field(default_factory=list[Path])
+    _all: list[Hierarchy] = field(default_factory=list[Hierarchy])
+
+    def limit(self, limits: GroupLimits) -> None:
+        """Hold the group to `limits`; meant to be called once, before untrusted code is in it.
+
+        Raises:
+            OSError: when a limit that must hold cannot be written.
+        """
+        for hierarchy in self._all:
+            apply_limits(hierarchy.base, hierarchy, limits)
 
     def join(self, process_id: int) -> None:
         """Move a process, and with it all it will start, into the group."""
-        for folder in self._all:
-            _write(folder / "cgroup.procs", str(process_id))
+        for hierarchy in self._all:
+            _write(hierarchy.base / "cgroup.procs", str(process_id))
 
     def usage(self) -> GroupUsage:
         """Read what was used so far."""
@@ -69,8 +79,8 @@ class RunGroup:
 
     def remove(self) -> None:
         """Remove the group, whose processes have ended. Idempotent."""
-        for folder in self._all:
-            _remove(folder)
+        for hierarchy in self._all:
+            _remove(hierarchy.base)
 
     def _out_of_memory_kills(self) -> int:
         folder = self.folders.get(MEMORY)
@@ -129,37 +139,80 @@ class CgroupTree:
         """The controllers that bite."""
         return frozenset[str]().union(*(h.controllers for h in self.hierarchies))
 
-    def create(self, name: str, limits: GroupLimits) -> RunGroup:
-        """Make the group of one run.
+    def subtree(self, name: str, cpu_share: float) -> CgroupTree:
+        """Make a group in which further ones are made, and return the tree below it.
+
+        Args:
+            name: of its folder.
+            cpu_share: its weight beside its siblings when the CPU is short, where 1.0 is an ordinary process's.
 
         Raises:
             OSError: when the host refuses; nothing is left then.
         """
-        folders: dict[str, Path] = {}
-        versions: dict[str, int] = {}
-        made: list[Path] = []
+        inner: list[Hierarchy] = []
         try:
             for hierarchy in self.hierarchies:
-                folder = hierarchy.base / f"{_PREFIX}{os.getpid()}-{name}"
-                folder.mkdir()
-                made.append(folder)
-                apply_limits(folder, hierarchy, limits)
-                folders.update(dict.fromkeys(hierarchy.controllers, folder))
-                versions.update(dict.fromkeys(hierarchy.controllers, hierarchy.version))
+                folder = hierarchy.base / name
+                folder.mkdir(exist_ok=True)
+                inner.append(Hierarchy(hierarchy.version, folder, hierarchy.controllers))
+                if CPU in hierarchy.controllers:
+                    _weigh(folder, hierarchy.version, cpu_share)
+                _hand_down(folder, hierarchy)
         except OSError:
-            for folder in made:
-                _remove(folder)
+            CgroupTree(inner).remove()
             raise
+        return CgroupTree(inner)
+
+    def create(self, name: str) -> RunGroup:
+        """Make the group of one sandbox, without limits so far.
+
+        Raises:
+            OSError: when the host refuses; nothing is left then.
+        """
+        made: list[Hierarchy] = []
+        try:
+            for hierarchy in self.hierarchies:
+                folder = hierarchy.base / name
+                folder.mkdir()
+                made.append(Hierarchy(hierarchy.version, folder, hierarchy.controllers))
+        except OSError:
+            CgroupTree(made).remove()
+            raise
+        folders = {name: made_in.base for made_in in made for name in made_in.controllers}
+        versions = {name: made_in.version for made_in in made for name in made_in.controllers}
         return RunGroup(folders, versions, made)
+
+    def remove(self) -> None:
+        """Remove the tree's own groups, which are empty. Idempotent."""
+        for hierarchy in self.hierarchies:
+            _remove(hierarchy.base)
 
     def sweep(self) -> None:
         """Remove the groups that a killed service has left."""
         for hierarchy in self.hierarchies:
-            for folder in hierarchy.base.glob(f"{_PREFIX}*"):
-                owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+            for folder in hierarchy.base.glob(f"{PREFIX}*"):
+                owner = folder.name.removeprefix(PREFIX).partition("-")[0]
                 if owner.isdigit() and not Path("/proc", owner).exists():
-                    with suppress(OSError):
-                        folder.rmdir()
+                    _remove_tree(folder)
+
+
+def _hand_down(folder: Path, hierarchy: Hierarchy) -> None:
+    """Give the groups that are made in `folder` its controllers, which version 2 wants to be asked for."""
+    if hierarchy.version == 2 and _enabled(folder, hierarchy.controllers) != hierarchy.controllers:
+        raise OSError(0, "a controller cannot be handed down")
+
+
+def _weigh(folder: Path, version: int, cpu_share: float) -> None:
+    if version == 2:
+        _write_if_there(folder / "cpu.weight", str(max(1, int(100 * cpu_share))))
+    else:
+        _write_if_there(folder / "cpu.shares", str(max(2, int(1024 * cpu_share))))
+
+
+def _remove_tree(folder: Path) -> None:
+    for path, _, _ in os.walk(folder, topdown=False):
+        with suppress(OSError):
+            Path(path).rmdir()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +259,7 @@ def _usable(base: Path, version: int, wanted: frozenset[str]) -> frozenset[str]:
         wanted = _enabled(base, wanted)
         if MEMORY not in wanted:
             return frozenset()
-    trial = base / f"{_PREFIX}{os.getpid()}-trial"
+    trial = base / f"{PREFIX}{os.getpid()}-trial"
     limits = GroupLimits(memory_bytes=64 << 20, processes=16, cpu_cores=1.0)
     try:
         trial.mkdir()

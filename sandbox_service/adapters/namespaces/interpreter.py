@@ -10,7 +10,6 @@ from pathlib import Path
 
 _LIBRARY_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo")
-_SHELL = Path("/bin/sh")
 _THIRD_PARTY = ("python*/site-packages", "python*/dist-packages")
 
 
@@ -47,10 +46,7 @@ def layout_of_this_interpreter(extra: Sequence[Path] = ()) -> InterpreterLayout:
         elif folder.is_dir():
             binds.append(folder)
     binds += [executable, *_own_libraries(executable), *(Path(name) for name in _FILES if Path(name).exists()), *extra]
-    if _SHELL.exists():
-        shell = _SHELL.resolve()
-        binds.append(shell)
-        links += _links_to_shell(shell)
+    links.append(("usr/bin", "/bin"))  # where an image's programs are, on every host
     shown = _without_nested(binds)
     masks = {mask for bind in shown for pattern in _THIRD_PARTY for mask in bind.glob(pattern) if mask.is_dir()}
     return InterpreterLayout(executable, shown, tuple(links), tuple(sorted(masks)))
@@ -64,17 +60,6 @@ def _own_libraries(executable: Path) -> list[Path]:
     if sysconfig.get_config_var("Py_ENABLE_SHARED") and folder and name:
         found.append(Path(str(folder), str(name)))
     return [path for path in found if path.exists()]
-
-
-def _links_to_shell(shell: Path) -> list[tuple[str, str]]:
-    """Return the links that make `/bin/sh` lead to `shell`."""
-    links: list[tuple[str, str]] = []
-    if Path("/bin").is_symlink():
-        links.append((str(Path("/bin").readlink()), "/bin"))
-    name = "/usr/bin/sh" if links else "/bin/sh"
-    if Path(name) != shell:
-        links.append((str(shell), name))
-    return links
 
 
 def _without_nested(paths: Sequence[Path]) -> tuple[Path, ...]:

@@ -10,23 +10,12 @@ from sandbox_service.adapters.namespaces.feed import EventFeed
 from sandbox_service.domain.run_event import MAX_CHUNK_BYTES, OutputChunk, Stream
 
 
-async def readable(fd: int) -> None:
-    """Wait until `fd` can be read or has ended. One waiter at a time for a descriptor."""
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    loop.add_reader(fd, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(fd)
-
-
 class OutputRelay:
-    """Reads both streams of a run into a feed.
+    """Reads the streams of a run or a cell into a feed.
 
     Args:
         feed: where chunks go.
-        limit_bytes: most bytes of both streams together.
+        limit_bytes: most bytes of all streams and results together.
         on_limit: called once when the program has written more.
     """
 
@@ -34,21 +23,52 @@ class OutputRelay:
         self._feed = feed
         self._left = limit_bytes
         self._on_limit = on_limit
+        self._wakers: set[asyncio.Event] = set()
+        self._finishing = False
         self.truncated = False
 
+    def finish(self) -> None:
+        """Let `relay` end when it has passed on what is there now, though the streams stay open. Idempotent."""
+        self._finishing = True
+        for waker in self._wakers:
+            waker.set()
+
+    def take(self, size: int) -> int:
+        """Count `size` more bytes and return how many of them may be passed on."""
+        granted = min(size, self._left)
+        self._left -= granted
+        if granted < size and not self.truncated:
+            self.truncated = True
+            self._on_limit()
+        return granted
+
     async def relay(self, fd: int, stream: Stream) -> None:
-        """Read `fd` to its end, or to the limit."""
+        """Read `fd` to its end, to the limit, or until `finish`."""
+        # Looked at after the last reading of what there is, in the same step, so nothing that came before is missed.
+        while await self._drain(fd, stream) and not self._finishing:
+            await self._readable(fd)
+
+    async def _readable(self, fd: int) -> None:
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        self._wakers.add(ready)
+        loop.add_reader(fd, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_reader(fd)
+            self._wakers.discard(ready)
+
+    async def _drain(self, fd: int, stream: Stream) -> bool:
+        """Pass on what is there now; say whether more may come."""
         while not self.truncated:
-            await readable(fd)
             try:
                 data = os.read(fd, MAX_CHUNK_BYTES)
             except BlockingIOError:
-                continue
+                return True
             if not data:
-                return
-            passed, self._left = data[: self._left], max(0, self._left - len(data))
-            if len(passed) < len(data):
-                self.truncated = True
-                self._on_limit()
+                return False
+            passed = data[: self.take(len(data))]
             if passed:
                 await self._feed.put(OutputChunk(stream, passed))
+        return False

@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from sandbox_service.adapters.namespaces.run import LaunchFailedError
+from sandbox_service.adapters.namespaces.failures import LaunchFailedError
 
 _MACHINE = "x86_64"
 _CONTAINER = (
@@ -36,12 +36,12 @@ def _sysctl(name: str) -> str:
         return ""
 
 
-def launch_remedy(failure: LaunchFailedError, *, is_root: bool) -> str:
+def launch_remedy(failure: LaunchFailedError) -> str:
     """Return what to do about a launch that failed."""
     if failure.error_number == errno.ENOSYS:
         return _KERNEL
     if failure.stage in ("namespaces", "id_map", "root", "privileges"):
-        return _namespace_remedy(is_root=is_root)
+        return _namespace_remedy()
     if failure.stage == "seccomp":
         return "The kernel needs CONFIG_SECCOMP_FILTER. " + _CONTAINER
     if failure.stage == "exec":
@@ -52,13 +52,13 @@ def launch_remedy(failure: LaunchFailedError, *, is_root: bool) -> str:
     return f"The launcher failed at the step `{failure.stage}`; the service's log has the error."
 
 
-def _namespace_remedy(*, is_root: bool) -> str:
+def _namespace_remedy() -> str:
     steps: list[str] = []
-    if _sysctl("kernel.unprivileged_userns_clone") == "0" and not is_root:
+    if _sysctl("kernel.unprivileged_userns_clone") == "0":
         steps.append("`sysctl -w kernel.unprivileged_userns_clone=1`")
-    if _sysctl("kernel.apparmor_restrict_unprivileged_userns") == "1" and not is_root:
+    if _sysctl("kernel.apparmor_restrict_unprivileged_userns") == "1":
         steps.append("`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` (or an AppArmor profile)")
-    if _sysctl("user.max_user_namespaces") == "0" and not is_root:
+    if _sysctl("user.max_user_namespaces") == "0":
         steps.append("`sysctl -w user.max_user_namespaces=15000`")
     if steps:
         return "As root on the host, run " + " and ".join(steps) + ", then start the service again."

@@ -10,10 +10,10 @@ from router_fakes import FakeCredentials, FakeDeployments, provider_spec, servic
 from provider_router.adapters.deployments_memory import MemoryDeployments
 from provider_router.domain.contracts.provider import Deployment
 from provider_router.domain.contracts.service import Service
-from provider_router.domain.decisions.service_state import Breaker
 from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.lease import CallReport, Lease, Unavailable
 from provider_router.ports.deployments import Deployments
+from shared.circuit_breaker import Breaker
 from shared.testing.fakes import FakeClock
 
 GOOD = CallReport(first_token_ms=100, output_tokens=20, duration_ms=300)

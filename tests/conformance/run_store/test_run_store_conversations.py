@@ -9,7 +9,7 @@ import pytest
 from orchestrator_fakes import new_run
 
 from orchestrator.domain.conversation import NewConversation, Speaker
-from orchestrator.domain.events import RunFinished
+from orchestrator.domain.events import NewEvent, RunFinished, ToolCallFinished
 from orchestrator.domain.pages import page_request
 from orchestrator.domain.routing import DataClass, Routing
 from shared.errors import AlreadyExists, InvalidInput, NotFound, PreconditionFailed
@@ -153,3 +153,20 @@ async def test_a_run_is_routed_as_its_conversation_is(stores) -> None:
     assert len(found) == len({Routing(tier="deep"), eu})
     assert set(found) == {Routing(tier="deep"), eu}
     assert await stores.conversations.routings("org-b", "c-1") == []
+
+
+async def test_the_tools_that_a_conversation_used_are_known_each_once_and_to_it_alone(stores) -> None:
+    await stores.conversations.create(new_conversation())
+    for number, tools in enumerate((["b", "a"], ["b"])):
+        run = await asked(stores, f"run-{number}", "Use them.")
+        begun = await stores.runs.begin("org-a", run.run_id, NOW)
+        ended = [
+            ToolCallFinished(f"c{place}", tool, '{"tool": "c"}', ok=True, output_json="{}", summary="s", duration_ms=1)
+            for place, tool in enumerate(tools)
+        ]
+        await stores.runs.end(begun, [NewEvent(NOW, each) for each in ended], RunFinished("Done."), NOW)
+    last = await asked(stores, "run-9", "Again.")
+    assert list(await stores.conversations.tools_used(last)) == ["a", "b"]
+    await stores.conversations.create(new_conversation("c-2"))
+    other = await asked(stores, "run-10", "Else?", conversation_id="c-2")
+    assert list(await stores.conversations.tools_used(other)) == []

@@ -7,7 +7,9 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from artifact_fakes import SHELVED, shelf
 from tools_fakes import FakeCodeRunner, FakeContextSource, FakeSolver, call_context
+from tools_web_fakes import FakePageReader, FakeSearchEngine, FakeWebClient, FakeWebGate
 
 from shared.errors import PreconditionFailed
 from shared.testing.fakes import FakeClock
@@ -17,12 +19,19 @@ from tool_executor.adapters.tool_current_time import CurrentTimeTool
 from tool_executor.adapters.tool_definition_yaml import load_definition
 from tool_executor.adapters.tool_execute_code import ExecuteCodeTool
 from tool_executor.adapters.tool_guarded import GuardedTool
+from tool_executor.adapters.tool_http_request import HttpRequestTool
+from tool_executor.adapters.tool_load_web_page import LoadWebPageTool
+from tool_executor.adapters.tool_read_artifact import ReadArtifactTool
 from tool_executor.adapters.tool_user_context import UserContextTool
+from tool_executor.adapters.tool_web_search import WebSearchTool
+from tool_executor.adapters.web.web_gate_listed import HostList
 from tool_executor.domain.agenda import Agenda, AgendaEvent, AgendaSource
 from tool_executor.domain.code_run import CodeRun, CodeStatus
+from tool_executor.domain.host_pattern import host_patterns
 from tool_executor.domain.time_window import DAYS
 from tool_executor.domain.tool_call import ToolFailure, ToolStatus
 from tool_executor.domain.tool_definition import JsonObject
+from tool_executor.domain.web_search import SearchHit
 from tool_executor.ports.tool import Tool
 
 WORK = AgendaSource("work", stale=False, error="", demo=False)
@@ -46,6 +55,26 @@ TOOLS: dict[str, tuple[Tool, JsonObject, str]] = {
         UserContextTool(FakeContextSource(Agenda((MEETING,), (WORK,))), FakeClock()),
         {"day": "tomorrow"},
         "Tomorrow, Saturday 21 November 2026: 09:30–10:00 Stand-up (Room 4).",  # noqa: RUF001
+    ),
+    "read_artifact": (
+        ReadArtifactTool(shelf(b"Say hello."), output_limit_bytes=65_536),
+        {"artifact_id": SHELVED, "search": "HELLO"},
+        "'HELLO' in note.txt: 1 place.\nbyte 4: Say hello.",
+    ),
+    "web_search": (
+        WebSearchTool(FakeSearchEngine(SearchHit("A ship", "https://a.example/", "It sank.", "bing", ""))),
+        {"query": "ship"},
+        "1. A ship - https://a.example/",
+    ),
+    "load_web_page": (
+        LoadWebPageTool(FakeWebClient(b"hello"), FakeWebGate(), FakePageReader(), load_s=5, max_bytes=1_000),
+        {"url": "https://a.example/"},
+        "A title, 5 characters.",
+    ),
+    "http_request": (
+        HttpRequestTool(FakeWebClient(b"hello"), HostList(host_patterns(["a.example"])), max_bytes=1_000),
+        {"url": "https://a.example/"},
+        "GET https://a.example/ answered 200 with 5 bytes.",
     ),
     "get_current_time": (CurrentTimeTool(FakeClock()), {}, "It is 13:00 on Friday 20 November 2026 (Europe/Berlin)."),
 }

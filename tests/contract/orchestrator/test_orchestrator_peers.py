@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from orchestrator.domain.chat import (
     ToolOffer,
 )
 from orchestrator.domain.routing import CacheMode, DataClass, Routing
-from orchestrator.domain.tools import Tool, ToolOutcome
+from orchestrator.domain.tools import ANYWHERE, Origin, Tool, ToolOutcome
 from orchestrator.ports.tool_runner import ToolRequest
 from protos.gen.nexus.router.v1 import contract_pb2, router_pb2, router_pb2_grpc
 from protos.gen.nexus.settings.v1 import settings_pb2, settings_pb2_grpc
@@ -109,11 +110,17 @@ class Tools(tools_pb2_grpc.ToolServiceServicer):
         self.left_s: list[float] = []
 
     async def ListTools(self, request, context):
+        self.requests.append(request)
         first = not request.page_token
-        tool = tools_pb2.Tool(name="first" if first else "second", enabled=True, examples=["e"])
+        tool = tools_pb2.Tool(name="first" if first else "second", enabled=True, allowed=True, examples=["e"])
         tool.timeout.FromSeconds(5)
-        tools = [tool] if first else [tool, tools_pb2.Tool(name="off")]
+        tools = [tool] if first else [tool, tools_pb2.Tool(name="off"), tools_pb2.Tool(name="blocked", enabled=True)]
         return tools_pb2.ListToolsResponse(tools=tools, next_page_token="2" if first else "")
+
+    async def SearchTools(self, request, context):
+        self.requests.append(request)
+        tools = [tools_pb2.Tool(name="best", enabled=True, allowed=True), tools_pb2.Tool(name="blocked", enabled=True)]
+        return tools_pb2.SearchToolsResponse(tools=[tools_pb2.FoundTool(tool=tool, score=0.5) for tool in tools])
 
     async def ExecuteTool(self, request, context):
         self.requests.append(request)
@@ -255,7 +262,7 @@ async def test_a_peer_that_does_not_come_back_is_an_error(channel, monkeypatch) 
         await GrpcToolRunner(channel).run(ToolRequest("t", "{}", "k", 5.0, ""))
     for read in (
         GrpcModelCatalog(channel).catalogue,
-        GrpcToolCatalog(channel).tools,
+        partial(GrpcToolCatalog(channel).tools, ANYWHERE),
         GrpcAgentConfig(channel).agent_config,
     ):
         with acting_as(principal()), pytest.raises(UpstreamDown):
@@ -265,7 +272,7 @@ async def test_a_peer_that_does_not_come_back_is_an_error(channel, monkeypatch) 
 async def test_catalogs_and_configuration_are_read(address, channel, router, tools) -> None:
     async with peers(address, router, tools):
         catalogue = await GrpcModelCatalog(channel).catalogue()
-        known = await GrpcToolCatalog(channel).tools()
+        known = await GrpcToolCatalog(channel).tools(ANYWHERE)
         with acting_as(principal()):
             config = await GrpcAgentConfig(channel).agent_config()
     assert catalogue == Catalogue(
@@ -292,7 +299,8 @@ async def test_catalogs_and_configuration_are_read(address, channel, router, too
 async def test_a_tool_is_called_with_its_key_and_its_result_is_data(address, channel, router, tools) -> None:
     async with peers(address, router, tools):
         runner = GrpcToolRunner(channel)
-        good = await runner.run(ToolRequest("good", '{"x":1}', "run:1:c", 2.5, "Europe/Berlin"))
+        origin = Origin("conversation-1", "run-1", "clerk", "telegram")
+        good = await runner.run(ToolRequest("good", '{"x":1}', "run:1:c", 2.5, "Europe/Berlin", origin))
         bad = await runner.run(ToolRequest("bad", "{}", "run:1:d", 2.5, ""))
     # The executor must have the time to say that a tool took too long.
     assert [2.0 < left_s - 2.5 <= 3.0 for left_s in tools.left_s] == [True, True]
@@ -304,6 +312,24 @@ async def test_a_tool_is_called_with_its_key_and_its_result_is_data(address, cha
         "Europe/Berlin",
         2.5,
     )
+    assert (sent.agent, sent.channel, sent.conversation_id, sent.run_id) == (
+        "clerk",
+        "telegram",
+        "conversation-1",
+        "run-1",
+    )
+
+
+async def test_the_tools_of_an_agent_and_a_channel_are_asked_for_and_searched(address, channel, router, tools) -> None:
+    origin = Origin("conversation-1", "run-1", "clerk", "telegram")
+    async with peers(address, router, tools):
+        catalog = GrpcToolCatalog(channel)
+        await catalog.tools(origin)
+        found = await catalog.fitting(origin, "What is the time? " * 1000, 16)
+    assert [tool.name for tool in found] == ["best"]
+    assert {(request.agent, request.channel) for request in tools.requests} == {("clerk", "telegram")}
+    search = tools.requests[-1]
+    assert (search.limit, len(search.query)) == (16, 4096)
 
 
 async def test_many_texts_are_embedded_in_several_calls(address, channel, router, tools) -> None:

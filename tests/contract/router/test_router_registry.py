@@ -15,7 +15,7 @@ from protos.gen.nexus.router.v1 import contract_pb2_grpc
 from provider_router.adapters.yaml_file.provider_reader import LocalAddresses, read_configuration
 from provider_router.domain.contracts import registry_change
 from provider_router.domain.contracts.service import RegistrySnapshot
-from provider_router.domain.decisions.service_state import Breaker, Measured
+from provider_router.domain.decisions.service_state import Measured
 from provider_router.domain.traffic.deployment_status import DeploymentStatus
 from provider_router.servicer.registry_servicer import RegistryServicer, RegistryUseCases
 from provider_router.use_cases.deregister_contract import DeregisterContract
@@ -23,6 +23,7 @@ from provider_router.use_cases.list_contracts import ListContracts
 from provider_router.use_cases.register_contract import RegisterContract
 from provider_router.use_cases.update_contract import UpdateContract
 from provider_router.use_cases.watch_contracts import WatchContracts
+from shared.circuit_breaker import Breaker
 from shared.client import translated_errors
 from shared.errors import (
     AlreadyExists,

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
 import pytest
-from sandbox_fakes import BLOCKED, FakeBackend, finished
+from sandbox_fakes import BLOCKED, FakeBackend, FakeImages, FixedPolicy, finished
 
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2 as pb
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2_grpc
 from sandbox_service.domain.outcome import Status
 from sandbox_service.domain.run_event import OutputChunk, Stream
-from sandbox_service.main import build_over
+from sandbox_service.main import Outside, build_over
 from sandbox_service.settings import Settings
 from shared.client import translated_errors
 from shared.clock import SystemClock
@@ -56,7 +57,11 @@ class Bench:
 async def bench() -> AsyncIterator[Bench]:
     backend = FakeBackend()
     settings = Settings(max_concurrent_runs=1, max_waiting_runs=0)
-    async with serving(build_over(backend, settings, Dependencies(SystemClock(), new_id, no_channel))) as served:
+    async with serving(
+        build_over(
+            Outside(backend, FakeImages(), FixedPolicy()), settings, Dependencies(SystemClock(), new_id, no_channel)
+        )
+    ) as served:
         yield Bench(served, backend)
     assert backend.closed
 
@@ -73,11 +78,11 @@ async def test_a_run_is_started_then_output_then_finished(bench: Bench) -> None:
     )
     events = await bench.run(program(stdin=b"in"))
     assert [e.WhichOneof("event") for e in events] == ["started", "stdout", "stderr", "finished"]
-    assert events[0].started.execution_id == bench.backend.specs[0].execution_id
+    assert uuid.UUID(events[0].started.execution_id)
     end = events[-1].finished
     assert (end.status, end.exit_code, end.peak_memory_bytes) == (pb.EXECUTION_STATUS_ERROR, 3, 5_000_000)
     assert (end.wall_time.ToMilliseconds(), end.cpu_time.ToMilliseconds()) == (250, 125)
-    assert bench.backend.specs[0].program.stdin == b"in"
+    assert bench.backend.sandboxes[0].programs[0].stdin == b"in"
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -130,7 +135,9 @@ async def test_a_limit_above_the_ceiling_is_refused(bench: Bench) -> None:
 
 async def test_a_host_without_isolation_refuses_and_reports(bench: Bench) -> None:
     backend = FakeBackend(BLOCKED)
-    service = build_over(backend, Settings(), Dependencies(SystemClock(), new_id, no_channel))
+    service = build_over(
+        Outside(backend, FakeImages(), FixedPolicy()), Settings(), Dependencies(SystemClock(), new_id, no_channel)
+    )
     async with serving(service) as served:
         blocked = Bench(served, backend)
         with pytest.raises(PreconditionFailed) as caught:

@@ -181,6 +181,40 @@ async def test_a_watcher_sees_now_and_each_change(served: Served) -> None:
     call.cancel()
 
 
+async def test_scopes_and_isolation_are_kept_watched_and_validated(served: Served) -> None:
+    stub = settings_pb2_grpc.SettingsServiceStub(served.channel)
+    call = stub.WatchConfig(settings_pb2.WatchConfigRequest(), timeout=10)
+    await call.read()
+    scope = settings_pb2.ToolScope(agent="clerk", channel="telegram", allowed=["github_*", "calculator"])
+
+    async def change(scopes: list[settings_pb2.ToolScope], level: int) -> settings_pb2.Config:
+        request = settings_pb2.UpdateConfigRequest(
+            config=settings_pb2.Config(
+                tools=settings_pb2.ToolsConfig(scopes=scopes),
+                sandbox=settings_pb2.SandboxConfig(least_isolation=level),  # type: ignore[arg-type]
+            ),
+            update_mask=field_mask_pb2.FieldMask(paths=["tools.scopes", "sandbox.least_isolation"]),
+        )
+        async with translated_errors("settings"):
+            return (await stub.UpdateConfig(request, timeout=5)).config
+
+    await change([scope], settings_pb2.ISOLATION_LEVEL_USER_KERNEL)
+    seen = (await call.read()).config
+    assert (list(seen.tools.scopes), seen.sandbox.least_isolation) == (
+        [scope],
+        settings_pb2.ISOLATION_LEVEL_USER_KERNEL,
+    )
+    assert (await read(served)).tools.scopes[0] == scope
+    for scopes, level in (([scope, scope], 1), ([settings_pb2.ToolScope(allowed=[""])], 1), ([scope], 9)):
+        with pytest.raises(InvalidInput):
+            await change(scopes, level)
+    viewer = settings_pb2_grpc.SettingsServiceStub(served.channel_as(principal(permissions=("settings.read",))))
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await viewer.UpdateConfig(settings_pb2.UpdateConfigRequest(), timeout=5)
+    assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    call.cancel()
+
+
 async def test_another_organisation_sees_its_own(served: Served) -> None:
     await update(served, ["agent.max_steps"], max_steps=2)
     stranger = settings_pb2_grpc.SettingsServiceStub(served.channel_as(principal("org-other")))

@@ -8,27 +8,21 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
-from tools_fakes import ECHO, FakeToolPolicy, ScriptedTool
+from tools_fakes import ECHO, ScriptedTool
+from tools_service import ToolBench, served_tools
 
 from protos.gen.nexus.tools.v1 import tools_pb2, tools_pb2_grpc
-from shared.clock import SystemClock
 from shared.errors import UpstreamDown
-from shared.server import Registration, Service
-from shared.testing.harness import Served, principal, serving
-from tool_executor.adapters.call_memory_in_process import InProcessCallMemory
-from tool_executor.adapters.tool_registry_memory import MemoryToolRegistry
+from shared.testing.harness import Served, principal
 from tool_executor.domain.tool_call import CallContext, ToolFailure, ToolOutput
 from tool_executor.domain.tool_definition import JsonObject
-from tool_executor.main import protected
-from tool_executor.servicer.tool_servicer import ToolServicer
-from tool_executor.use_cases.execute_tool import ExecuteTool
-from tool_executor.use_cases.get_tool import GetTool
-from tool_executor.use_cases.list_tools import ListTools
 
 
 async def _crash(arguments: JsonObject, call: CallContext) -> ToolOutput:
@@ -49,11 +43,12 @@ class Mesh:
     """A served tool executor over fakes."""
 
     served: Served
-    policy: FakeToolPolicy
+    bench: ToolBench
     echo: ScriptedTool
     stub: tools_pb2_grpc.ToolServiceStub = field(init=False)
 
     def __post_init__(self) -> None:
+        self.policy = self.bench.policy
         self.stub = tools_pb2_grpc.ToolServiceStub(self.served.channel)
 
     async def execute(self, name: str = "echo", text: str = '{"text": "hi"}', **fields: object) -> tools_pb2.ToolResult:
@@ -63,24 +58,16 @@ class Mesh:
 
 @asynccontextmanager
 async def mesh() -> AsyncGenerator[Mesh, None]:
-    clock, policy, echo = SystemClock(), FakeToolPolicy(), ScriptedTool()
+    echo = ScriptedTool()
     tools = [
         echo,
         ScriptedTool(_crash, dataclasses.replace(ECHO, name="crash")),
         ScriptedTool(_fail, dataclasses.replace(ECHO, name="fail")),
-        ScriptedTool(_hang, dataclasses.replace(ECHO, name="hang")),
+        ScriptedTool(_hang, dataclasses.replace(ECHO, name="hang", max_concurrency=4)),
     ]
-    registry = MemoryToolRegistry(protected(tool, clock) for tool in tools)
-    memory = InProcessCallMemory(clock, ttl_s=600, max_entries=100, max_chars=1_000_000)
-    servicer = ToolServicer(
-        ListTools(registry, policy),
-        GetTool(registry, policy),
-        ExecuteTool(registry, policy, memory, clock, output_limit_bytes=65_536),
-    )
-    descriptor = tools_pb2.DESCRIPTOR.services_by_name["ToolService"]
-    registration = Registration(tools_pb2_grpc.add_ToolServiceServicer_to_server, servicer, descriptor)
-    async with serving(Service("tools", [registration], stop=memory.stop)) as served:
-        yield Mesh(served, policy, echo)
+    with TemporaryDirectory() as folder:
+        async with served_tools(Path(folder), tools) as (bench, served):
+            yield Mesh(served, bench, echo)
 
 
 async def _refusal(call: object) -> tuple[grpc.StatusCode, str, str]:
@@ -189,10 +176,11 @@ async def test_every_reason_for_not_running() -> None:
 
 async def test_a_busy_tool_says_when_to_come_back() -> None:
     async with mesh() as found:
-        running = [asyncio.create_task(found.execute("hang")) for _ in range(ECHO.max_concurrency)]
+        running = [asyncio.create_task(found.execute("hang")) for _ in range(3)]
         await asyncio.sleep(0.05)
-        code, reason, _ = await _refusal(found.execute("hang"))
+        code, reason, message = await _refusal(found.execute("hang"))
         assert (code, reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOOL_BUSY")
+        assert "3 calls of your organisation" in message
         results = await asyncio.gather(*running)
     assert {result.status for result in results} == {tools_pb2.TOOL_STATUS_TIMEOUT}
 

@@ -11,11 +11,13 @@ from mesh.supervisor.domain.data_layout import DataLayout
 from mesh.supervisor.domain.mesh_state import MeshPhase, MeshState, ProcessEntry
 from mesh.supervisor.domain.process_status import ProcessState
 from protos.gen.nexus.agent.v1 import agent_pb2, conversation_pb2
+from protos.gen.nexus.artifacts.v1 import artifacts_pb2
 from protos.gen.nexus.dashboard.v1 import dashboard_pb2
+from protos.gen.nexus.mcp.v1 import mcp_pb2
 from protos.gen.nexus.router.v1 import contract_pb2, decision_pb2, ledger_pb2, router_pb2
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2
 from protos.gen.nexus.settings.v1 import identity_pb2, settings_pb2
-from protos.gen.nexus.tools.v1 import tools_pb2
+from protos.gen.nexus.tools.v1 import audit_pb2, policy_pb2, tools_pb2
 from shared.errors import NexusError, NotFound, Unauthenticated
 from shared.errors.grpc_status import DETAILS_KEY, code_of, status_details
 
@@ -23,7 +25,7 @@ KEY = "nxk_test-key-of-the-owner"
 SERVED = {
     "orchestrator": (agent_pb2, conversation_pb2),
     "router": (router_pb2, contract_pb2, ledger_pb2, decision_pb2),
-    "tools": (tools_pb2,),
+    "tools": (artifacts_pb2, mcp_pb2, tools_pb2, audit_pb2, policy_pb2),
     "sandbox": (sandbox_pb2,),
     "settings": (settings_pb2, identity_pb2),
     "dashboard": (dashboard_pb2,),

@@ -101,8 +101,10 @@ def test_the_settings_that_can_be_set_are_those_of_the_contract():
         "agent.timeout_s",
         "agent.time_zone",
         "tools.disabled",
+        "tools.scopes",
         "calendar.url",
         "calendar.demo",
+        "sandbox.least_isolation",
     ]
 
 

@@ -9,7 +9,7 @@ from mesh.supervisor.domain.process_spec import GrpcProbe, HttpProbe
 from shared.errors import InvalidInput
 
 DATA = Path("/data")
-NAMES = ("orchestrator", "router", "tools", "sandbox", "settings", "dashboard", "local-model")
+NAMES = ("orchestrator", "router", "tools", "sandbox", "settings", "dashboard", "mcp", "local-model")
 
 
 def plan(workers=1, **inherited):
@@ -28,8 +28,8 @@ def plan(workers=1, **inherited):
 def test_every_process_is_planned_with_its_default_ports():
     specs = plan()
     assert tuple(specs) == NAMES
-    assert [specs[name].tcp_address for name in NAMES[:6]] == [f"127.0.0.1:{port}" for port in range(50054, 50060)]
-    assert [specs[name].metrics_address for name in NAMES[:6]] == [f"127.0.0.1:{port}" for port in range(9154, 9160)]
+    assert [specs[name].tcp_address for name in NAMES[:7]] == [f"127.0.0.1:{port}" for port in range(50054, 50061)]
+    assert [specs[name].metrics_address for name in NAMES[:7]] == [f"127.0.0.1:{port}" for port in range(9154, 9161)]
 
 
 def test_a_service_listens_on_its_socket_and_its_port_and_finds_its_peers_by_their_sockets():
@@ -103,11 +103,14 @@ def test_free_ports_are_spread_over_all_purposes(workers):
     assert sorted(ports_from(free).wanted()) == free
 
 
-def test_the_router_alone_has_http_surfaces():
+def test_the_router_and_the_mcp_server_speak_http():
     specs = plan()
     assert {name: spec.http_address for name, spec in specs.items() if spec.http_address} == {
-        "router": "127.0.0.1:8055"
+        "router": "127.0.0.1:8055",
+        "mcp": "127.0.0.1:8056",
     }
+    assert specs["mcp"].environment["NEXUS_MCP_HTTP_LISTEN"] == "127.0.0.1:8056"
+    assert specs["mcp"].environment["NEXUS_MCP_TOOLS_ADDRESS"] == "unix:/data/run/tools.sock"
     environment = specs["router"].environment
     assert environment["NEXUS_ROUTER_HTTP_LISTEN"] == "127.0.0.1:8055"
     assert environment["NEXUS_ROUTER_HTTP_SHARED_PORT"] == "false"
@@ -117,6 +120,11 @@ def test_the_user_decides_where_the_http_surfaces_are():
     elsewhere = plan(NEXUS_ROUTER_HTTP_LISTEN="0.0.0.0:80")["router"]
     assert (elsewhere.http_address, elsewhere.environment["NEXUS_ROUTER_HTTP_LISTEN"]) == ("0.0.0.0:80", "0.0.0.0:80")
     assert plan(NEXUS_ROUTER_HTTP_LISTEN="")["router"].http_address == ""
+    assert plan(NEXUS_MCP_HTTP_LISTEN="0.0.0.0:81")["mcp"].http_address == "0.0.0.0:81"
+
+
+def test_no_mcp_server_is_started_where_it_has_no_address():
+    assert "mcp" not in plan(NEXUS_MCP_HTTP_LISTEN="")
 
 
 def test_further_routers_share_the_port_and_have_sockets_of_their_own():
@@ -144,5 +152,5 @@ def test_sockets_fit_up_to_the_kernels_limit_in_bytes(root, fits):
 
 def test_each_stops_before_what_it_works_with():
     turns = {name: spec.stop_turn for name, spec in plan().items()}
-    assert turns["orchestrator"] < min(turns["router"], turns["settings"])
+    assert turns["mcp"] < turns["orchestrator"] < min(turns["router"], turns["settings"])
     assert [name for name, turn in turns.items() if turn > turns["router"]] == ["local-model"]

@@ -13,12 +13,11 @@ from router_fakes import FakeCredentials, provider_spec, service_of, snapshot_of
 from provider_router.adapters.deployments_memory import MemoryDeployments
 from provider_router.domain.contracts.provider import Deployment, Target
 from provider_router.domain.contracts.service import Service
-from provider_router.domain.decisions.service_state import Breaker
 from provider_router.domain.errors import Reason
-from provider_router.domain.traffic.breaker import BreakerPolicy
 from provider_router.domain.traffic.key_health import KeyHealth, PausePolicy
 from provider_router.domain.traffic.lease import CallReport, Lease, Unavailable
 from provider_router.domain.traffic.station import HealthPolicy
+from shared.circuit_breaker import Breaker, BreakerPolicy
 from shared.testing.fakes import FakeClock
 
 GOOD = CallReport(first_token_ms=100, output_tokens=20, duration_ms=300)

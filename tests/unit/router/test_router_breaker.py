@@ -9,11 +9,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from provider_router.domain.decisions.service_state import Breaker
 from provider_router.domain.errors import Reason
-from provider_router.domain.traffic.breaker import BreakerPolicy, CircuitBreaker, Permit
 from provider_router.domain.traffic.call_verdict import FAULTS, Verdict, verdict_of
 from provider_router.domain.traffic.lease import CallReport
+from shared.circuit_breaker import Breaker, BreakerPolicy, CircuitBreaker, Permit
 
 POLICY = BreakerPolicy(
     consecutive_failures=3,

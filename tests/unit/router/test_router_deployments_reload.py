@@ -9,10 +9,10 @@ from router_fakes import FakeCredentials, provider_spec, service_of, snapshot_of
 from provider_router.adapters.deployments_memory import MemoryDeployments
 from provider_router.domain.contracts.provider import Deployment
 from provider_router.domain.contracts.service import RegistrySnapshot, Service
-from provider_router.domain.decisions.service_state import Breaker
 from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.deployment_status import DeploymentStatus
 from provider_router.domain.traffic.lease import CallReport, Lease
+from shared.circuit_breaker import Breaker
 from shared.testing.fakes import FakeClock
 
 GOOD = CallReport(first_token_ms=100, output_tokens=20, duration_ms=300)

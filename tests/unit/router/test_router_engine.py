@@ -26,12 +26,13 @@ from provider_router.domain.contracts.contract import (
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.decisions.decision import TERMS, Decision, Promise
 from provider_router.domain.decisions.route_request import Caller, Comparison, Estimate, RouteRequest, TraitConstraint
-from provider_router.domain.decisions.service_state import Breaker, Measured, Reward, ServiceState
+from provider_router.domain.decisions.service_state import Measured, Reward, ServiceState
 from provider_router.domain.decisions.world import World
 from provider_router.domain.engine.engine import DecisionEngine
 from provider_router.domain.engine.memo import Memo
 from provider_router.domain.rulebook.rules import Preference, Requirement, Services, When
 from provider_router.domain.rulebook.tiers import BUILT_IN
+from shared.circuit_breaker import Breaker
 from shared.errors import InvalidInput
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)  # a Friday

@@ -12,10 +12,10 @@ from provider_router.adapters.deployments_memory import MemoryDeployments
 from provider_router.adapters.health_prober import HealthProber, ProbePolicy
 from provider_router.domain.contracts.provider import Deployment, Target
 from provider_router.domain.contracts.service import Service
-from provider_router.domain.decisions.service_state import Breaker
 from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.deployment_status import DeploymentStatus
 from provider_router.domain.traffic.lease import CallReport
+from shared.circuit_breaker import Breaker
 from shared.testing.fakes import FakeClock
 
 GOOD = CallReport(first_token_ms=100, output_tokens=20, duration_ms=300)

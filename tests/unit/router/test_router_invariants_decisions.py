@@ -17,12 +17,13 @@ from provider_router.domain.contracts.contract_document import decode_registry, 
 from provider_router.domain.decisions.decision import TERMS, Decision, Rejected, Step
 from provider_router.domain.decisions.decision_document import encode_decision
 from provider_router.domain.decisions.route_request import RouteRequest
-from provider_router.domain.decisions.service_state import Breaker, ServiceState
+from provider_router.domain.decisions.service_state import ServiceState
 from provider_router.domain.decisions.state_document import decode_state, encode_state, system_state
 from provider_router.domain.decisions.world import World
 from provider_router.domain.engine.engine import DecisionEngine
 from provider_router.domain.engine.score import ORDER_STEP, OUTAGE_STEP, WEAK_STEP
 from provider_router.domain.rulebook.rules_document import decode_rules, encode_rules
+from shared.circuit_breaker import Breaker
 
 EVALUATOR = CedarPolicyEvaluator()
 WARM = DecisionEngine(EVALUATOR.verdicts)

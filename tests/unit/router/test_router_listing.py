@@ -20,7 +20,7 @@ from router_fakes import (
 
 from provider_router.adapters.deployments_memory import MemoryDeployments
 from provider_router.domain.configuration.problem import ConfigurationProblem
-from provider_router.domain.decisions.service_state import Breaker, Measured
+from provider_router.domain.decisions.service_state import Measured
 from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.deployment_status import DeploymentStatus
 from provider_router.domain.traffic.lease import CallReport
@@ -28,6 +28,7 @@ from provider_router.domain.traffic.provider_health import ProviderState, state_
 from provider_router.use_cases.find_troubles import FindTroubles
 from provider_router.use_cases.list_models import ListModels
 from provider_router.use_cases.list_providers import ListProviders
+from shared.circuit_breaker import Breaker
 from shared.testing.fakes import FakeClock
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

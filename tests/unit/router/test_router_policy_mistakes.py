@@ -9,10 +9,11 @@ from cedarpy import policies_to_json_str
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_router.adapters.cedar.policy import Layer, WrongPolicyError, policies_in
+from provider_router.adapters.cedar.policy import Layer, policies_in
 from provider_router.adapters.yaml_file.located_yaml import RefusedFileError
 from provider_router.adapters.yaml_file.rules_reader import read_platform_rules
 from provider_router.adapters.yaml_file.source_file import SourceFile
+from shared.cedar.written_policy import WrongPolicyError
 
 GOOD = """\
 // Nobody knows why; "ask" them.

@@ -7,11 +7,12 @@ from datetime import date
 import pytest
 from router_fakes import service_of, snapshot_of
 
-from provider_router.adapters.cedar.policy import Layer, WrongPolicyError, policies_in
+from provider_router.adapters.cedar.policy import Layer, policies_in
 from provider_router.adapters.policy_evaluator_cedar import CedarPolicyEvaluator
 from provider_router.adapters.rules_parser_yaml import YamlRulesParser
 from provider_router.domain.decisions.route_request import Caller, RouteRequest
 from provider_router.domain.rulebook.policy import question_of
+from shared.cedar.written_policy import WrongPolicyError
 from shared.errors import InvalidInput
 
 DEEP = 100_000

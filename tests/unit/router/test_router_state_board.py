@@ -13,12 +13,13 @@ from provider_router.domain.contracts.contract import DataClass, Guarantees, Qua
 from provider_router.domain.contracts.provider import Deployment
 from provider_router.domain.contracts.service import Service
 from provider_router.domain.decisions.route_request import Caller, RouteRequest
-from provider_router.domain.decisions.service_state import FRESH, Breaker, Reward, SystemState
+from provider_router.domain.decisions.service_state import FRESH, Reward, SystemState
 from provider_router.domain.decisions.state_document import system_state
 from provider_router.domain.decisions.world import World
 from provider_router.domain.engine.engine import DecisionEngine
 from provider_router.domain.errors import Reason
 from provider_router.domain.traffic.lease import CallReport, Lease
+from shared.circuit_breaker import Breaker
 from shared.testing.fakes import FakeClock
 
 GOOD = CallReport(first_token_ms=1234, output_tokens=101, duration_ms=2234)

@@ -9,8 +9,9 @@ from hypothesis import given
 from router_decisions import states
 
 from provider_router.domain.decisions.canonical_json import NotCanonical
-from provider_router.domain.decisions.service_state import FRESH, Breaker, Measured, Reward, ServiceState
+from provider_router.domain.decisions.service_state import FRESH, Measured, Reward, ServiceState
 from provider_router.domain.decisions.state_document import decode_state, encode_state, system_state
+from shared.circuit_breaker import Breaker
 
 STATE = {
     "one/m": ServiceState(

@@ -1,20 +1,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
-from sandbox_fakes import BLOCKED, FakeBackend, finished
+from sandbox_fakes import BLOCKED, FakeBackend, FakeImages, FixedPolicy, finished
 
+from sandbox_service.domain.egress import AllowList, rule_of
 from sandbox_service.domain.limits import LimitPolicy, RunLimits
+from sandbox_service.domain.order import Caller, RunOrder
+from sandbox_service.domain.places import PlaceRules
 from sandbox_service.domain.program import Language, Program
-from sandbox_service.domain.run_event import OutputChunk, RunEvent, Started, Stream
+from sandbox_service.domain.run_event import FilePiece, Finished, OutputChunk, RunEvent, SkippedFile, Started, Stream
+from sandbox_service.domain.workspace import InputFile
 from sandbox_service.use_cases.admit_run import AdmitRun
-from sandbox_service.use_cases.execute_program import ExecuteProgram
+from sandbox_service.use_cases.collect_files import CollectFiles
+from sandbox_service.use_cases.execute_program import ExecuteProgram, Parts
+from sandbox_service.use_cases.open_sandbox import Host, OpenSandbox
 from sandbox_service.use_cases.report_isolation import PROBE_AGAIN_AFTER_S, ReportIsolation
-from shared.errors import Internal, InvalidInput, PreconditionFailed, QuotaExceeded
+from sandbox_service.use_cases.running import Running
+from shared.errors import Internal, InvalidInput, NotFound, PreconditionFailed, QuotaExceeded
 from shared.testing.fakes import FakeClock, SequenceIds
 
 ANY = RunLimits(0, 0, 0, 0)
+CALLER = Caller("org", "user")
 POLICY = LimitPolicy(RunLimits(10, 256 << 20, 64, 1 << 18), RunLimits(60, 1 << 30, 256, 1 << 23))
 
 
@@ -22,13 +32,23 @@ class Desk:
     def __init__(self, backend: FakeBackend, places: int = 2, queue: int = 0) -> None:
         self.backend = backend
         self.report = ReportIsolation(backend, FakeClock())
-        self.execute = ExecuteProgram(backend, self.report, AdmitRun(places, queue), POLICY, SequenceIds("run"))
+        admit = AdmitRun(PlaceRules("programs", places, places, queue, queue))
+        allowed = AllowList("THE_LIST", (rule_of("example.com:443"),))
+        opener = OpenSandbox(Host(backend, self.report, FakeImages(), allowed, FixedPolicy()), admit)
+        self.running = Running()
+        parts = Parts(opener, self.running, CollectFiles(100), POLICY)
+        self.execute = ExecuteProgram(parts, SequenceIds("run"))
 
-    def start(self, code: str = "print()", stdin: bytes = b"", limits: RunLimits = ANY):
-        return self.execute(Program(Language.PYTHON, code, stdin), limits, asyncio.Event())
+    def start(
+        self, code: str = "print()", stdin: bytes = b"", limits: RunLimits = ANY, **order: Any
+    ) -> AsyncGenerator[RunEvent, None]:
+        wanted = RunOrder(Program(Language.PYTHON, code, stdin), limits, **order)
+        return self.execute(CALLER, wanted, asyncio.Event())
 
-    async def run(self, code: str = "print()", stdin: bytes = b"", limits: RunLimits = ANY) -> list[RunEvent]:
-        return [event async for event in self.start(code, stdin, limits)]
+    async def run(
+        self, code: str = "print()", stdin: bytes = b"", limits: RunLimits = ANY, **order: Any
+    ) -> list[RunEvent]:
+        return [event async for event in self.start(code, stdin, limits, **order)]
 
 
 async def test_events_come_through_in_order() -> None:
@@ -82,7 +102,7 @@ async def test_a_place_is_free_when_the_run_is_gone_even_if_its_end_was_not_read
     desk = Desk(backend, places=1)
     backend.hold.clear()
     abandoned = asyncio.Event()
-    stalled = desk.execute(Program(Language.PYTHON, "x"), ANY, abandoned)
+    stalled = desk.execute(CALLER, RunOrder(Program(Language.PYTHON, "x"), ANY), abandoned)
     await anext(stalled)
     abandoned.set()
     assert [e async for e in stalled] != []
@@ -118,3 +138,57 @@ async def test_a_bad_report_is_probed_again_after_a_while() -> None:
     assert not (await report()).available
     clock.advance(PROBE_AGAIN_AFTER_S)
     assert (await report()).available
+
+
+async def test_files_go_in_before_and_come_out_after_the_run() -> None:
+    desk = Desk(FakeBackend())
+    desk.backend.files = {"out/a.csv": b"1,2\n", "out/b.txt": b"b" * 90, "plot.png": b"\x89PNG\r\n\x1a\n"}
+    wanted = ("out/*.csv", "out/b.txt", "plot.png", "gone.txt", "../etc/passwd", "*.pdf")
+    events = await desk.run(files=(InputFile("in/x.txt", b"x"),), output_paths=wanted)
+    pieces = [event for event in events if isinstance(event, FilePiece)]
+    assert [(p.path, p.data, p.media_type) for p in pieces] == [
+        ("out/a.csv", b"1,2\n", "text/csv"),
+        ("out/b.txt", b"b" * 90, "text/plain"),
+    ]
+    assert isinstance(events[-1], Finished)
+    assert set(events[-1].skipped_files) == {
+        SkippedFile("plot.png", "too_large"),
+        SkippedFile("gone.txt", "not_found"),
+        SkippedFile("../etc/passwd", "path_invalid"),
+        SkippedFile("*.pdf", "not_found"),
+    }
+    assert desk.backend.sandboxes[0].files["in/x.txt"] == b"x"
+
+
+@pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../x", "a//b", "", "a\0b", "a\nb", "x" * 256, "./a"])
+async def test_a_file_outside_the_workspace_is_refused_before_anything_runs(path: str) -> None:
+    desk = Desk(FakeBackend())
+    with pytest.raises(InvalidInput, match="PROGRAM_INVALID") as caught:
+        await desk.run(files=(InputFile(path, b""),))
+    assert caught.value.violations[0].field == "files[0].path"
+    assert desk.backend.specs == []
+
+
+async def test_an_unknown_image_and_a_target_that_no_list_names_are_refused() -> None:
+    desk = Desk(FakeBackend())
+    with pytest.raises(NotFound, match="IMAGE_UNKNOWN"):
+        await desk.run(image="gpu")
+    with pytest.raises(PreconditionFailed, match="EGRESS_REFUSED"):
+        await desk.run(egress=("example.org:443",))
+    assert desk.backend.specs == []
+    await desk.run(egress=("example.com:443",), image="data", strict=True)
+    assert desk.backend.specs[0].egress.allows("example.com", 443)
+    assert (desk.backend.specs[0].image.name, desk.backend.specs[0].strict) == ("data", True)
+
+
+async def test_a_run_is_cancelled_by_its_id_and_by_its_organisation_alone() -> None:
+    desk = Desk(FakeBackend())
+    desk.backend.hold.clear()
+    running = desk.start()
+    assert await anext(running) == Started("run-0001")
+    with pytest.raises(NotFound, match="EXECUTION_UNKNOWN"):
+        desk.running.cancel(Caller("other", "user"), "run-0001")
+    desk.running.cancel(CALLER, "run-0001")
+    assert [event.status.value async for event in running if isinstance(event, Finished)] == ["killed"]
+    with pytest.raises(NotFound, match="EXECUTION_UNKNOWN"):
+        desk.running.cancel(CALLER, "run-0001")

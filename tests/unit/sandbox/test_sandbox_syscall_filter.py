@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox_service.adapters.launcher import syscalls_x86_64 as calls
-from sandbox_service.adapters.launcher.seccomp import build_filter
+from sandbox_service.adapters.launcher.seccomp import filter_of
 
 ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
-FILTER = build_filter(memfd=True)
+FILTER = filter_of(memfd=True, network=False)
 I386 = 0x40000003
 
 
@@ -80,7 +80,7 @@ def test_no_namespace_flag_of_clone_passes(flag: int) -> None:
 
 
 def test_memfd_is_refused_where_its_memory_is_not_counted() -> None:
-    assert decide(build_filter(memfd=False), calls.MEMFD_CREATE) == REFUSE | errno.ENOSYS
+    assert decide(filter_of(memfd=False, network=False), calls.MEMFD_CREATE) == REFUSE | errno.ENOSYS
 
 
 def test_the_filter_fits() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -17,7 +18,10 @@ from settings_service.domain.config import (
     PATHS,
     AgentConfig,
     Config,
+    IsolationLevel,
+    SandboxConfig,
     ToolsConfig,
+    ToolScope,
     changed,
     from_document,
     to_document,
@@ -35,7 +39,21 @@ agents = st.builds(
     timeout_s=st.integers(1, 3600),
     time_zone=st.sampled_from(["UTC", "Europe/Berlin"]),
 )
-configs = st.builds(Config, agent=agents, tools=st.builds(ToolsConfig, st.just(("a", "b"))))
+scopes = st.lists(
+    st.builds(
+        ToolScope,
+        st.sampled_from(["", "clerk", "bot:2"]),
+        st.sampled_from(["", "telegram"]),
+        st.lists(st.sampled_from(["a", "github_*", "*"])).map(tuple),
+    ),
+    unique_by=lambda scope: (scope.agent, scope.channel),
+).map(tuple)
+configs = st.builds(
+    Config,
+    agent=agents,
+    tools=st.builds(ToolsConfig, st.just(("a", "b")), scopes),
+    sandbox=st.builds(SandboxConfig, st.sampled_from(IsolationLevel)),
+)
 
 
 @given(configs, configs, st.sets(st.sampled_from(PATHS), min_size=1))
@@ -48,9 +66,34 @@ def test_only_masked_fields_change(current: Config, wanted: Config, paths: set[s
 
 
 @given(configs)
-def test_a_document_keeps_everything(config: Config) -> None:
+def test_a_document_keeps_everything_as_plain_json(config: Config) -> None:
     at = datetime(2026, 11, 20, tzinfo=UTC)
-    assert from_document(to_document(config), 7, at) == replace(config, version=7, update_time=at)
+    read = from_document(json.loads(json.dumps(to_document(config))), 7, at)
+    assert read == replace(config, version=7, update_time=at)
+    assert all(isinstance(scope, ToolScope) for scope in read.tools.scopes)
+    assert isinstance(read.sandbox.least_isolation, IsolationLevel)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (ToolScope("clerk"), ToolScope("clerk", "", ("a",))),
+        (ToolScope("two words", "", ("a",)),),
+        (ToolScope("", "line\nbreak", ("a",)),),
+        (ToolScope("", "", ("Upper",)),),
+        (ToolScope("", "", ("a?",)),),
+        (ToolScope("", "", ("",)),),
+    ],
+)
+def test_a_wrong_scope_is_refused_and_changes_nothing(wrong: tuple[ToolScope, ...]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        changed(Config(), Config(tools=ToolsConfig(scopes=wrong)), ("tools.scopes",))
+    assert caught.value.violations[0].field == "config.tools.scopes"
+
+
+def test_switching_a_tool_keeps_the_scopes() -> None:
+    config = Config(tools=ToolsConfig(scopes=(ToolScope("clerk", "", ("a",)),)))
+    assert with_tool(config, "x", enabled=False).tools == ToolsConfig(("x",), config.tools.scopes)
 
 
 def test_a_section_names_all_its_fields() -> None:

@@ -19,12 +19,14 @@ from shared.errors import (
     UpstreamDown,
 )
 from shared.testing.fakes import FakeClock
-from tool_executor.adapters.tool_bounded import BoundedTool
+from shared.testing.harness import principal
+from tool_executor.adapters.tool_bounded import BoundedTool, Places
 from tool_executor.adapters.tool_checked import CheckedTool
 from tool_executor.adapters.tool_guarded import GuardedTool
 from tool_executor.adapters.tool_metered import MeteredTool
 from tool_executor.domain.tool_call import CallContext, ToolFailure, ToolOutput, ToolStatus
 from tool_executor.domain.tool_definition import JsonObject
+from tool_executor.domain.tool_source import BUILTIN, SourceId
 
 
 def raising(error: BaseException) -> ScriptedTool:
@@ -91,7 +93,7 @@ async def test_too_many_calls_at_once_are_refused_and_room_comes_back() -> None:
         await go.wait()
         return ToolOutput({"text": ""}, "")
 
-    tool = BoundedTool(ScriptedTool(wait))
+    tool = BoundedTool(ScriptedTool(wait), SourceId("mcp:own", "org-a"), Places())
     running = [asyncio.create_task(tool.run({"text": ""}, call_context())) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(QuotaExceeded) as caught:
@@ -103,6 +105,34 @@ async def test_too_many_calls_at_once_are_refused_and_room_comes_back() -> None:
     go.set()
     await tool.run({"text": ""}, call_context())
     await asyncio.gather(*running)
+
+
+@pytest.mark.parametrize(("most", "share"), [(1, 1), (2, 1), (4, 3), (16, 12)])
+async def test_no_organisation_takes_every_place_of_a_tool_that_all_share(most: int, share: int) -> None:
+    go, places = asyncio.Event(), Places()
+
+    async def wait(arguments: JsonObject, call: CallContext) -> ToolOutput:
+        await go.wait()
+        return ToolOutput({"text": ""}, "")
+
+    inner = ScriptedTool(wait, dataclasses.replace(ECHO, max_concurrency=most))
+    # Made anew, as by a reload, for each call: places are no matter of the object.
+    storm = [asyncio.create_task(BoundedTool(inner, BUILTIN, places).run({}, call_context())) for _ in range(50)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    other = call_context(principal=principal(org_id="org-b"))
+    guest = asyncio.create_task(BoundedTool(inner, BUILTIN, places).run({}, other))
+    await asyncio.sleep(0)
+    go.set()
+    ended = await asyncio.gather(*storm, return_exceptions=True)
+    assert sum(isinstance(each, ToolOutput) for each in ended) == share
+    assert {each.reason for each in ended if isinstance(each, QuotaExceeded)} == {"TOOL_BUSY"}
+    if most > share:
+        assert isinstance(await guest, ToolOutput)
+    else:
+        with pytest.raises(QuotaExceeded):
+            await guest
+    assert places.running(BUILTIN, "echo", "org-a") == (0, 0)
 
 
 async def test_a_tool_is_stopped_at_its_time_limit() -> None:

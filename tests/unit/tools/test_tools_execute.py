@@ -7,15 +7,22 @@ import dataclasses
 import json
 
 import pytest
-from tools_fakes import ECHO, FakeToolPolicy, ScriptedTool
+from artifact_fakes import MemoryArtifactStore
+from tools_fakes import ECHO, FakeCallQuota, FakeToolPolicy, ScriptedTool, authorizing
 
+from shared.circuit_breaker import BreakerPolicy
 from shared.errors import AlreadyExists, InvalidInput, NotFound, PreconditionFailed, UpstreamDown
 from shared.testing.fakes import FakeClock
 from shared.testing.harness import principal
+from tool_executor.adapters.breaker_board_memory import MemoryBreakerBoard
 from tool_executor.adapters.call_memory_in_process import InProcessCallMemory
 from tool_executor.adapters.tool_registry_memory import MemoryToolRegistry
 from tool_executor.domain.tool_call import CallContext, ToolFailure, ToolOutput, ToolResult, ToolStatus
+from tool_executor.domain.tool_decision import PolicyQuestion
 from tool_executor.domain.tool_definition import JsonObject
+from tool_executor.ports.call_memory import CallMemories
+from tool_executor.use_cases.bound_result import BoundResult
+from tool_executor.use_cases.describe_tools import DescribeTools
 from tool_executor.use_cases.execute_tool import ExecuteTool, ToolCall
 from tool_executor.use_cases.get_tool import GetTool
 from tool_executor.use_cases.list_tools import ListTools
@@ -32,7 +39,11 @@ class Bench:
         self.policy = FakeToolPolicy()
         self.memory = InProcessCallMemory(self.clock, ttl_s=600, max_entries=100, max_chars=1_000_000)
         self.execute = ExecuteTool(
-            MemoryToolRegistry([self.tool]), self.policy, self.memory, self.clock, output_limit_bytes=1_024
+            MemoryToolRegistry([self.tool]),
+            authorizing(self.policy),
+            CallMemories(self.memory, self.memory),
+            self.clock,
+            BoundResult(MemoryArtifactStore(), output_limit_bytes=1_024),
         )
 
     async def run(self, text: str = '{"text": "hi"}', who: object = OWNER, **changes: object) -> ToolResult:
@@ -73,7 +84,8 @@ async def test_a_failure_is_a_result_with_what_there_is() -> None:
         raise ToolFailure("CODE_FAILED", "It failed.", value={"text": "x" * 5_000})
 
     result = await Bench(ScriptedTool(fail)).run()
-    assert (result.status, result.error_reason, result.summary) == (ToolStatus.ERROR, "CODE_FAILED", "It failed.")
+    assert (result.status, result.error_reason) == (ToolStatus.ERROR, "CODE_FAILED")
+    assert result.summary.startswith("It failed.")
     assert result.truncated
     assert json.loads(result.output_json)["text"].startswith("xxx")
 
@@ -149,6 +161,10 @@ async def test_a_request_id_for_another_call_is_refused(changes: dict[str, objec
     assert caught.value.reason == "REQUEST_ID_REUSED"
 
 
+def describing(policy: FakeToolPolicy) -> DescribeTools:
+    return DescribeTools(policy, FakeCallQuota(), MemoryBreakerBoard(FakeClock(), BreakerPolicy()))
+
+
 def _many(count: int) -> MemoryToolRegistry:
     return MemoryToolRegistry(
         ScriptedTool(definition=dataclasses.replace(ECHO, name=f"tool_{number:02}"))
@@ -159,30 +175,46 @@ def _many(count: int) -> MemoryToolRegistry:
 async def test_pages_hold_every_tool_once() -> None:
     policy = FakeToolPolicy()
     policy.disabled["org-a"] = frozenset({"tool_03"})
-    listed = ListTools(_many(7), policy)
+    listed = ListTools(_many(7), describing(policy))
     names: list[str] = []
     after: str | None = ""
     while after is not None:
-        page = await listed(OWNER, enabled_only=False, after=after, page_size=3)
+        page = await listed(PolicyQuestion(OWNER), enabled_only=False, after=after, page_size=3)
         names += [tool.definition.name for tool in page.tools]
-        assert {t.definition.name for t in page.tools if not t.enabled} <= {"tool_03"}
+        assert {t.definition.name for t in page.tools if not t.decision.enabled} <= {"tool_03"}
         after = page.next_after
     assert names == [f"tool_{number:02}" for number in range(7)]
-    enabled = await listed(OWNER, enabled_only=True, after="", page_size=6)
+    enabled = await listed(PolicyQuestion(OWNER), enabled_only=True, after="", page_size=6)
     assert [tool.definition.name for tool in enabled.tools] == [name for name in names if name != "tool_03"]
     assert enabled.next_after is None
 
 
 async def test_one_tool_shows_its_state() -> None:
     policy = FakeToolPolicy()
-    shown = GetTool(_many(2), policy)
-    assert (await shown(OWNER, "tool_01")).enabled
+    shown = GetTool(_many(2), describing(policy))
+    assert (await shown(PolicyQuestion(OWNER), "tool_01")).decision.enabled
     policy.disabled["org-a"] = frozenset({"tool_01"})
-    assert not (await shown(OWNER, "tool_01")).enabled
+    assert not (await shown(PolicyQuestion(OWNER), "tool_01")).decision.enabled
     with pytest.raises(NotFound):
-        await shown(OWNER, "nothing_alike_at_all")
+        await shown(PolicyQuestion(OWNER), "nothing_alike_at_all")
 
 
-def test_two_tools_cannot_share_a_name() -> None:
-    with pytest.raises(PreconditionFailed):
-        MemoryToolRegistry([ScriptedTool(), ScriptedTool()])
+@pytest.mark.parametrize("supported", [True, False])
+async def test_a_dry_run_needs_a_tool_that_has_one(*, supported: bool) -> None:
+    bench = Bench(ScriptedTool(definition=dataclasses.replace(ECHO, supports_dry_run=supported)))
+    if supported:
+        assert (await bench.run(dry_run=True)).status is ToolStatus.OK
+        assert bench.tool.calls[0][1].dry_run
+    else:
+        with pytest.raises(PreconditionFailed) as caught:
+            await bench.run(dry_run=True)
+        assert caught.value.reason == "DRY_RUN_UNSUPPORTED"
+        assert bench.tool.calls == []
+
+
+async def test_a_dry_run_does_not_use_up_the_request_id() -> None:
+    bench = Bench(ScriptedTool(definition=dataclasses.replace(ECHO, supports_dry_run=True)))
+    await bench.run(request_id="r1", dry_run=True)
+    await bench.run(request_id="r1")
+    await bench.run(request_id="r1")
+    assert [context.dry_run for _, context in bench.tool.calls] == [True, False]

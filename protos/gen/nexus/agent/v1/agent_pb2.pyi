@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from protos.gen.nexus.router.v1 import contract_pb2 as _contract_pb2
 from protos.gen.nexus.router.v1 import router_pb2 as _router_pb2
+from protos.gen.nexus.tools.v1 import tools_pb2 as _tools_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -687,6 +688,7 @@ class ToolCallSummary(_message.Message):
     ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
     OK_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
+    ARTIFACTS_FIELD_NUMBER: _builtins.int
     tool_call_id: _builtins.str
     """Unique within the run."""
     tool: _builtins.str
@@ -697,6 +699,10 @@ class ToolCallSummary(_message.Message):
     """Whether the tool succeeded."""
     summary: _builtins.str
     """A short text of the result, or the error."""
+    @_builtins.property
+    def artifacts(self) -> _containers.RepeatedCompositeFieldContainer[_tools_pb2.ArtifactHandle]:
+        """What it left."""
+
     def __init__(
         self,
         *,
@@ -705,10 +711,11 @@ class ToolCallSummary(_message.Message):
         arguments_json: _builtins.str = ...,
         ok: _builtins.bool = ...,
         summary: _builtins.str = ...,
+        artifacts: _abc.Iterable[_tools_pb2.ArtifactHandle] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "ok", b"ok", "summary", b"summary", "tool", b"tool", "tool_call_id", b"tool_call_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "artifacts", b"artifacts", "ok", b"ok", "summary", b"summary", "tool", b"tool", "tool_call_id", b"tool_call_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -952,6 +959,7 @@ class ToolCallFinished(_message.Message):
     OUTPUT_JSON_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
+    ARTIFACTS_FIELD_NUMBER: _builtins.int
     tool_call_id: _builtins.str
     """Unique within the run."""
     tool: _builtins.str
@@ -966,6 +974,10 @@ class ToolCallFinished(_message.Message):
     def duration(self) -> _duration_pb2.Duration:
         """How long it took."""
 
+    @_builtins.property
+    def artifacts(self) -> _containers.RepeatedCompositeFieldContainer[_tools_pb2.ArtifactHandle]:
+        """What it left: files, pictures, the whole of a result that was cut."""
+
     def __init__(
         self,
         *,
@@ -975,10 +987,11 @@ class ToolCallFinished(_message.Message):
         output_json: _builtins.str = ...,
         summary: _builtins.str = ...,
         duration: _duration_pb2.Duration | None = ...,
+        artifacts: _abc.Iterable[_tools_pb2.ArtifactHandle] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "ok", b"ok", "output_json", b"output_json", "summary", b"summary", "tool", b"tool", "tool_call_id", b"tool_call_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "duration", b"duration", "ok", b"ok", "output_json", b"output_json", "summary", b"summary", "tool", b"tool", "tool_call_id", b"tool_call_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

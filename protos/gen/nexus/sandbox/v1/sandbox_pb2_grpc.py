@@ -41,6 +41,76 @@ class SandboxServiceStub:
                 request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ExecuteRequest.SerializeToString,
                 response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ExecuteResponse.FromString,
                 _registered_method=True)
+        self.CancelExecution = channel.unary_unary(
+                '/nexus.sandbox.v1.SandboxService/CancelExecution',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CancelExecutionRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CancelExecutionResponse.FromString,
+                _registered_method=True)
+        self.CreateSession = channel.unary_unary(
+                '/nexus.sandbox.v1.SandboxService/CreateSession',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CreateSessionRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CreateSessionResponse.FromString,
+                _registered_method=True)
+        self.GetSession = channel.unary_unary(
+                '/nexus.sandbox.v1.SandboxService/GetSession',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.GetSessionRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.GetSessionResponse.FromString,
+                _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/nexus.sandbox.v1.SandboxService/ListSessions',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.CloseSession = channel.unary_unary(
+                '/nexus.sandbox.v1.SandboxService/CloseSession',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CloseSessionRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CloseSessionResponse.FromString,
+                _registered_method=True)
+        self.ExecuteInSession = channel.unary_stream(
+                '/nexus.sandbox.v1.SandboxService/ExecuteInSession',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ExecuteInSessionRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ExecuteInSessionResponse.FromString,
+                _registered_method=True)
+        self.WriteFile = channel.unary_unary(
+                '/nexus.sandbox.v1.SandboxService/WriteFile',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WriteFileRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WriteFileResponse.FromString,
+                _registered_method=True)
+        self.ReadFile = channel.unary_unary(
+                '/nexus.sandbox.v1.SandboxService/ReadFile',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ReadFileRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ReadFileResponse.FromString,
+                _registered_method=True)
+        self.ListFiles = channel.unary_unary(
+                '/nexus.sandbox.v1.SandboxService/ListFiles',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListFilesRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListFilesResponse.FromString,
+                _registered_method=True)
+        self.ListImages = channel.unary_unary(
+                '/nexus.sandbox.v1.SandboxService/ListImages',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListImagesRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListImagesResponse.FromString,
+                _registered_method=True)
+        self.StartProcess = channel.unary_unary(
+                '/nexus.sandbox.v1.SandboxService/StartProcess',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.StartProcessRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.StartProcessResponse.FromString,
+                _registered_method=True)
+        self.WatchProcess = channel.unary_stream(
+                '/nexus.sandbox.v1.SandboxService/WatchProcess',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WatchProcessRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WatchProcessResponse.FromString,
+                _registered_method=True)
+        self.WriteProcess = channel.unary_unary(
+                '/nexus.sandbox.v1.SandboxService/WriteProcess',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WriteProcessRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WriteProcessResponse.FromString,
+                _registered_method=True)
+        self.StopProcess = channel.unary_unary(
+                '/nexus.sandbox.v1.SandboxService/StopProcess',
+                request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.StopProcessRequest.SerializeToString,
+                response_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.StopProcessResponse.FromString,
+                _registered_method=True)
         self.GetIsolation = channel.unary_unary(
                 '/nexus.sandbox.v1.SandboxService/GetIsolation',
                 request_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.GetIsolationRequest.SerializeToString,
@@ -61,6 +131,110 @@ class SandboxServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelExecution(self, request, context):
+        """Kills a run or a cell of the caller's organisation, by the id that `started` gave. NOT_FOUND
+        when it does not run (any more). Idempotent by nature.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSession(self, request, context):
+        """Opens a session: an isolated interpreter that keeps its variables and files between cells.
+        Idempotent by `request_id`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSession(self, request, context):
+        """Returns one session of the caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """Lists the caller's sessions, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseSession(self, request, context):
+        """Ends a session and all that it holds. Closing one that is gone is NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExecuteInSession(self, request, context):
+        """Runs one cell in a session and streams what comes of it, as Execute does. Cells of one session
+        run one after the other. Cancelling the call interrupts the cell; the session lives on if it
+        obeys within a second, else it is closed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteFile(self, request, context):
+        """Writes a piece of a file in a session's workspace; the file ends after the piece. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadFile(self, request, context):
+        """Reads a piece of a regular file of a session's workspace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFiles(self, request, context):
+        """Lists the regular files of a session's workspace, by path.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListImages(self, request, context):
+        """Lists the images in which programs run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartProcess(self, request, context):
+        """Starts a long-lived program in isolation, for example an MCP server over its standard streams.
+        It ends with StopProcess, when nobody watches it for a minute, or with the service. Idempotent
+        by `request_id`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchProcess(self, request, context):
+        """Streams what a process writes, from its start on, until it ends; one watcher at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteProcess(self, request, context):
+        """Writes to a process's standard input; waits while the process does not read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopProcess(self, request, context):
+        """Kills a process and all that it started. NOT_FOUND when it is gone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetIsolation(self, request, context):
         """Reports which layers of isolation are enforced on this host, as probed at start-up.
         """
@@ -75,6 +249,76 @@ def add_SandboxServiceServicer_to_server(servicer, server):
                     servicer.Execute,
                     request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ExecuteRequest.FromString,
                     response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ExecuteResponse.SerializeToString,
+            ),
+            'CancelExecution': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelExecution,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CancelExecutionRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CancelExecutionResponse.SerializeToString,
+            ),
+            'CreateSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSession,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CreateSessionRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CreateSessionResponse.SerializeToString,
+            ),
+            'GetSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSession,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.GetSessionRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.GetSessionResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListSessionsRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'CloseSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseSession,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CloseSessionRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CloseSessionResponse.SerializeToString,
+            ),
+            'ExecuteInSession': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExecuteInSession,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ExecuteInSessionRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ExecuteInSessionResponse.SerializeToString,
+            ),
+            'WriteFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.WriteFile,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WriteFileRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WriteFileResponse.SerializeToString,
+            ),
+            'ReadFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadFile,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ReadFileRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ReadFileResponse.SerializeToString,
+            ),
+            'ListFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFiles,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListFilesRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListFilesResponse.SerializeToString,
+            ),
+            'ListImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImages,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListImagesRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListImagesResponse.SerializeToString,
+            ),
+            'StartProcess': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartProcess,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.StartProcessRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.StartProcessResponse.SerializeToString,
+            ),
+            'WatchProcess': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchProcess,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WatchProcessRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WatchProcessResponse.SerializeToString,
+            ),
+            'WriteProcess': grpc.unary_unary_rpc_method_handler(
+                    servicer.WriteProcess,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WriteProcessRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WriteProcessResponse.SerializeToString,
+            ),
+            'StopProcess': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopProcess,
+                    request_deserializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.StopProcessRequest.FromString,
+                    response_serializer=nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.StopProcessResponse.SerializeToString,
             ),
             'GetIsolation': grpc.unary_unary_rpc_method_handler(
                     servicer.GetIsolation,
@@ -111,6 +355,384 @@ class SandboxService:
             '/nexus.sandbox.v1.SandboxService/Execute',
             nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ExecuteRequest.SerializeToString,
             nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ExecuteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelExecution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/CancelExecution',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CancelExecutionRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CancelExecutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/CreateSession',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CreateSessionRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CreateSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/GetSession',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.GetSessionRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.GetSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/ListSessions',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListSessionsRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/CloseSession',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CloseSessionRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.CloseSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExecuteInSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/ExecuteInSession',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ExecuteInSessionRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ExecuteInSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/WriteFile',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WriteFileRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WriteFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/ReadFile',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ReadFileRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ReadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/ListFiles',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListFilesRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/ListImages',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListImagesRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.ListImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartProcess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/StartProcess',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.StartProcessRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.StartProcessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchProcess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/WatchProcess',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WatchProcessRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WatchProcessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteProcess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/WriteProcess',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WriteProcessRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.WriteProcessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopProcess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.sandbox.v1.SandboxService/StopProcess',
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.StopProcessRequest.SerializeToString,
+            nexus_dot_sandbox_dot_v1_dot_sandbox__pb2.StopProcessResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,44 @@ class SandboxServiceStub:
     """Runs a program and streams what it prints: one `started`, output, one `finished`.
     Cancelling the call kills the program.
     """
+    CancelExecution: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.CancelExecutionRequest, _sandbox_pb2.CancelExecutionResponse]
+    """Kills a run or a cell of the caller's organisation, by the id that `started` gave. NOT_FOUND
+    when it does not run (any more). Idempotent by nature.
+    """
+    CreateSession: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.CreateSessionRequest, _sandbox_pb2.CreateSessionResponse]
+    """Opens a session: an isolated interpreter that keeps its variables and files between cells.
+    Idempotent by `request_id`.
+    """
+    GetSession: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.GetSessionRequest, _sandbox_pb2.GetSessionResponse]
+    """Returns one session of the caller."""
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.ListSessionsRequest, _sandbox_pb2.ListSessionsResponse]
+    """Lists the caller's sessions, the newest first."""
+    CloseSession: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.CloseSessionRequest, _sandbox_pb2.CloseSessionResponse]
+    """Ends a session and all that it holds. Closing one that is gone is NOT_FOUND."""
+    ExecuteInSession: _grpc.UnaryStreamMultiCallable[_sandbox_pb2.ExecuteInSessionRequest, _sandbox_pb2.ExecuteInSessionResponse]
+    """Runs one cell in a session and streams what comes of it, as Execute does. Cells of one session
+    run one after the other. Cancelling the call interrupts the cell; the session lives on if it
+    obeys within a second, else it is closed.
+    """
+    WriteFile: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.WriteFileRequest, _sandbox_pb2.WriteFileResponse]
+    """Writes a piece of a file in a session's workspace; the file ends after the piece. Idempotent."""
+    ReadFile: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.ReadFileRequest, _sandbox_pb2.ReadFileResponse]
+    """Reads a piece of a regular file of a session's workspace."""
+    ListFiles: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.ListFilesRequest, _sandbox_pb2.ListFilesResponse]
+    """Lists the regular files of a session's workspace, by path."""
+    ListImages: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.ListImagesRequest, _sandbox_pb2.ListImagesResponse]
+    """Lists the images in which programs run."""
+    StartProcess: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.StartProcessRequest, _sandbox_pb2.StartProcessResponse]
+    """Starts a long-lived program in isolation, for example an MCP server over its standard streams.
+    It ends with StopProcess, when nobody watches it for a minute, or with the service. Idempotent
+    by `request_id`.
+    """
+    WatchProcess: _grpc.UnaryStreamMultiCallable[_sandbox_pb2.WatchProcessRequest, _sandbox_pb2.WatchProcessResponse]
+    """Streams what a process writes, from its start on, until it ends; one watcher at a time."""
+    WriteProcess: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.WriteProcessRequest, _sandbox_pb2.WriteProcessResponse]
+    """Writes to a process's standard input; waits while the process does not read."""
+    StopProcess: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.StopProcessRequest, _sandbox_pb2.StopProcessResponse]
+    """Kills a process and all that it started. NOT_FOUND when it is gone."""
     GetIsolation: _grpc.UnaryUnaryMultiCallable[_sandbox_pb2.GetIsolationRequest, _sandbox_pb2.GetIsolationResponse]
     """Reports which layers of isolation are enforced on this host, as probed at start-up."""
 
@@ -53,6 +91,44 @@ class SandboxServiceAsyncStub(SandboxServiceStub):
     """Runs a program and streams what it prints: one `started`, output, one `finished`.
     Cancelling the call kills the program.
     """
+    CancelExecution: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.CancelExecutionRequest, _sandbox_pb2.CancelExecutionResponse]  # type: ignore[assignment]
+    """Kills a run or a cell of the caller's organisation, by the id that `started` gave. NOT_FOUND
+    when it does not run (any more). Idempotent by nature.
+    """
+    CreateSession: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.CreateSessionRequest, _sandbox_pb2.CreateSessionResponse]  # type: ignore[assignment]
+    """Opens a session: an isolated interpreter that keeps its variables and files between cells.
+    Idempotent by `request_id`.
+    """
+    GetSession: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.GetSessionRequest, _sandbox_pb2.GetSessionResponse]  # type: ignore[assignment]
+    """Returns one session of the caller."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.ListSessionsRequest, _sandbox_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """Lists the caller's sessions, the newest first."""
+    CloseSession: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.CloseSessionRequest, _sandbox_pb2.CloseSessionResponse]  # type: ignore[assignment]
+    """Ends a session and all that it holds. Closing one that is gone is NOT_FOUND."""
+    ExecuteInSession: _aio.UnaryStreamMultiCallable[_sandbox_pb2.ExecuteInSessionRequest, _sandbox_pb2.ExecuteInSessionResponse]  # type: ignore[assignment]
+    """Runs one cell in a session and streams what comes of it, as Execute does. Cells of one session
+    run one after the other. Cancelling the call interrupts the cell; the session lives on if it
+    obeys within a second, else it is closed.
+    """
+    WriteFile: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.WriteFileRequest, _sandbox_pb2.WriteFileResponse]  # type: ignore[assignment]
+    """Writes a piece of a file in a session's workspace; the file ends after the piece. Idempotent."""
+    ReadFile: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.ReadFileRequest, _sandbox_pb2.ReadFileResponse]  # type: ignore[assignment]
+    """Reads a piece of a regular file of a session's workspace."""
+    ListFiles: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.ListFilesRequest, _sandbox_pb2.ListFilesResponse]  # type: ignore[assignment]
+    """Lists the regular files of a session's workspace, by path."""
+    ListImages: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.ListImagesRequest, _sandbox_pb2.ListImagesResponse]  # type: ignore[assignment]
+    """Lists the images in which programs run."""
+    StartProcess: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.StartProcessRequest, _sandbox_pb2.StartProcessResponse]  # type: ignore[assignment]
+    """Starts a long-lived program in isolation, for example an MCP server over its standard streams.
+    It ends with StopProcess, when nobody watches it for a minute, or with the service. Idempotent
+    by `request_id`.
+    """
+    WatchProcess: _aio.UnaryStreamMultiCallable[_sandbox_pb2.WatchProcessRequest, _sandbox_pb2.WatchProcessResponse]  # type: ignore[assignment]
+    """Streams what a process writes, from its start on, until it ends; one watcher at a time."""
+    WriteProcess: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.WriteProcessRequest, _sandbox_pb2.WriteProcessResponse]  # type: ignore[assignment]
+    """Writes to a process's standard input; waits while the process does not read."""
+    StopProcess: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.StopProcessRequest, _sandbox_pb2.StopProcessResponse]  # type: ignore[assignment]
+    """Kills a process and all that it started. NOT_FOUND when it is gone."""
     GetIsolation: _aio.UnaryUnaryMultiCallable[_sandbox_pb2.GetIsolationRequest, _sandbox_pb2.GetIsolationResponse]  # type: ignore[assignment]
     """Reports which layers of isolation are enforced on this host, as probed at start-up."""
 
@@ -70,6 +146,128 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
         """Runs a program and streams what it prints: one `started`, output, one `finished`.
         Cancelling the call kills the program.
         """
+
+    @_abc_1.abstractmethod
+    def CancelExecution(
+        self,
+        request: _sandbox_pb2.CancelExecutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.CancelExecutionResponse, _abc.Awaitable[_sandbox_pb2.CancelExecutionResponse]]:
+        """Kills a run or a cell of the caller's organisation, by the id that `started` gave. NOT_FOUND
+        when it does not run (any more). Idempotent by nature.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateSession(
+        self,
+        request: _sandbox_pb2.CreateSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.CreateSessionResponse, _abc.Awaitable[_sandbox_pb2.CreateSessionResponse]]:
+        """Opens a session: an isolated interpreter that keeps its variables and files between cells.
+        Idempotent by `request_id`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSession(
+        self,
+        request: _sandbox_pb2.GetSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.GetSessionResponse, _abc.Awaitable[_sandbox_pb2.GetSessionResponse]]:
+        """Returns one session of the caller."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _sandbox_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.ListSessionsResponse, _abc.Awaitable[_sandbox_pb2.ListSessionsResponse]]:
+        """Lists the caller's sessions, the newest first."""
+
+    @_abc_1.abstractmethod
+    def CloseSession(
+        self,
+        request: _sandbox_pb2.CloseSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.CloseSessionResponse, _abc.Awaitable[_sandbox_pb2.CloseSessionResponse]]:
+        """Ends a session and all that it holds. Closing one that is gone is NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ExecuteInSession(
+        self,
+        request: _sandbox_pb2.ExecuteInSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_sandbox_pb2.ExecuteInSessionResponse], _abc.AsyncIterator[_sandbox_pb2.ExecuteInSessionResponse]]:
+        """Runs one cell in a session and streams what comes of it, as Execute does. Cells of one session
+        run one after the other. Cancelling the call interrupts the cell; the session lives on if it
+        obeys within a second, else it is closed.
+        """
+
+    @_abc_1.abstractmethod
+    def WriteFile(
+        self,
+        request: _sandbox_pb2.WriteFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.WriteFileResponse, _abc.Awaitable[_sandbox_pb2.WriteFileResponse]]:
+        """Writes a piece of a file in a session's workspace; the file ends after the piece. Idempotent."""
+
+    @_abc_1.abstractmethod
+    def ReadFile(
+        self,
+        request: _sandbox_pb2.ReadFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.ReadFileResponse, _abc.Awaitable[_sandbox_pb2.ReadFileResponse]]:
+        """Reads a piece of a regular file of a session's workspace."""
+
+    @_abc_1.abstractmethod
+    def ListFiles(
+        self,
+        request: _sandbox_pb2.ListFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.ListFilesResponse, _abc.Awaitable[_sandbox_pb2.ListFilesResponse]]:
+        """Lists the regular files of a session's workspace, by path."""
+
+    @_abc_1.abstractmethod
+    def ListImages(
+        self,
+        request: _sandbox_pb2.ListImagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.ListImagesResponse, _abc.Awaitable[_sandbox_pb2.ListImagesResponse]]:
+        """Lists the images in which programs run."""
+
+    @_abc_1.abstractmethod
+    def StartProcess(
+        self,
+        request: _sandbox_pb2.StartProcessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.StartProcessResponse, _abc.Awaitable[_sandbox_pb2.StartProcessResponse]]:
+        """Starts a long-lived program in isolation, for example an MCP server over its standard streams.
+        It ends with StopProcess, when nobody watches it for a minute, or with the service. Idempotent
+        by `request_id`.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchProcess(
+        self,
+        request: _sandbox_pb2.WatchProcessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_sandbox_pb2.WatchProcessResponse], _abc.AsyncIterator[_sandbox_pb2.WatchProcessResponse]]:
+        """Streams what a process writes, from its start on, until it ends; one watcher at a time."""
+
+    @_abc_1.abstractmethod
+    def WriteProcess(
+        self,
+        request: _sandbox_pb2.WriteProcessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.WriteProcessResponse, _abc.Awaitable[_sandbox_pb2.WriteProcessResponse]]:
+        """Writes to a process's standard input; waits while the process does not read."""
+
+    @_abc_1.abstractmethod
+    def StopProcess(
+        self,
+        request: _sandbox_pb2.StopProcessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sandbox_pb2.StopProcessResponse, _abc.Awaitable[_sandbox_pb2.StopProcessResponse]]:
+        """Kills a process and all that it started. NOT_FOUND when it is gone."""
 
     @_abc_1.abstractmethod
     def GetIsolation(

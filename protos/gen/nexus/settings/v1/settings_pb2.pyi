@@ -9,6 +9,7 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _IsolationLevel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _IsolationLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IsolationLevel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ISOLATION_LEVEL_UNSPECIFIED: _IsolationLevel.ValueType  # 0
+    """Not set: namespaces."""
+    ISOLATION_LEVEL_NAMESPACES: _IsolationLevel.ValueType  # 1
+    """Namespaces, control groups and a system-call filter over the host's kernel."""
+    ISOLATION_LEVEL_USER_KERNEL: _IsolationLevel.ValueType  # 2
+    """A kernel in user space between the program and the host's (gVisor)."""
+    ISOLATION_LEVEL_VIRTUAL_MACHINE: _IsolationLevel.ValueType  # 3
+    """A virtual machine with a kernel of its own (Firecracker)."""
+
+class IsolationLevel(_IsolationLevel, metaclass=_IsolationLevelEnumTypeWrapper):
+    """How strongly untrusted code is isolated, the weakest first."""
+
+ISOLATION_LEVEL_UNSPECIFIED: IsolationLevel.ValueType  # 0
+"""Not set: namespaces."""
+ISOLATION_LEVEL_NAMESPACES: IsolationLevel.ValueType  # 1
+"""Namespaces, control groups and a system-call filter over the host's kernel."""
+ISOLATION_LEVEL_USER_KERNEL: IsolationLevel.ValueType  # 2
+"""A kernel in user space between the program and the host's (gVisor)."""
+ISOLATION_LEVEL_VIRTUAL_MACHINE: IsolationLevel.ValueType  # 3
+"""A virtual machine with a kernel of its own (Firecracker)."""
+Global___IsolationLevel: _TypeAlias = IsolationLevel  # noqa: Y015
 
 @_typing.final
 class Config(_message.Message):
@@ -31,6 +60,7 @@ class Config(_message.Message):
     CALENDAR_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
     etag: _builtins.str
     """Opaque version of this configuration, for UpdateConfig."""
     @_builtins.property
@@ -49,6 +79,10 @@ class Config(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed; unset for the defaults."""
 
+    @_builtins.property
+    def sandbox(self) -> Global___SandboxConfig:
+        """How code is run."""
+
     def __init__(
         self,
         *,
@@ -57,10 +91,11 @@ class Config(_message.Message):
         calendar: Global___CalendarConfig | None = ...,
         etag: _builtins.str = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        sandbox: Global___SandboxConfig | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "calendar", b"calendar", "tools", b"tools", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "calendar", b"calendar", "sandbox", b"sandbox", "tools", b"tools", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "calendar", b"calendar", "etag", b"etag", "tools", b"tools", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "calendar", b"calendar", "etag", b"etag", "sandbox", b"sandbox", "tools", b"tools", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -111,22 +146,84 @@ class ToolsConfig(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DISABLED_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def disabled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of disabled tools, sorted."""
+
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolScope]:
+        """What agents and channels are narrowed to. A scope never widens: a tool is offered when every
+        scope that applies names it.
+        """
 
     def __init__(
         self,
         *,
         disabled: _abc.Iterable[_builtins.str] | None = ...,
+        scopes: _abc.Iterable[Global___ToolScope] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["disabled", b"disabled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disabled", b"disabled", "scopes", b"scopes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ToolsConfig: _TypeAlias = ToolsConfig  # noqa: Y015
+
+@_typing.final
+class ToolScope(_message.Message):
+    """Narrows the tools of an agent, of a channel, or of an agent on a channel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    agent: _builtins.str
+    """The agent; empty for every agent."""
+    channel: _builtins.str
+    """The channel; empty for every channel."""
+    @_builtins.property
+    def allowed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names or patterns (`github_*`) of the tools that it may use."""
+
+    def __init__(
+        self,
+        *,
+        agent: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        allowed: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "allowed", b"allowed", "channel", b"channel"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolScope: _TypeAlias = ToolScope  # noqa: Y015
+
+@_typing.final
+class SandboxConfig(_message.Message):
+    """How code is run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEAST_ISOLATION_FIELD_NUMBER: _builtins.int
+    least_isolation: Global___IsolationLevel.ValueType
+    """The least isolation; code is refused where the host offers less."""
+    def __init__(
+        self,
+        *,
+        least_isolation: Global___IsolationLevel.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["least_isolation", b"least_isolation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SandboxConfig: _TypeAlias = SandboxConfig  # noqa: Y015
 
 @_typing.final
 class CalendarConfig(_message.Message):

@@ -84,6 +84,34 @@ TOOL_STATUS_TIMEOUT: ToolStatus.ValueType  # 4
 """The tool did not end in time and was stopped."""
 Global___ToolStatus: _TypeAlias = ToolStatus  # noqa: Y015
 
+class _BreakerState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BreakerStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BreakerState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BREAKER_STATE_UNSPECIFIED: _BreakerState.ValueType  # 0
+    """Not set."""
+    BREAKER_STATE_CLOSED: _BreakerState.ValueType  # 1
+    """They do."""
+    BREAKER_STATE_OPEN: _BreakerState.ValueType  # 2
+    """It failed too often; none does for a while."""
+    BREAKER_STATE_HALF_OPEN: _BreakerState.ValueType  # 3
+    """One is let through to see."""
+
+class BreakerState(_BreakerState, metaclass=_BreakerStateEnumTypeWrapper):
+    """Whether calls of a tool go through."""
+
+BREAKER_STATE_UNSPECIFIED: BreakerState.ValueType  # 0
+"""Not set."""
+BREAKER_STATE_CLOSED: BreakerState.ValueType  # 1
+"""They do."""
+BREAKER_STATE_OPEN: BreakerState.ValueType  # 2
+"""It failed too often; none does for a while."""
+BREAKER_STATE_HALF_OPEN: BreakerState.ValueType  # 3
+"""One is let through to see."""
+Global___BreakerState: _TypeAlias = BreakerState  # noqa: Y015
+
 @_typing.final
 class Tool(_message.Message):
     """A tool."""
@@ -99,6 +127,15 @@ class Tool(_message.Message):
     ENABLED_FIELD_NUMBER: _builtins.int
     EXAMPLES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    COST_MICRO_USD_FIELD_NUMBER: _builtins.int
+    QUOTA_FIELD_NUMBER: _builtins.int
+    BREAKER_FIELD_NUMBER: _builtins.int
+    SUPPORTS_DRY_RUN_FIELD_NUMBER: _builtins.int
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    BLOCKED_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name, unique."""
     description: _builtins.str
@@ -113,6 +150,20 @@ class Tool(_message.Message):
     """Whether it is enabled for the caller's organisation."""
     version: _builtins.str
     """Semantic version."""
+    owner: _builtins.str
+    """Who answers for it: `nexus`, or who registered its MCP server."""
+    source: _builtins.str
+    """Where it comes from: `builtin`, or `mcp:` and the server's name."""
+    cost_micro_usd: _builtins.int
+    """What a call costs, in micro-USD; 0 for nothing."""
+    breaker: Global___BreakerState.ValueType
+    """Whether calls go through."""
+    supports_dry_run: _builtins.bool
+    """Whether it can tell what a call would do without doing it."""
+    allowed: _builtins.bool
+    """Whether scopes and policies let the caller use it."""
+    blocked_reason: _builtins.str
+    """Why not, with the policies that decided; empty when allowed."""
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
         """Longest time a call may take."""
@@ -120,6 +171,14 @@ class Tool(_message.Message):
     @_builtins.property
     def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Questions that the tool answers, for choosing it by similarity."""
+
+    @_builtins.property
+    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Permissions that a caller needs beside `tools.execute`."""
+
+    @_builtins.property
+    def quota(self) -> Global___ToolQuota:
+        """How often it may be called, and how often it was."""
 
     def __init__(
         self,
@@ -133,14 +192,57 @@ class Tool(_message.Message):
         enabled: _builtins.bool = ...,
         examples: _abc.Iterable[_builtins.str] | None = ...,
         version: _builtins.str = ...,
+        owner: _builtins.str = ...,
+        source: _builtins.str = ...,
+        permissions: _abc.Iterable[_builtins.str] | None = ...,
+        cost_micro_usd: _builtins.int = ...,
+        quota: Global___ToolQuota | None = ...,
+        breaker: Global___BreakerState.ValueType = ...,
+        supports_dry_run: _builtins.bool = ...,
+        allowed: _builtins.bool = ...,
+        blocked_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "enabled", b"enabled", "examples", b"examples", "input_json_schema", b"input_json_schema", "name", b"name", "output_json_schema", b"output_json_schema", "side_effect", b"side_effect", "timeout", b"timeout", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "blocked_reason", b"blocked_reason", "breaker", b"breaker", "cost_micro_usd", b"cost_micro_usd", "description", b"description", "enabled", b"enabled", "examples", b"examples", "input_json_schema", b"input_json_schema", "name", b"name", "output_json_schema", b"output_json_schema", "owner", b"owner", "permissions", b"permissions", "quota", b"quota", "side_effect", b"side_effect", "source", b"source", "supports_dry_run", b"supports_dry_run", "timeout", b"timeout", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tool: _TypeAlias = Tool  # noqa: Y015
+
+@_typing.final
+class ToolQuota(_message.Message):
+    """Limits of an organisation's calls of one tool."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLS_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    CALLS_PER_DAY_FIELD_NUMBER: _builtins.int
+    MINUTE_USED_FIELD_NUMBER: _builtins.int
+    DAY_USED_FIELD_NUMBER: _builtins.int
+    calls_per_minute: _builtins.int
+    """Most calls a minute; 0 for no limit."""
+    calls_per_day: _builtins.int
+    """Most calls a day (UTC); 0 for no limit."""
+    minute_used: _builtins.int
+    """Calls in the last minute."""
+    day_used: _builtins.int
+    """Calls of this day."""
+    def __init__(
+        self,
+        *,
+        calls_per_minute: _builtins.int = ...,
+        calls_per_day: _builtins.int = ...,
+        minute_used: _builtins.int = ...,
+        day_used: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_per_day", b"calls_per_day", "calls_per_minute", b"calls_per_minute", "day_used", b"day_used", "minute_used", b"minute_used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolQuota: _TypeAlias = ToolQuota  # noqa: Y015
 
 @_typing.final
 class ListToolsRequest(_message.Message):
@@ -151,22 +253,30 @@ class ListToolsRequest(_message.Message):
     ENABLED_ONLY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
     enabled_only: _builtins.bool
     """Whether to leave out disabled tools."""
     page_size: _builtins.int
     """Most tools to return, 1 to 500; 0 means 100."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first page."""
+    agent: _builtins.str
+    """The agent that asks, whose scope narrows the tools; empty for none."""
+    channel: _builtins.str
+    """The channel that it works for; empty for none."""
     def __init__(
         self,
         *,
         enabled_only: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        channel: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enabled_only", b"enabled_only", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "channel", b"channel", "enabled_only", b"enabled_only", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -199,6 +309,150 @@ class ListToolsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListToolsResponse: _TypeAlias = ListToolsResponse  # noqa: Y015
+
+@_typing.final
+class SearchToolsRequest(_message.Message):
+    """Asks for the tools that fit a question."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """The question, or what a tool should do."""
+    limit: _builtins.int
+    """Most tools to return, 1 to 100; 0 means 8."""
+    agent: _builtins.str
+    """As in ListToolsRequest."""
+    channel: _builtins.str
+    """As in ListToolsRequest."""
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        agent: _builtins.str = ...,
+        channel: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "channel", b"channel", "limit", b"limit", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchToolsRequest: _TypeAlias = SearchToolsRequest  # noqa: Y015
+
+@_typing.final
+class SearchToolsResponse(_message.Message):
+    """The tools that fit, the best first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOLS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundTool]:
+        """The tools."""
+
+    def __init__(
+        self,
+        *,
+        tools: _abc.Iterable[Global___FoundTool] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tools", b"tools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchToolsResponse: _TypeAlias = SearchToolsResponse  # noqa: Y015
+
+@_typing.final
+class FoundTool(_message.Message):
+    """A tool that fits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    score: _builtins.float
+    """Cosine similarity of the question and the tool's words, -1 to 1."""
+    @_builtins.property
+    def tool(self) -> Global___Tool:
+        """The tool."""
+
+    def __init__(
+        self,
+        *,
+        tool: Global___Tool | None = ...,
+        score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["score", b"score", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundTool: _TypeAlias = FoundTool  # noqa: Y015
+
+@_typing.final
+class ReloadToolsRequest(_message.Message):
+    """Asks for a reload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key chosen by the client."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReloadToolsRequest: _TypeAlias = ReloadToolsRequest  # noqa: Y015
+
+@_typing.final
+class ReloadToolsResponse(_message.Message):
+    """What changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDED_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def added(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tools that are there now and were not."""
+
+    @_builtins.property
+    def removed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tools that are gone."""
+
+    @_builtins.property
+    def failed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sources that could not be asked, each with the reason."""
+
+    def __init__(
+        self,
+        *,
+        added: _abc.Iterable[_builtins.str] | None = ...,
+        removed: _abc.Iterable[_builtins.str] | None = ...,
+        failed: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "failed", b"failed", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReloadToolsResponse: _TypeAlias = ReloadToolsResponse  # noqa: Y015
 
 @_typing.final
 class GetToolRequest(_message.Message):
@@ -257,6 +511,11 @@ class ExecuteToolRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     TIMEOUT_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The tool's name."""
     arguments_json: _builtins.str
@@ -265,6 +524,20 @@ class ExecuteToolRequest(_message.Message):
     """Idempotency key: `run:step:tool_call`, or one chosen by the client."""
     time_zone: _builtins.str
     """The caller's IANA time zone, for tools that speak of days; empty for UTC."""
+    dry_run: _builtins.bool
+    """Whether to tell what the call would do, and do nothing. FAILED_PRECONDITION, reason
+    DRY_RUN_UNSUPPORTED, for a tool that cannot.
+    """
+    agent: _builtins.str
+    """The agent that calls, whose scope narrows the tools; empty for none."""
+    channel: _builtins.str
+    """The channel that it works for; empty for none."""
+    conversation_id: _builtins.str
+    """The conversation that it belongs to: tools that keep something between calls (a workspace, a
+    session) keep it per conversation; empty for this call alone.
+    """
+    run_id: _builtins.str
+    """The run that it belongs to, noted on artifacts; empty for none."""
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
         """Shorter time limit than the tool's own; unset for the tool's."""
@@ -277,10 +550,15 @@ class ExecuteToolRequest(_message.Message):
         request_id: _builtins.str = ...,
         timeout: _duration_pb2.Duration | None = ...,
         time_zone: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+        agent: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        conversation_id: _builtins.str = ...,
+        run_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "name", b"name", "request_id", b"request_id", "time_zone", b"time_zone", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "arguments_json", b"arguments_json", "channel", b"channel", "conversation_id", b"conversation_id", "dry_run", b"dry_run", "name", b"name", "request_id", b"request_id", "run_id", b"run_id", "time_zone", b"time_zone", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -322,6 +600,7 @@ class ToolResult(_message.Message):
     ERROR_REASON_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
+    ARTIFACTS_FIELD_NUMBER: _builtins.int
     status: Global___ToolStatus.ValueType
     """How the call ended."""
     output_json: _builtins.str
@@ -336,6 +615,10 @@ class ToolResult(_message.Message):
     def duration(self) -> _duration_pb2.Duration:
         """How long it took."""
 
+    @_builtins.property
+    def artifacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArtifactHandle]:
+        """What the call left: files, pictures, the whole of a result that was cut."""
+
     def __init__(
         self,
         *,
@@ -345,11 +628,46 @@ class ToolResult(_message.Message):
         error_reason: _builtins.str = ...,
         truncated: _builtins.bool = ...,
         duration: _duration_pb2.Duration | None = ...,
+        artifacts: _abc.Iterable[Global___ArtifactHandle] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "error_reason", b"error_reason", "output_json", b"output_json", "status", b"status", "summary", b"summary", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "duration", b"duration", "error_reason", b"error_reason", "output_json", b"output_json", "status", b"status", "summary", b"summary", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ToolResult: _TypeAlias = ToolResult  # noqa: Y015
+
+@_typing.final
+class ArtifactHandle(_message.Message):
+    """Names an artifact; its bytes come from nexus.artifacts.v1.ArtifactService."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTIFACT_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    artifact_id: _builtins.str
+    """Its id."""
+    name: _builtins.str
+    """A file name."""
+    media_type: _builtins.str
+    """Its media type."""
+    size_bytes: _builtins.int
+    """Its size in bytes."""
+    def __init__(
+        self,
+        *,
+        artifact_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_id", b"artifact_id", "media_type", b"media_type", "name", b"name", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArtifactHandle: _TypeAlias = ArtifactHandle  # noqa: Y015

@@ -45,6 +45,16 @@ class ToolServiceStub:
                 request_serializer=nexus_dot_tools_dot_v1_dot_tools__pb2.GetToolRequest.SerializeToString,
                 response_deserializer=nexus_dot_tools_dot_v1_dot_tools__pb2.GetToolResponse.FromString,
                 _registered_method=True)
+        self.SearchTools = channel.unary_unary(
+                '/nexus.tools.v1.ToolService/SearchTools',
+                request_serializer=nexus_dot_tools_dot_v1_dot_tools__pb2.SearchToolsRequest.SerializeToString,
+                response_deserializer=nexus_dot_tools_dot_v1_dot_tools__pb2.SearchToolsResponse.FromString,
+                _registered_method=True)
+        self.ReloadTools = channel.unary_unary(
+                '/nexus.tools.v1.ToolService/ReloadTools',
+                request_serializer=nexus_dot_tools_dot_v1_dot_tools__pb2.ReloadToolsRequest.SerializeToString,
+                response_deserializer=nexus_dot_tools_dot_v1_dot_tools__pb2.ReloadToolsResponse.FromString,
+                _registered_method=True)
         self.ExecuteTool = channel.unary_unary(
                 '/nexus.tools.v1.ToolService/ExecuteTool',
                 request_serializer=nexus_dot_tools_dot_v1_dot_tools__pb2.ExecuteToolRequest.SerializeToString,
@@ -70,10 +80,27 @@ class ToolServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchTools(self, request, context):
+        """Returns the tools that fit a question best, so that a model sees the few that matter. Only
+        tools that the caller may use.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReloadTools(self, request, context):
+        """Asks every source of tools (definitions, MCP servers) anew, at once. Idempotent by nature.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExecuteTool(self, request, context):
         """Runs a tool. What the tool says, an error included, is a result; an RPC error means that
         the tool was not run: NOT_FOUND for an unknown one, FAILED_PRECONDITION with reason
-        TOOL_DISABLED for a disabled one.
+        TOOL_DISABLED for a disabled one, PERMISSION_DENIED with reason TOOL_BLOCKED and the policies
+        that decided, RESOURCE_EXHAUSTED for a limit or quota, UNAVAILABLE with reason TOOL_BROKEN while
+        its breaker is open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,6 +118,16 @@ def add_ToolServiceServicer_to_server(servicer, server):
                     servicer.GetTool,
                     request_deserializer=nexus_dot_tools_dot_v1_dot_tools__pb2.GetToolRequest.FromString,
                     response_serializer=nexus_dot_tools_dot_v1_dot_tools__pb2.GetToolResponse.SerializeToString,
+            ),
+            'SearchTools': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchTools,
+                    request_deserializer=nexus_dot_tools_dot_v1_dot_tools__pb2.SearchToolsRequest.FromString,
+                    response_serializer=nexus_dot_tools_dot_v1_dot_tools__pb2.SearchToolsResponse.SerializeToString,
+            ),
+            'ReloadTools': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadTools,
+                    request_deserializer=nexus_dot_tools_dot_v1_dot_tools__pb2.ReloadToolsRequest.FromString,
+                    response_serializer=nexus_dot_tools_dot_v1_dot_tools__pb2.ReloadToolsResponse.SerializeToString,
             ),
             'ExecuteTool': grpc.unary_unary_rpc_method_handler(
                     servicer.ExecuteTool,
@@ -153,6 +190,60 @@ class ToolService:
             '/nexus.tools.v1.ToolService/GetTool',
             nexus_dot_tools_dot_v1_dot_tools__pb2.GetToolRequest.SerializeToString,
             nexus_dot_tools_dot_v1_dot_tools__pb2.GetToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchTools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.tools.v1.ToolService/SearchTools',
+            nexus_dot_tools_dot_v1_dot_tools__pb2.SearchToolsRequest.SerializeToString,
+            nexus_dot_tools_dot_v1_dot_tools__pb2.SearchToolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadTools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nexus.tools.v1.ToolService/ReloadTools',
+            nexus_dot_tools_dot_v1_dot_tools__pb2.ReloadToolsRequest.SerializeToString,
+            nexus_dot_tools_dot_v1_dot_tools__pb2.ReloadToolsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,10 +37,18 @@ class ToolServiceStub:
     """Lists the tools with their state for the caller's organisation."""
     GetTool: _grpc.UnaryUnaryMultiCallable[_tools_pb2.GetToolRequest, _tools_pb2.GetToolResponse]
     """Returns one tool."""
+    SearchTools: _grpc.UnaryUnaryMultiCallable[_tools_pb2.SearchToolsRequest, _tools_pb2.SearchToolsResponse]
+    """Returns the tools that fit a question best, so that a model sees the few that matter. Only
+    tools that the caller may use.
+    """
+    ReloadTools: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ReloadToolsRequest, _tools_pb2.ReloadToolsResponse]
+    """Asks every source of tools (definitions, MCP servers) anew, at once. Idempotent by nature."""
     ExecuteTool: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ExecuteToolRequest, _tools_pb2.ExecuteToolResponse]
     """Runs a tool. What the tool says, an error included, is a result; an RPC error means that
     the tool was not run: NOT_FOUND for an unknown one, FAILED_PRECONDITION with reason
-    TOOL_DISABLED for a disabled one.
+    TOOL_DISABLED for a disabled one, PERMISSION_DENIED with reason TOOL_BLOCKED and the policies
+    that decided, RESOURCE_EXHAUSTED for a limit or quota, UNAVAILABLE with reason TOOL_BROKEN while
+    its breaker is open.
     """
 
 @_typing.type_check_only
@@ -52,10 +60,18 @@ class ToolServiceAsyncStub(ToolServiceStub):
     """Lists the tools with their state for the caller's organisation."""
     GetTool: _aio.UnaryUnaryMultiCallable[_tools_pb2.GetToolRequest, _tools_pb2.GetToolResponse]  # type: ignore[assignment]
     """Returns one tool."""
+    SearchTools: _aio.UnaryUnaryMultiCallable[_tools_pb2.SearchToolsRequest, _tools_pb2.SearchToolsResponse]  # type: ignore[assignment]
+    """Returns the tools that fit a question best, so that a model sees the few that matter. Only
+    tools that the caller may use.
+    """
+    ReloadTools: _aio.UnaryUnaryMultiCallable[_tools_pb2.ReloadToolsRequest, _tools_pb2.ReloadToolsResponse]  # type: ignore[assignment]
+    """Asks every source of tools (definitions, MCP servers) anew, at once. Idempotent by nature."""
     ExecuteTool: _aio.UnaryUnaryMultiCallable[_tools_pb2.ExecuteToolRequest, _tools_pb2.ExecuteToolResponse]  # type: ignore[assignment]
     """Runs a tool. What the tool says, an error included, is a result; an RPC error means that
     the tool was not run: NOT_FOUND for an unknown one, FAILED_PRECONDITION with reason
-    TOOL_DISABLED for a disabled one.
+    TOOL_DISABLED for a disabled one, PERMISSION_DENIED with reason TOOL_BLOCKED and the policies
+    that decided, RESOURCE_EXHAUSTED for a limit or quota, UNAVAILABLE with reason TOOL_BROKEN while
+    its breaker is open.
     """
 
 class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -78,6 +94,24 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns one tool."""
 
     @_abc_1.abstractmethod
+    def SearchTools(
+        self,
+        request: _tools_pb2.SearchToolsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.SearchToolsResponse, _abc.Awaitable[_tools_pb2.SearchToolsResponse]]:
+        """Returns the tools that fit a question best, so that a model sees the few that matter. Only
+        tools that the caller may use.
+        """
+
+    @_abc_1.abstractmethod
+    def ReloadTools(
+        self,
+        request: _tools_pb2.ReloadToolsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.ReloadToolsResponse, _abc.Awaitable[_tools_pb2.ReloadToolsResponse]]:
+        """Asks every source of tools (definitions, MCP servers) anew, at once. Idempotent by nature."""
+
+    @_abc_1.abstractmethod
     def ExecuteTool(
         self,
         request: _tools_pb2.ExecuteToolRequest,
@@ -85,7 +119,9 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_tools_pb2.ExecuteToolResponse, _abc.Awaitable[_tools_pb2.ExecuteToolResponse]]:
         """Runs a tool. What the tool says, an error included, is a result; an RPC error means that
         the tool was not run: NOT_FOUND for an unknown one, FAILED_PRECONDITION with reason
-        TOOL_DISABLED for a disabled one.
+        TOOL_DISABLED for a disabled one, PERMISSION_DENIED with reason TOOL_BLOCKED and the policies
+        that decided, RESOURCE_EXHAUSTED for a limit or quota, UNAVAILABLE with reason TOOL_BROKEN while
+        its breaker is open.
         """
 
 def add_ToolServiceServicer_to_server(servicer: ToolServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

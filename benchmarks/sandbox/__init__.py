@@ -1,0 +1,1 @@
+"""The sandbox, measured on its own: `python -m benchmarks.sandbox [--quick]`."""

@@ -1,0 +1,1 @@
+"""What the MCP server speaks of: pure data and functions."""

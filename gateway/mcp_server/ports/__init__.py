@@ -1,0 +1,1 @@
+"""What the MCP server needs of the services."""

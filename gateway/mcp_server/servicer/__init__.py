@@ -1,0 +1,1 @@
+"""HTTP and MCP: requests to use cases, and back."""

@@ -1,0 +1,1 @@
+"""Sets up the images in which untrusted programs run: `python -m mesh.images`."""

@@ -1,0 +1,1 @@
+"""Egress: the one way out of a sandbox, a proxy that knows a few targets."""

@@ -1,0 +1,44 @@
+"""What a sandbox looks like from inside, and the settings that a zygote is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+PROGRAM_FOLDER = "/program"
+PROGRAMS = "/image/bin"
+WORKSPACE = "/work"
+WRITABLE = (WORKSPACE, "/tmp", "/dev/shm")  # noqa: S108  of the new root
+INNER_ID = 1000
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """How the sandboxes of a zygote are built; it travels as JSON.
+
+    Attributes:
+        is_root: whether the zygote is started as root and has to become `user_id`.
+        user_id: host user and group of all its sandboxes.
+        binds: (host path, path inside) of what is shown, read-only.
+        granted_paths: (host path, may be changed) of what is shown at the same place; none leads through a link.
+        links: (target, path inside) of symbolic links.
+        masks: paths inside that are shown empty.
+        workspace_bytes: size of each writable folder.
+        workspace_files: most files in each writable folder.
+        memfd: whether programs may make files in memory, which only a control group counts.
+        environment: of programs.
+        import_paths: paths inside to append to the interpreter's module path.
+        preload: modules to import before the first program comes.
+    """
+
+    is_root: bool
+    user_id: int
+    binds: list[tuple[str, str]]
+    granted_paths: list[tuple[str, bool]]
+    links: list[tuple[str, str]]
+    masks: list[str]
+    workspace_bytes: int
+    workspace_files: int
+    memfd: bool
+    environment: dict[str, str]
+    import_paths: list[str] = field(default_factory=list[str])
+    preload: list[str] = field(default_factory=list[str])

@@ -1,0 +1,66 @@
+"""The host users of sandboxes: one that nobody else has, for each zygote."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+
+from sandbox_service.domain.errors import path_refused
+from sandbox_service.ports.isolation_backend import SandboxSpec
+
+FIRST_USER_ID = 0x4E580000
+_USER_IDS = 1 << 16
+
+
+class UserIds:
+    """Hands out user ids above those of people; a service that is not root has only its own.
+
+    Args:
+        is_root: whether the service may choose.
+    """
+
+    def __init__(self, *, is_root: bool) -> None:
+        self._is_root = is_root
+        self._taken: set[int] = set()
+        self._next = itertools.count(secrets.randbelow(_USER_IDS))
+
+    def take(self, spec: SandboxSpec) -> int:
+        """Return the user for a zygote of `spec`: the owner of the paths that it may write, else a fresh one.
+
+        Raises:
+            PreconditionFailed: PATH_REFUSED, when the paths belong to root or to several users.
+        """
+        for path in (*spec.read_only_paths, *spec.writable_paths):
+            if os.path.realpath(path) != path:
+                raise path_refused(path, "it does not exist or leads through a symbolic link; name the real path")
+        if not self._is_root:
+            return os.getuid()
+        if spec.writable_paths:
+            return _owner(spec.writable_paths)
+        for number in self._next:
+            user_id = FIRST_USER_ID + number % _USER_IDS
+            if user_id not in self._taken:
+                self._taken.add(user_id)
+                return user_id
+        raise AssertionError("unreachable: the count has no end")
+
+    def give_back(self, user_id: int) -> None:
+        """Let another have the user."""
+        self._taken.discard(user_id)
+
+
+def _owner(paths: tuple[str, ...]) -> int:
+    owners: dict[int, str] = {}
+    for path in paths:
+        try:
+            owners[os.stat(path).st_uid] = path  # noqa: PTH116
+        except OSError as error:
+            raise path_refused(path, error.strerror or "it cannot be looked at") from error
+    if 0 in owners:
+        raise path_refused(
+            owners[0], "it belongs to root: give it an ordinary owner (chown), whom the program then acts as"
+        )
+    if len(owners) > 1:
+        raise path_refused(paths[0], "the writable paths belong to different users")
+    return next(iter(owners))

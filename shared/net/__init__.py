@@ -1,0 +1,1 @@
+"""Where connections may go: rules about addresses, and HTTP sessions that hold to them when they connect."""

@@ -1,0 +1,1 @@
+"""Cedar policies of tools: their schema, their files, and what they are asked."""

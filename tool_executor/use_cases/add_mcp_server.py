@@ -1,0 +1,57 @@
+"""Registers an MCP server."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from shared.auth.principal import Principal
+from shared.clock import Clock
+from tool_executor.domain.mcp_server import RegisteredServer, ServerSpec, ServerView
+from tool_executor.domain.mcp_spec_rules import require_acceptable
+from tool_executor.ports.mcp_connections import McpConnections
+from tool_executor.ports.mcp_server_store import McpServerStore
+
+_WAIT_S = 15.0
+
+
+class AddMcpServer:
+    """Keeps a server and connects to it.
+
+    Args:
+        store: keeps it.
+        connections: connects.
+        clock: tells when.
+        private_hosts: `host:port` at which private addresses and plain http are allowed.
+        most: how many servers an organisation may have.
+    """
+
+    def __init__(
+        self,
+        store: McpServerStore,
+        connections: McpConnections,
+        clock: Clock,
+        private_hosts: Container[str],
+        *,
+        most: int,
+    ) -> None:
+        self._store = store
+        self._connections = connections
+        self._clock = clock
+        self._private_hosts = private_hosts
+        self._most = most
+
+    async def __call__(self, principal: Principal, spec: ServerSpec, request_id: str) -> ServerView:
+        """Register `spec` and return it with how the first attempt to connect went. Idempotent by `request_id`.
+
+        Raises:
+            InvalidInput: MCP_SERVER_INVALID.
+            AlreadyExists: MCP_SERVER_EXISTS, REQUEST_ID_REUSED.
+            QuotaExceeded: MCP_SERVERS_TOO_MANY.
+        """
+        require_acceptable(spec, self._private_hosts)
+        server = await self._store.add(
+            RegisteredServer(principal.org_id, principal.user_id, request_id, spec, self._clock.now()), most=self._most
+        )
+        self._connections.begin(server)
+        await self._connections.settled(principal.org_id, spec.name, _WAIT_S)
+        return self._connections.view(principal.org_id, spec.name)
