@@ -138,6 +138,14 @@ class FakeSandbox:
 
     async def _script(self, execution_id: str) -> AsyncGenerator[RunEvent, None]:
         self._runs = execution_id
+        try:
+            async for event in self._events(execution_id):
+                yield event
+        finally:
+            self.kill(KillReason.ABANDONED)
+            self._runs = ""
+
+    async def _events(self, execution_id: str) -> AsyncGenerator[RunEvent, None]:
         yield Started(execution_id)
         while not self.backend.hold.is_set() and not self._stop.is_set():
             await asyncio.sleep(0.001)
@@ -146,7 +154,8 @@ class FakeSandbox:
             return
         for event in self.backend.events:
             yield event
-        self._runs = ""
+            if isinstance(event, Finished):
+                self._runs = ""
 
     def _raise(self) -> None:
         if self.backend.error is not None:

@@ -46,16 +46,23 @@ from tool_executor.adapters.tool_gated import GatedTool
 from tool_executor.adapters.tool_guarded import GuardedTool
 from tool_executor.adapters.tool_index_embedding import EmbeddingToolIndex
 from tool_executor.adapters.tool_limited import LimitedTool
+from tool_executor.adapters.tool_list_files import ListFilesTool
+from tool_executor.adapters.tool_load_file import LoadFileTool
 from tool_executor.adapters.tool_mcp import McpTool
 from tool_executor.adapters.tool_metered import MeteredTool
 from tool_executor.adapters.tool_policy_cedar import CedarToolPolicy
 from tool_executor.adapters.tool_read_artifact import ReadArtifactTool
+from tool_executor.adapters.tool_read_file import ReadFileTool
 from tool_executor.adapters.tool_registry_memory import MemoryToolRegistry
+from tool_executor.adapters.tool_save_file import SaveFileTool
 from tool_executor.adapters.tool_settings_grpc import GrpcToolSettings
+from tool_executor.adapters.tool_shell import ShellTool
 from tool_executor.adapters.tool_source_builtin import BuiltinToolSource
 from tool_executor.adapters.tool_source_mcp import McpToolSources
 from tool_executor.adapters.tool_user_context import UserContextTool
+from tool_executor.adapters.tool_write_file import WriteFileTool
 from tool_executor.adapters.web.assembly import WebTools
+from tool_executor.adapters.workspaces_grpc import GrpcWorkspaces
 from tool_executor.domain.tool_source import BUILTIN, SourceId
 from tool_executor.ports.call_memory import CallMemories
 from tool_executor.ports.call_quota import CallQuota
@@ -76,9 +83,11 @@ from tool_executor.use_cases.get_tool import GetTool
 from tool_executor.use_cases.list_audit_events import ListAuditEvents
 from tool_executor.use_cases.list_policy_files import ListPolicyFiles
 from tool_executor.use_cases.list_tools import ListTools
+from tool_executor.use_cases.move_artifacts import MoveArtifacts
 from tool_executor.use_cases.read_mcp_server import ReadMcpServer
 from tool_executor.use_cases.reload_tools import ReloadTools
 from tool_executor.use_cases.remove_mcp_server import RemoveMcpServer
+from tool_executor.use_cases.run_code import RunCode
 from tool_executor.use_cases.search_tools import SearchTools
 from tool_executor.use_cases.sweep_artifacts import SweepArtifacts
 from tool_executor.use_cases.try_mcp_server import TryMcpServer
@@ -203,6 +212,29 @@ def _memories(settings: Settings, deps: Dependencies, store: _Store, life: _Life
     return CallMemories(reads, effects)
 
 
+def _code_tools(settings: Settings, deps: Dependencies, artifacts: ObstoreArtifactStore) -> Callable[[], list[Tool]]:
+    """Return what makes the tools over the sandbox; the conversations' workspaces outlive a reload."""
+    sandbox, printed_bytes = deps.channel(settings.sandbox_address), settings.code_output_bytes
+    workspaces = GrpcWorkspaces(sandbox, wall_time_s=settings.code_wall_time_s, output_limit_bytes=printed_bytes)
+    move = MoveArtifacts(artifacts)
+    run_code = RunCode(
+        GrpcCodeRunner(sandbox, output_limit_bytes=printed_bytes),
+        workspaces,
+        move,
+        deps.clock,
+        wall_time_s=settings.code_wall_time_s,
+    )
+    return lambda: [
+        ExecuteCodeTool(run_code),
+        ShellTool(run_code),
+        WriteFileTool(workspaces),
+        ReadFileTool(workspaces, output_limit_bytes=settings.output_limit_bytes),
+        ListFilesTool(workspaces),
+        SaveFileTool(workspaces, move),
+        LoadFileTool(workspaces, move),
+    ]
+
+
 def _builtin_tools(
     settings: Settings, deps: Dependencies, artifacts: ObstoreArtifactStore, life: _Life
 ) -> Callable[[], list[Tool]]:
@@ -213,7 +245,7 @@ def _builtin_tools(
         memory_bytes=settings.calculator_memory_bytes,
         warm_up_delay_s=settings.calculator_warm_up_delay_s,
     )
-    runner = GrpcCodeRunner(deps.channel(settings.sandbox_address), output_limit_bytes=settings.code_output_bytes)
+    code = _code_tools(settings, deps, artifacts)
     context_source = GrpcContextSource(deps.channel(settings.dashboard_address))
     web = WebTools(settings.web, deps.clock)
     life.stop += [solver.stop, web.stop]
@@ -221,7 +253,7 @@ def _builtin_tools(
     return lambda: [
         CalculatorTool(solver),
         CurrentTimeTool(deps.clock),
-        ExecuteCodeTool(runner, wall_time_s=settings.code_wall_time_s),
+        *code(),
         ReadArtifactTool(artifacts, output_limit_bytes=settings.output_limit_bytes),
         UserContextTool(context_source, deps.clock),
         *web.tools,

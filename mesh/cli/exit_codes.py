@@ -14,5 +14,5 @@ class ExitCode(IntEnum):
     NOT_RUNNING = 3  # no mesh, or it does not answer
     UNAUTHENTICATED = 4  # no valid key, or the key may not do this
     NOT_FOUND = 5  # no such run, conversation, tool
-    SETUP_INCOMPLETE = 6  # something must be installed first: weights
+    SETUP_INCOMPLETE = 6  # something must be set up first: weights, an image, isolation
     INTERRUPTED = 130  # Ctrl-C, as shells count it

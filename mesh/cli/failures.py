@@ -18,6 +18,8 @@ from shared.errors import Cancelled, Forbidden, InvalidInput, NexusError, NotFou
 _BY_REASON = {
     "MESH_NOT_RUNNING": ExitCode.NOT_RUNNING,
     "WEIGHTS_MISSING": ExitCode.SETUP_INCOMPLETE,
+    "IMAGE_NOT_SET_UP": ExitCode.SETUP_INCOMPLETE,
+    "ISOLATION_UNAVAILABLE": ExitCode.SETUP_INCOMPLETE,
 }
 _BY_CLASS: tuple[tuple[type[NexusError], ExitCode], ...] = (
     (InvalidInput, ExitCode.USAGE),

@@ -12,7 +12,14 @@ from orchestrator.domain.chat import ChatCompleted, ChatMessage, ChatRequest, Ch
 from orchestrator.domain.events import UsageReported, usage_reported
 from orchestrator.domain.extract_code import forbids_running, other_language_wanted, without_code
 from orchestrator.domain.json_arguments import json_object_in
-from orchestrator.domain.known_arguments import EXECUTE_CODE, FoundArguments, Setting, known_arguments, why_none
+from orchestrator.domain.known_arguments import (
+    EXECUTE_CODE,
+    SHELL,
+    FoundArguments,
+    Setting,
+    known_arguments,
+    why_none,
+)
 from orchestrator.domain.least_schema import least_schema
 from orchestrator.domain.prompts import FillArguments, OnlyPython
 from orchestrator.domain.split_clauses import split_clauses
@@ -69,6 +76,9 @@ class SimilarityToolStrategy:
         code = known_arguments(EXECUTE_CODE, request.question, setting) if EXECUTE_CODE in offered else None
         if code is not None and code.certain:
             return Plan(_calls(EXECUTE_CODE, code))
+        shell = known_arguments(SHELL, request.question, setting) if SHELL in offered else None
+        if shell is not None and shell.certain:
+            return Plan(_calls(SHELL, shell))
         other = other_language_wanted(request.question) if EXECUTE_CODE in offered else ""
         if other:
             return Plan(declined=(OnlyPython(other),))

@@ -11,6 +11,7 @@ from orchestrator.domain.fenced_code import FencedBlock, fenced_blocks
 
 _INLINE = re.compile(r"`([^`\n]+)`")
 _PYTHON = frozenset({"", "python", "python3", "py"})
+_SHELLS = frozenset({"bash", "sh", "shell"})
 _INTENT = re.compile(
     r"\b(run|runs|execute|executes|evaluate|try\s+out|output|outputs|print|prints|result\s+of|what\s+does)\b",
     re.IGNORECASE,
@@ -62,6 +63,17 @@ def extract_code(text: str) -> FoundCode | None:
     if bare and _PRINTS.search(bare["code"]) and _is_python(bare["code"].strip()):
         return FoundCode(bare["code"].strip(), wanted=True)
     return None
+
+
+def extract_shell(text: str) -> FoundCode | None:
+    """Return the command lines in the text's fenced blocks, or None when it has none or blocks of something else."""
+    text = _with_plain_line_ends(text)
+    blocks = fenced_blocks(text)
+    code = "\n".join(block.code for block in blocks)
+    if not code.strip() or any(block.language not in _SHELLS for block in blocks):
+        return None
+    around = _around(text, blocks)
+    return FoundCode(code.strip("\n"), not around.strip() or _asks_to_run(around))
 
 
 def other_language_wanted(text: str) -> str:

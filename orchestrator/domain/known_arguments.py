@@ -11,13 +11,14 @@ from typing import Final
 
 from orchestrator.domain.extract_algebra import extract_algebra
 from orchestrator.domain.extract_arithmetic import extract_arithmetic
-from orchestrator.domain.extract_code import extract_code
+from orchestrator.domain.extract_code import extract_code, extract_shell
 from orchestrator.domain.extract_when import extract_when
 from orchestrator.domain.extract_zone import extract_zones
 from orchestrator.domain.prompts import CannotCalculate, CannotWriteCode, PlaceUnknown, Prompt
 
 CALCULATOR: Final = "calculator"
 EXECUTE_CODE: Final = "execute_code"
+SHELL: Final = "shell"
 CALENDAR: Final = "get_user_context"
 TIME: Final = "get_current_time"
 # Nothing else can be meant by these words.
@@ -56,7 +57,7 @@ def known_arguments(tool: str, question: str, setting: Setting) -> FoundArgument
 
 def why_none(tool: str, question: str, setting: Setting) -> Prompt | None:
     """Return what to say when a tool is meant whose arguments the question does not hold; None for an unknown tool."""
-    if tool == EXECUTE_CODE:
+    if tool in {EXECUTE_CODE, SHELL}:
         return CannotWriteCode()
     if tool == CALCULATOR:
         return CannotCalculate()
@@ -82,6 +83,13 @@ def _code(question: str, _: Setting) -> FoundArguments | None:
     return FoundArguments((_json({"code": found.code}),), evident=found.wanted, certain=found.wanted)
 
 
+def _shell(question: str, _: Setting) -> FoundArguments | None:
+    found = extract_shell(question)
+    if found is None:
+        return None
+    return FoundArguments((_json({"command": found.code}),), evident=found.wanted, certain=found.wanted)
+
+
 def _calendar(question: str, setting: Setting) -> FoundArguments:
     # Without a day the tool covers the coming week, which is what a question without one means.
     return FoundArguments((_json(extract_when(question, setting.now.date())),))
@@ -102,6 +110,7 @@ def _json(arguments: dict[str, str]) -> str:
 _FINDERS: Mapping[str, Callable[[str, Setting], FoundArguments | None]] = {
     CALCULATOR: _calculator,
     EXECUTE_CODE: _code,
+    SHELL: _shell,
     CALENDAR: _calendar,
     TIME: _time,
 }

@@ -80,25 +80,64 @@ def is_pattern(path: str) -> bool:
     return "*" in path or "?" in path
 
 
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """A pattern as a machine that is in many places at once: bit n means that n characters of it are matched.
+
+    Attributes:
+        ones: by character, the places where it is the next one; `?` counts for all but a slash.
+        names: places where any characters of a name may come.
+        paths: places where anything may come.
+        folders: places where whole folders may come.
+        end: the place where all is matched.
+    """
+
+    ones: dict[str, int]
+    any_one: int
+    names: int
+    paths: int
+    folders: int
+    end: int
+
+
 @lru_cache(maxsize=256)
-def _expression(pattern: str) -> re.Pattern[str]:
-    """Return the pattern as an expression: `**/` for any folders, `*` and `?` inside one name."""
-    words: list[str] = []
-    for piece in re.findall(r"\*\*/|\*+|\?|[^*?]+", pattern):
+def _pattern(text: str) -> _Pattern:
+    ones: dict[str, int] = {}
+    any_one = names = paths = folders = 0
+    place = 1
+    for piece in re.findall(r"\*\*/|\*+|.", text, re.DOTALL):
         if piece == "**/":
-            words.append("(?:[^/]+/)*")
+            folders |= place
         elif piece == "*":
-            words.append("[^/]*")
+            names |= place
         elif piece[0] == "*":
-            words.append(".*")
+            paths |= place
         else:
-            words.append("[^/]" if piece == "?" else re.escape(piece))
-    return re.compile("".join(words), re.DOTALL)
+            if piece == "?":
+                any_one |= place
+            else:
+                ones[piece] = ones.get(piece, 0) | place
+            place <<= 1
+    return _Pattern(ones, any_one, names, paths, folders, place)
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Return whether `pattern` (`*`, `?`, `**`) matches the whole of `path`."""
-    return _expression(pattern).fullmatch(path) is not None
+    """Return whether `pattern` (`*` and `?` inside one name, `**/` for any folders, `**` for anything) matches `path`.
+
+    The time is that of one look at each character, whatever the pattern: both come from people one does not trust.
+    """
+    machine = _pattern(pattern)
+    at, within = 1, 0
+    for character in path:
+        ones = machine.ones.get(character, 0)
+        if character == "/":
+            at = ((at & ones) << 1) | (at & machine.paths) | within
+        else:
+            within |= at & machine.folders
+            at = ((at & (ones | machine.any_one)) << 1) | (at & (machine.names | machine.paths))
+        if not at | within:
+            return False
+    return bool(at & machine.end)
 
 
 def media_type_of(path: str, start: bytes) -> str:

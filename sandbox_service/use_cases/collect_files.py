@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 from sandbox_service.domain.run_event import MAX_PIECE_BYTES, FilePiece, SkippedFile
-from sandbox_service.domain.workspace import is_pattern, matches, media_type_of, path_problem
+from sandbox_service.domain.workspace import Listing, is_pattern, matches, media_type_of, path_problem
 from sandbox_service.ports.sandbox import Sandbox
 from shared.errors import NotFound, PreconditionFailed
 
 MAX_FILES = 64
+_LOOKED_AT_ONCE = 32
 
 
 class CollectFiles:
@@ -33,16 +35,11 @@ class CollectFiles:
         left = self._limit_bytes
         paths = await self._paths(sandbox, wanted, skipped) if wanted else []
         for path in paths:
-            try:
-                data, size = await sandbox.read_file(path, 0, min(left, MAX_PIECE_BYTES))
-            except NotFound:
-                skipped.append(SkippedFile(path, "not_found"))
+            found = await _read(sandbox, path, 0, min(left, MAX_PIECE_BYTES))
+            if isinstance(found, str):
+                skipped.append(SkippedFile(path, found))
                 continue
-            except PreconditionFailed as error:
-                if error.reason != "FILE_REFUSED":
-                    raise
-                skipped.append(SkippedFile(path, str((error.metadata or {}).get("reason", ""))))
-                continue
+            data, size = found
             if size > left:
                 skipped.append(SkippedFile(path, "too_large"))
                 continue
@@ -53,7 +50,12 @@ class CollectFiles:
                 offset += len(data)
                 if not data or offset >= size:
                     break
-                data, _ = await sandbox.read_file(path, offset, min(size - offset, MAX_PIECE_BYTES))
+                # A session's program may change its files meanwhile, or take them away.
+                found = await _read(sandbox, path, offset, min(size - offset, MAX_PIECE_BYTES))
+                if isinstance(found, str):
+                    skipped.append(SkippedFile(path, found))
+                    break
+                data, _ = found
 
     async def _paths(self, sandbox: Sandbox, wanted: tuple[str, ...], skipped: list[SkippedFile]) -> list[str]:
         """Return the paths that are meant, each once, in the order of the wishes."""
@@ -63,7 +65,7 @@ class CollectFiles:
             if path_problem(path):
                 skipped.append(SkippedFile(path, "path_invalid"))
             elif listing is not None and is_pattern(path):
-                fitting = [name for name, *_ in listing.files if matches(path, name)]
+                fitting = await _fitting(path, listing)
                 found.update(dict.fromkeys(fitting))
                 if not fitting:
                     skipped.append(SkippedFile(path, "not_found"))
@@ -72,3 +74,26 @@ class CollectFiles:
         paths = list(found)
         skipped.extend(SkippedFile(path, "too_many") for path in paths[MAX_FILES:][:MAX_FILES])
         return paths[:MAX_FILES]
+
+
+async def _read(sandbox: Sandbox, path: str, offset: int, length: int) -> tuple[bytes, int] | str:
+    """Return a piece and the file's size, or why there is none."""
+    try:
+        return await sandbox.read_file(path, offset, length)
+    except NotFound:
+        return "not_found"
+    except PreconditionFailed as error:
+        if error.reason != "FILE_REFUSED":
+            raise
+        return str((error.metadata or {}).get("reason", ""))
+
+
+async def _fitting(pattern: str, listing: Listing) -> list[str]:
+    """Return the files that a pattern means, letting others have a turn now and then."""
+    found: list[str] = []
+    for number, (name, *_) in enumerate(listing.files):
+        if number % _LOOKED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        if matches(pattern, name):
+            found.append(name)
+    return found

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from sandbox_service.domain.errors import program_invalid
 from sandbox_service.domain.limits import LimitPolicy
 from sandbox_service.domain.order import Caller, RunOrder
-from sandbox_service.domain.outcome import KillReason
 from sandbox_service.domain.program import MAX_CODE_BYTES, MAX_STDIN_BYTES, Program
 from sandbox_service.domain.run_event import Finished, RunEvent, SkippedFile
 from sandbox_service.domain.workspace import InputFile, path_problem
@@ -66,6 +65,8 @@ class ExecuteProgram:
         sandbox = await self._parts.open_sandbox(caller, wanted, abandoned)
         execution_id = self._new_id()
         watch = asyncio.create_task(_abandon_when(abandoned, sandbox))
+        # A reader that never comes for the output or the files must not hold a place for ever.
+        late = asyncio.get_running_loop().call_later(limits.wall_time_s + _DELIVERY_S, abandoned.set)
         try:
             with self._parts.running.entered(caller, execution_id, sandbox.kill):
                 await _put(sandbox, order.files)
@@ -73,6 +74,7 @@ class ExecuteProgram:
                     async for event in events:
                         yield event
         finally:
+            late.cancel()
             watch.cancel()
             sandbox.discard()
 
@@ -87,16 +89,12 @@ class ExecuteProgram:
         if finished is None:
             return
         skipped: list[SkippedFile] = []
-        # A reader that never comes for its files must not hold a place for ever.
-        late = asyncio.get_running_loop().call_later(_DELIVERY_S, sandbox.kill, KillReason.ABANDONED)
         try:
             async with aclosing(self._parts.collect(sandbox, order.output_paths, skipped)) as pieces:
                 async for piece in pieces:
                     yield piece
         except PreconditionFailed:  # its PID 1 was killed too, for memory: nothing is left to read
             skipped.extend(SkippedFile(path, "not_found") for path in order.output_paths)
-        finally:
-            late.cancel()
         yield replace(finished, skipped_files=tuple(skipped))
 
 

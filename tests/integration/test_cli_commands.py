@@ -382,9 +382,11 @@ def test_status_tells_a_degraded_mesh_by_its_exit_code(mesh, nexus):
 
 
 def test_the_doctor_looks_at_every_part_and_goes_on_when_one_does_not_answer(mesh, nexus):
+    image = sandbox_pb2.Image(name="data", remedy="set up")
     mesh.answers |= {
         "WhoAmI": lambda _: identity_pb2.WhoAmIResponse(principal=identity_pb2.Principal(org_id="o", user_id="u")),
         "GetIsolation": lambda _: sandbox_pb2.GetIsolationResponse(available=False, remedy="sysctl this"),
+        "ListImages": lambda _: sandbox_pb2.ListImagesResponse(images=[image]),
         "ListProviders": errors.UpstreamDown("STORAGE_DOWN", "The database is locked."),
         "ListModels": lambda _: router_pb2.ListModelsResponse(),
     }
@@ -392,6 +394,7 @@ def test_the_doctor_looks_at_every_part_and_goes_on_when_one_does_not_answer(mes
     assert found["owner key"]["level"] == "ok"
     assert (found["isolation"]["level"], found["isolation"]["remedy"]) == ("fail", "sysctl this")
     assert (found["providers"]["level"], found["providers"]["detail"]) == ("fail", "The database is locked.")
+    assert (found["image data"]["level"], found["image data"]["remedy"]) == ("warn", "set up")
     assert found["local model"]["level"] == "ok"
     assert "isolation: sysctl this" in nexus("doctor").stderr
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from google.protobuf.duration_pb2 import Duration
 
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2 as pb
-from protos.gen.nexus.sandbox.v1 import sandbox_pb2_grpc
 from shared.client import translated_errors
 from shared.errors import NotFound
 from tool_executor.adapters.sandbox_stream import RunReader
 from tool_executor.adapters.workspace_cells import shell_cell, stdin_cell
 from tool_executor.domain.code_run import CodeLanguage, CodeRun, Program
 from tool_executor.domain.workspace_file import FileEntry, FileListing, FilePart
+
+if TYPE_CHECKING:
+    from protos.gen.nexus.sandbox.v1.sandbox_pb2_grpc import SandboxServiceAsyncStub
 
 _FILE_S = 30.0
 
@@ -31,7 +34,7 @@ class SessionWorkspace:
 
     def __init__(
         self,
-        stub: sandbox_pb2_grpc.SandboxServiceStub,
+        stub: SandboxServiceAsyncStub,
         session_id: str,
         *,
         restarted: bool,

@@ -33,6 +33,10 @@ def call(
     request_id: Annotated[
         str, typer.Option("--request-id", help="Idempotency key: the same call under it happens once.")
     ] = "",
+    conversation_id: Annotated[
+        str,
+        typer.Option("--conversation", help="Of this conversation: its variables and files stay between calls."),
+    ] = "",
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,6 +49,7 @@ def call(
             request_id=request_id or new_id(),
             time_zone=time_zone,
             dry_run=dry_run,
+            conversation_id=conversation_id,
         )
         if timeout_s is not None:
             request.timeout.FromNanoseconds(round(timeout_s * 1e9))

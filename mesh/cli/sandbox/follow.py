@@ -26,7 +26,7 @@ _WHY_SKIPPED = {
     "not_permitted": "its permissions forbid it",
     "too_large": "the files are too large together",
     "too_many": "there are too many",
-    "path_invalid": "its path cannot be used",
+    "path_invalid": "its path leads through a link or out of the workspace",
 }
 
 

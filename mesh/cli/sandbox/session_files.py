@@ -12,7 +12,7 @@ from mesh.cli.sandbox.inputs import check_path
 from shared.errors import AlreadyExists, InvalidInput, UpstreamDown
 from tool_executor.domain.artifact import size_words
 
-_PIECE_BYTES = 4 << 20
+_PIECE_BYTES = 2 << 20
 
 Tell = Callable[[str], None]
 """Takes how far it is."""

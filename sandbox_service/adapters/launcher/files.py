@@ -15,6 +15,9 @@ from sandbox_service.adapters.launcher.layout import WORKSPACE
 MAX_LISTED = 4096
 _COPY_BYTES = 1 << 20
 _MAX_DEPTH = 32
+_MAX_PATH_BYTES = 1024
+_MAX_LISTED_BYTES = 1 << 20
+_MAX_LOOKED_AT = 4 * MAX_LISTED
 
 
 class RefusedFileError(Exception):
@@ -131,37 +134,60 @@ def _copy(source: int, target: int, offset: int) -> int:
     return copied
 
 
-def list_files() -> tuple[list[tuple[str, int, int]], bool]:
-    """Return the regular files of the workspace, by path, and whether there are more.
+class _Found:
+    """What a walk has found so far, within bounds."""
 
-    Of each its path, its size in bytes, and when it was changed last, in nanoseconds since the epoch.
-    """
-    found: list[tuple[str, int, int]] = []
+    def __init__(self) -> None:
+        self.files: list[tuple[str, int, int]] = []
+        self.truncated = False
+        self._looked_at = 0
+        self._path_bytes = 0
+
+    def may_look(self) -> bool:
+        """Count one more name; a program that moves folders about meanwhile could keep a walk going for ever."""
+        self._looked_at += 1
+        self.truncated |= self._looked_at > _MAX_LOOKED_AT
+        return not self.truncated
+
+    def add(self, path: str, state: os.stat_result) -> None:
+        """Add a file; one whose path nobody could ask for is left out."""
+        size = len(path.encode())
+        self._path_bytes += size
+        if size > _MAX_PATH_BYTES or len(self.files) >= MAX_LISTED or self._path_bytes > _MAX_LISTED_BYTES:
+            self.truncated = True
+        else:
+            self.files.append((path, state.st_size, state.st_mtime_ns))
+
+
+def list_files() -> tuple[list[tuple[str, int, int]], bool]:
+    """Return (path, bytes, last change in ns) of the workspace's regular files, by path, and whether there are more."""
+    found = _Found()
     folder = _workspace()
     try:
-        whole = _walk(folder, "", found, 0)
+        _walk(folder, "", found, 0)
     finally:
         os.close(folder)
-    return sorted(found), not whole
+    return sorted(found.files), found.truncated
 
 
-def _walk(folder: int, prefix: str, found: list[tuple[str, int, int]], depth: int) -> bool:
-    """Add what is below `folder`; say whether all of it was looked at."""
-    whole = depth < _MAX_DEPTH
-    for name in sorted(os.listdir(folder)) if whole else ():
-        if len(found) >= MAX_LISTED:
-            return False
+def _walk(folder: int, prefix: str, found: _Found, depth: int) -> None:
+    """Add what is below `folder`."""
+    if depth >= _MAX_DEPTH:
+        found.truncated = True
+        return
+    for name in sorted(os.listdir(folder)):
+        if not found.may_look():
+            return
         try:
             name.encode()
             state = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if stat.S_ISREG(state.st_mode):
-                found.append((prefix + name, state.st_size, state.st_mtime_ns))
+                found.add(prefix + name, state)
             elif stat.S_ISDIR(state.st_mode):
                 inner = kernel.open_beneath(folder, name, os.O_RDONLY | os.O_DIRECTORY)
                 try:
-                    whole = _walk(inner, f"{prefix}{name}/", found, depth + 1) and whole
+                    _walk(inner, f"{prefix}{name}/", found, depth + 1)
                 finally:
                     os.close(inner)
         except (OSError, UnicodeError):
             continue  # it went in between, or has a name that cannot be said
-    return whole

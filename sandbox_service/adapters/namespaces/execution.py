@@ -19,6 +19,7 @@ from sandbox_service.domain.run_event import Finished, RichOutput, RunEvent, Sta
 from shared.clock import Clock
 
 _EVENTS_WAITING = 8
+_LEAST_RESULT_BYTES = 256  # what even an empty result counts: each is work for everybody on its way
 _KILLED_BY_KERNEL: Message = {"exit": -1, "signal": 9, "killed": "asked"}
 
 
@@ -155,7 +156,7 @@ class Execution:
         await asyncio.gather(*relays)
 
     async def _pass_on(self, result: RichOutput) -> None:
-        size = sum(len(form.data) for form in result.forms)
+        size = max(_LEAST_RESULT_BYTES, sum(len(form.data) for form in result.forms))
         if self._relay.take(size) == size:
             await self._feed.put(result)
 

@@ -58,13 +58,16 @@ class GuestChannel:
         await self._loop.sock_sendall(self._channel, len(body).to_bytes(_LENGTH_BYTES, "big") + body)
 
     async def read(self, on_result: Callable[[RichOutput], Awaitable[None]]) -> CellDone | None:
-        """Pass on results until a cell is done; return None when the channel has ended."""
+        """Pass on results until a cell is done; return None when the channel has ended or carries something else."""
         while (frame := await self._frame()) is not None:
+            # A program that always has one more frame ready must not keep everybody else waiting.
+            await asyncio.sleep(0)
             match frame.get("op"):
                 case "result":
                     result = _result(frame)
-                    if result is not None:
-                        await on_result(result)
+                    if result is None:
+                        return None
+                    await on_result(result)
                 case "done":
                     return _done(frame)
                 case _:

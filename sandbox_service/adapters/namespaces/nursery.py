@@ -22,6 +22,7 @@ from shared.clock import Clock
 from shared.telemetry.logging import get_logger
 
 _log = get_logger(__name__)
+_LOOK_EVERY_S = 5.0
 Key = tuple[str, str]
 """An organisation and an image's digest."""
 
@@ -110,13 +111,20 @@ class Nursery:
         return sandbox
 
     async def retire_idle(self) -> None:
-        """End zygotes that nobody has asked for a while. Runs until it is cancelled."""
+        """End what nobody has asked for a while. Runs until it is cancelled.
+
+        First all ready sandboxes of a zygote but one, then the zygote.
+        """
         while True:
-            await asyncio.sleep(min(self._options.idle_s, 30.0))
+            await asyncio.sleep(min(self._options.idle_s, _LOOK_EVERY_S))
             now_s = self._clock.monotonic()
             for key, family in list(self._families.items()):
-                if not family.out and now_s - family.used_at_s >= self._options.idle_s:
+                idle_s = now_s - family.used_at_s
+                if not family.out and idle_s >= self._options.idle_s:
                     self._retire(key)
+                elif idle_s >= _LOOK_EVERY_S:
+                    while len(family.ready) > 1:
+                        family.ready.popleft().discard()
 
     async def close(self) -> None:
         """End all zygotes and what they keep ready, and wait for it."""
@@ -139,6 +147,8 @@ class Nursery:
                 task = self._starting[key] = asyncio.create_task(self._found(spec))
                 task.add_done_callback(lambda done: self._founded(key, done))
             family = await asyncio.shield(task)
+            if family.retired:  # between its start and now, for others
+                return await self._family(key, spec)
         if key in self._families:
             self._families.move_to_end(key)
         return family

@@ -147,6 +147,8 @@ class NamespaceSandbox:
         try:
             _check(message, path)
             size = os.fstat(descriptors[0]).st_size
+            if offset >= size:  # however far: the kernel counts in signed numbers
+                return b"", size
             return await asyncio.to_thread(os.pread, descriptors[0], length, offset), size
         finally:
             for fd in descriptors:
@@ -385,6 +387,8 @@ class NamespaceSandbox:
             await asyncio.wait(set(self._tasks))
         os.close(self._spawned.pidfd)
         if self._streams:
+            if self._streams.stdin_fd >= 0:  # somebody may wait to write there
+                self._loop.remove_writer(self._streams.stdin_fd)
             self._streams.close()
         while self._doors:
             os.close(self._doors.pop())

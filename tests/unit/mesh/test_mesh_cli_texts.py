@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mesh.cli.checks.finding import Level, fail, ok, warn, worst
 from mesh.cli.checks.host import judge_clock, judge_disk, judge_memory, judge_namespaces, judge_python, judge_system
+from mesh.cli.checks.images import judge_image
 from mesh.cli.checks.running_mesh import judge_isolation, judge_providers
 from mesh.cli.config_paths import assign, look_up, settable_paths
 from mesh.cli.exit_codes import ExitCode
@@ -204,6 +205,9 @@ def test_a_time_that_is_not_set_is_not_1970():
         (judge_namespaces({Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"): "1"}), Level.WARN),
         (judge_isolation(sandbox_pb2.GetIsolationResponse(available=False, remedy="do this")), Level.FAIL),
         (judge_isolation(sandbox_pb2.GetIsolationResponse(available=True, backend="namespaces")), Level.OK),
+        (judge_image("base", "Run `make setup`."), Level.FAIL),
+        (judge_image("data", "Run `make setup`."), Level.WARN),
+        (judge_image("data", ""), Level.OK),
     ],
 )
 def test_the_doctor_judges_and_names_a_remedy_for_all_that_is_not_well(finding, level):
