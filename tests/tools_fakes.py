@@ -5,26 +5,34 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+from artifact_fakes import MemoryArtifactStore
+
 from shared.auth.principal import Principal
 from shared.clock import Clock
-from shared.errors import NexusError, QuotaExceeded
+from shared.errors import NexusError, NotFound, QuotaExceeded
 from shared.ids import new_id
 from shared.testing.fakes import FakeClock
 from shared.testing.harness import principal
 from tool_executor.domain.agenda import Agenda
+from tool_executor.domain.artifact import media_type_of
 from tool_executor.domain.audit_event import AuditEvent
 from tool_executor.domain.calculation import Calculation, CalculationError
 from tool_executor.domain.code_run import CodeRun, CodeStatus, Program
-from tool_executor.domain.tool_call import CallContext, ToolOutput
+from tool_executor.domain.tool_call import CallContext, ToolFailure, ToolOutput
 from tool_executor.domain.tool_decision import PolicyQuestion, ToolDecision, ToolRules
 from tool_executor.domain.tool_definition import JsonObject, SideEffect, ToolDefinition
 from tool_executor.domain.tool_standing import QuotaUse
+from tool_executor.domain.workspace_file import FileEntry, FileIn, FileListing, FilePart, LeftFiles
+from tool_executor.ports.artifact_store import ArtifactStore
 from tool_executor.ports.embedder import Embedded
 from tool_executor.use_cases.authorize_call import AuthorizeCall
+from tool_executor.use_cases.move_artifacts import MoveArtifacts
+from tool_executor.use_cases.run_code import RunCode
 
 ECHO = ToolDefinition(
     name="echo",
@@ -211,18 +219,97 @@ class FakeSolver:
 
 
 class FakeCodeRunner:
-    """Ends every program in the same way, and keeps it."""
+    """Ends every program in the same way, leaves the same files, and keeps what it was given."""
 
-    def __init__(self, run: CodeRun | NexusError | None = None) -> None:
+    def __init__(self, run: CodeRun | NexusError | None = None, left: LeftFiles | None = None) -> None:
         self.answer = run or CodeRun(CodeStatus.OK, 0, "hello\n", "", 0.01)
+        self.left = left or LeftFiles()
         self.programs: list[Program] = []
+        self.given: list[Sequence[FileIn]] = []
 
-    async def run(self, program: Program) -> CodeRun:
+    async def run(self, program: Program, files: Sequence[FileIn] = ()) -> tuple[CodeRun, LeftFiles]:
         """Return or raise the answer."""
         self.programs.append(program)
+        self.given.append(files)
         if isinstance(self.answer, NexusError):
             raise self.answer
-        return self.answer
+        return self.answer, self.left
+
+
+class FakeWorkspace:
+    """Files in a dictionary; programs do what the test says to them, and end well unless it says otherwise."""
+
+    def __init__(self) -> None:
+        self.restarted = False
+        self.held: dict[str, bytes] = {}
+        self.changes: dict[str, int] = {}
+        self.programs: list[Program] = []
+        self.on_run: Callable[[Program], CodeRun | None] = lambda _: None
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file."""
+        self.held[path] = data
+        self.changes[path] = self.changes.get(path, 0) + 1
+
+    async def run(self, program: Program) -> CodeRun:
+        """Do what the test says."""
+        self.programs.append(program)
+        return self.on_run(program) or CodeRun(CodeStatus.OK, 0, "hello\n", "", 0.01)
+
+    async def write(self, path: str, pieces: AsyncIterator[bytes], *, append: bool = False) -> int:
+        """Write a file, or to its end."""
+        before = self.held.get(path, b"") if append else b""
+        self.put(path, before + b"".join([piece async for piece in pieces]))
+        return len(self.held[path])
+
+    async def read(self, path: str, offset: int, length: int) -> FilePart:
+        """Return a piece of a file."""
+        if path not in self.held:
+            raise NotFound("FILE_NOT_FOUND", f"There is no file {path!r} in the workspace.")
+        data = self.held[path]
+        return FilePart(data[offset : offset + length], len(data), media_type_of(path, "", data))
+
+    async def files(self) -> FileListing:
+        """Return the files."""
+        return FileListing(
+            tuple(FileEntry(path, len(data), self.changes[path]) for path, data in sorted(self.held.items()))
+        )
+
+
+class FakeWorkspaces:
+    """One workspace for every conversation of the same user."""
+
+    def __init__(self) -> None:
+        self.of: dict[tuple[str, str, str], FakeWorkspace] = {}
+
+    def mine(self, call: CallContext) -> FakeWorkspace:
+        """Return the workspace of a call."""
+        key = (call.principal.org_id, call.principal.user_id, call.origin.conversation_id)
+        return self.of.setdefault(key, FakeWorkspace())
+
+    @asynccontextmanager
+    async def used(self, call: CallContext) -> AsyncGenerator[FakeWorkspace, None]:
+        """Give the workspace of the call's conversation."""
+        if not call.origin.conversation_id:
+            raise ToolFailure("WORKSPACE_NEEDS_CONVERSATION", "It needs a conversation.")
+        yield self.mine(call)
+
+
+def code_running(
+    runner: FakeCodeRunner | None = None,
+    workspaces: FakeWorkspaces | None = None,
+    artifacts: ArtifactStore | None = None,
+    *,
+    wall_time_s: float = 10,
+) -> RunCode:
+    """Return what runs programs over fakes."""
+    return RunCode(
+        runner or FakeCodeRunner(),
+        workspaces or FakeWorkspaces(),
+        MoveArtifacts(artifacts or MemoryArtifactStore()),
+        FakeClock(),
+        wall_time_s=wall_time_s,
+    )
 
 
 class FakeContextSource:

@@ -20,6 +20,7 @@ _BY_REASON = {
     "WEIGHTS_MISSING": ExitCode.SETUP_INCOMPLETE,
     "IMAGE_NOT_SET_UP": ExitCode.SETUP_INCOMPLETE,
     "ISOLATION_UNAVAILABLE": ExitCode.SETUP_INCOMPLETE,
+    "ISOLATION_TOO_WEAK": ExitCode.SETUP_INCOMPLETE,
 }
 _BY_CLASS: tuple[tuple[type[NexusError], ExitCode], ...] = (
     (InvalidInput, ExitCode.USAGE),

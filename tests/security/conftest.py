@@ -6,10 +6,11 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 from sandbox_rig import Sandbox, real_sandbox
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def private_files() -> Iterator[None]:
     """What a service writes is for itself alone, as its bootstrap has it."""
     before = os.umask(0o077)
@@ -17,7 +18,8 @@ def private_files() -> Iterator[None]:
     os.umask(before)
 
 
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox(private_files: None) -> AsyncIterator[Sandbox]:
+    """One service for all tests of a module, which say so by their loop."""
     async with real_sandbox() as served:
         yield served

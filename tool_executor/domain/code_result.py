@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from tool_executor.domain.output_limit import encode
 from tool_executor.domain.workspace_file import FileIn
 
 MOST_RESULTS = 32
+# What calls of matplotlib give back, as many programs end with one: `[<matplotlib.lines.Line2D object at 0x7f...>]`.
+_TELLS_NOTHING = re.compile(r"[\[(]?<[\w.]{1,200} object at 0x[0-9a-f]{1,16}>,?[\])]?")
 _FILES = {"image/png": ("plot", "png"), "text/html": ("table", "html")}
 
 
@@ -20,7 +23,7 @@ class CodeResults:
 
     Args:
         values: one object for each thing, with `text` or `json`, and the name of its `file` if it has one.
-        text: the values as text, for people; pictures left out.
+        text: the values as text, for people; pictures, and objects that say only where they are, left out.
         files: pictures and tables.
         left_out: how many more things there were.
     """
@@ -46,7 +49,7 @@ def results_of(shown: Sequence[tuple[Form, ...]]) -> CodeResults:
                 counts[media_type] += 1
                 files.append(FileIn(f"{stem}-{counts[media_type]}.{suffix}", data))
                 value["file"] = files[-1].path
-        if text and "image/png" not in by_type:
+        if text and "image/png" not in by_type and not _TELLS_NOTHING.fullmatch(text):
             texts.append(text)
         values.append(value)
     return CodeResults(tuple(values), "\n".join(texts), tuple(files), max(0, len(shown) - MOST_RESULTS))

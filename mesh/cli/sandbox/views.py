@@ -175,6 +175,7 @@ class _Stream:
         self._line_is_open = False
 
     def write(self, data: bytes) -> None:
+        """Pass on what the program wrote, at once."""
         if not self._is_terminal:
             self._stream.flush()
             self._stream.buffer.write(data)

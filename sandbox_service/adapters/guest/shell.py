@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import subprocess
 
@@ -45,6 +44,15 @@ def serve_shell(channel_fd: int) -> int:
     return code if shell.ended else 0
 
 
+def _found(name: str) -> str | None:
+    """Return the path of a program of PATH; shutil, which knows it too, would cost every zygote a megabyte."""
+    for folder in os.get_exec_path():
+        path = f"{folder}/{name}"
+        if os.access(path, os.X_OK):
+            return path
+    return None
+
+
 class Shell:
     """A shell and the pipes to it.
 
@@ -53,8 +61,8 @@ class Shell:
     """
 
     def __init__(self) -> None:
-        bash = shutil.which("bash")
-        program = bash or shutil.which("sh")
+        bash = _found("bash")
+        program = bash or _found("sh")
         if program is None:
             raise FileNotFoundError("neither bash nor sh is in PATH")
         self._reads_to_nul = bash is not None
@@ -71,7 +79,10 @@ class Shell:
             pass_fds=(self._cells_end, self._reports_end, stderr),
             start_new_session=True,
         )
-        self._gone = os.pidfd_open(self._process.pid)
+        try:
+            self._gone = os.pidfd_open(self._process.pid)
+        except OSError:  # gVisor has none; the end of its reports tells, too
+            self._gone = self._reports
         for fd in (commands, self._reports_end, stderr):
             os.close(fd)
         self._unread = b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 
@@ -111,13 +112,38 @@ def clone(namespaces: int) -> tuple[int, int]:
 
 
 def open_beneath(folder_fd: int, path: str, flags: int, mode: int = 0) -> int:
-    """Open `path` inside a folder: no symbolic link on the way, nothing above the folder (openat2, Linux 5.6)."""
+    """Open `path` inside a folder: no symbolic link on the way, nothing above the folder."""
     how = (ctypes.c_uint64 * 3)(
         flags | os.O_CLOEXEC | os.O_NOFOLLOW,
         mode,
         _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS,
     )
-    return _syscall(_SYS_OPENAT2, folder_fd, os.fsencode(path), how, ctypes.sizeof(how))
+    try:
+        return _syscall(_SYS_OPENAT2, folder_fd, os.fsencode(path), how, ctypes.sizeof(how))  # Linux 5.6
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+    return _walk_beneath(folder_fd, path, flags, mode)
+
+
+def _walk_beneath(folder_fd: int, path: str, flags: int, mode: int) -> int:
+    """Do the same step by step, for kernels without openat2, as that of gVisor."""
+    *folders, name = path.split("/")
+    at = os.dup(folder_fd)
+    try:
+        for folder in folders:
+            inner = _open_one(at, folder, os.O_RDONLY | os.O_DIRECTORY, 0)
+            os.close(at)
+            at = inner
+        return _open_one(at, name, flags, mode)
+    finally:
+        os.close(at)
+
+
+def _open_one(folder_fd: int, name: str, flags: int, mode: int) -> int:
+    if name in ("", ".."):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+    return os.open(name, flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode, dir_fd=folder_fd)
 
 
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 PROGRAM_FOLDER = "/program"
 PROGRAMS = "/image/bin"
@@ -11,8 +11,7 @@ WRITABLE = (WORKSPACE, "/tmp", "/dev/shm")  # noqa: S108  of the new root
 INNER_ID = 1000
 
 
-@dataclass(frozen=True)
-class Blueprint:
+class Blueprint(NamedTuple):
     """How the sandboxes of a zygote are built; it travels as JSON.
 
     Attributes:
@@ -40,5 +39,5 @@ class Blueprint:
     workspace_files: int
     memfd: bool
     environment: dict[str, str]
-    import_paths: list[str] = field(default_factory=list[str])
-    preload: list[str] = field(default_factory=list[str])
+    import_paths: list[str]
+    preload: list[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox_service.adapters.namespaces.cgroups import MEMORY, CgroupTree
+from sandbox_service.adapters.namespaces.cgroups import MEMORY, CgroupTree, GroupLimits
 from sandbox_service.adapters.namespaces.interpreter import InterpreterLayout
 from sandbox_service.domain.limits import RunLimits
 
@@ -27,6 +27,8 @@ class HostSetup:
         workspace_bytes: size of each of /work, /tmp and /dev/shm.
         workspace_files: most files and folders in each of them.
         cpu_cores: CPU seconds a second of one sandbox.
+        extra_memory_bytes: what the group of a sandbox may take beside its programs.
+        extra_processes: what of them there may be in the group beside its programs: PID 1, or a runtime's.
     """
 
     is_root: bool
@@ -35,11 +37,19 @@ class HostSetup:
     workspace_bytes: int
     workspace_files: int
     cpu_cores: float
+    extra_memory_bytes: int = 0
+    extra_processes: int = 1
 
     @property
     def counts_memory(self) -> bool:
         """Whether the kernel counts and limits the memory of a sandbox."""
         return MEMORY in self.cgroups.controllers
+
+    def group_limits(self, limits: RunLimits) -> GroupLimits:
+        """Return what the control group of a sandbox is held to."""
+        return GroupLimits(
+            limits.memory_bytes + self.extra_memory_bytes, limits.processes + self.extra_processes, self.cpu_cores
+        )
 
     def watched_memory_bytes(self, limits: RunLimits) -> int:
         """Return the memory that PID 1 has to watch over; 0 where the kernel does."""

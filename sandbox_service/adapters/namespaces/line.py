@@ -7,12 +7,81 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from sandbox_service.adapters.launcher.wire import Message, receive, send
+
+_MAX_PARTS = 64
 
 
 class LineClosedError(Exception):
     """The other side has left."""
+
+
+class LineToInit(Protocol):
+    """The service's end of what leads to a PID 1."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be asked."""
+        ...
+
+    async def ask(self, message: Message, descriptors: Sequence[int] = ()) -> tuple[Message, list[int]]:
+        """Send a request and return its answer; see Line."""
+        ...
+
+    def tell(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        """Send a message that has no answer; see Line."""
+        ...
+
+    def drain(self) -> None:
+        """Take in what it said before it left."""
+        ...
+
+    def close(self) -> None:
+        """Close the line, which ends it. Idempotent."""
+        ...
+
+
+class Questions:
+    """Those that wait for their answers, which come in the same order."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[tuple[Message, list[int]]]] = deque()
+        self._before: list[Message] = []
+
+    def add(self) -> asyncio.Future[tuple[Message, list[int]]]:
+        """Return what waits for the next answer."""
+        answer: asyncio.Future[tuple[Message, list[int]]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        return answer
+
+    def answer(self, message: Message, descriptors: list[int]) -> None:
+        """Answer the first of them. An answer in several parts comes as the last of them, with the others under `before`.
+
+        Raises:
+            ValueError: when it has too many parts.
+        """
+        if message.get("more"):
+            if len(self._before) >= _MAX_PARTS:
+                raise ValueError("an answer has too many parts")
+            self._before.append(message)
+            return
+        message["before"], self._before = self._before, []
+        waiting = self._waiting.popleft() if self._waiting else None
+        if waiting is None or waiting.done():
+            for fd in descriptors:
+                os.close(fd)
+        else:
+            waiting.set_result((message, descriptors))
+
+    def fail(self) -> None:
+        """Answer all with LineClosedError. Idempotent."""
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_exception(LineClosedError())
+                waiting.exception()  # nobody may be waiting any more
+        self._waiting.clear()
 
 
 class Line:
@@ -34,8 +103,7 @@ class Line:
         self._end = end
         self._on_event = on_event
         self._on_closed = on_closed
-        self._waiting: deque[asyncio.Future[tuple[Message, list[int]]]] = deque()
-        self._before: list[Message] = []
+        self._questions = Questions()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(end.fileno(), self._receive)
         self._open = True
@@ -53,7 +121,9 @@ class Line:
         Raises:
             LineClosedError: when the other side has left.
         """
-        answer = self._expect()
+        if not self._open:
+            raise LineClosedError
+        answer = self._questions.add()
         self.tell(message, descriptors)
         return await answer
 
@@ -80,20 +150,9 @@ class Line:
         self._open = False
         self._loop.remove_reader(self._end.fileno())
         self._end.close()
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_exception(LineClosedError())
-                waiting.exception()  # nobody may be waiting any more
-        self._waiting.clear()
+        self._questions.fail()
         if self._on_closed:
             self._on_closed()
-
-    def _expect(self) -> asyncio.Future[tuple[Message, list[int]]]:
-        if not self._open:
-            raise LineClosedError
-        answer: asyncio.Future[tuple[Message, list[int]]] = self._loop.create_future()
-        self._waiting.append(answer)
-        return answer
 
     def _receive(self) -> None:
         """Take in what has arrived, without waiting."""
@@ -109,16 +168,4 @@ class Line:
             elif "event" in message:
                 self._on_event(message, descriptors)
             else:
-                self._answer(message, descriptors)
-
-    def _answer(self, message: Message, descriptors: list[int]) -> None:
-        if message.get("more"):
-            self._before.append(message)
-            return
-        message["before"], self._before = self._before, []
-        waiting = self._waiting.popleft() if self._waiting else None
-        if waiting is None or waiting.done():
-            for fd in descriptors:
-                os.close(fd)
-        else:
-            waiting.set_result((message, descriptors))
+                self._questions.answer(message, descriptors)

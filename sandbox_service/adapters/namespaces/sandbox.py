@@ -8,19 +8,19 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from sandbox_service.adapters.egress import doorway
 from sandbox_service.adapters.egress.dialler import EgressDialler
 from sandbox_service.adapters.egress.proxy import EgressProxy
 from sandbox_service.adapters.launcher.wire import Message
-from sandbox_service.adapters.namespaces.cgroups import GroupLimits, GroupUsage, RunGroup
+from sandbox_service.adapters.namespaces.cgroups import GroupUsage, RunGroup
 from sandbox_service.adapters.namespaces.execution import Execution, Terms
 from sandbox_service.adapters.namespaces.failures import LaunchFailedError
 from sandbox_service.adapters.namespaces.guest_channel import GuestChannel
 from sandbox_service.adapters.namespaces.host import HostSetup
-from sandbox_service.adapters.namespaces.line import Line, LineClosedError
+from sandbox_service.adapters.namespaces.line import LineClosedError, LineToInit
 from sandbox_service.adapters.namespaces.streams import Streams, open_streams, sealed
-from sandbox_service.adapters.namespaces.zygote import Spawned
 from sandbox_service.domain.egress import EgressLimits, EgressReport
 from sandbox_service.domain.errors import file_not_found, file_refused, run_not_started, sandbox_gone
 from sandbox_service.domain.limits import RunLimits
@@ -36,6 +36,19 @@ from shared.telemetry.logging import get_logger
 _GRACE_S = 1.0
 _SETUP_TIMEOUT_S = 20.0
 _log = get_logger(__name__)
+
+
+class Born(Protocol):
+    """A PID 1 that has just been started."""
+
+    @property
+    def pidfd(self) -> int:
+        """Becomes readable when nothing of the sandbox is left; its owner closes it."""
+        ...
+
+    def open_line(self, on_event: Callable[[Message, list[int]], None]) -> LineToInit:
+        """Return the line to it; meant to be called once."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,7 @@ class NamespaceSandbox:
         around: what else it needs.
     """
 
-    def __init__(self, host: HostSetup, spawned: Spawned, group: RunGroup | None, around: Around) -> None:
+    def __init__(self, host: HostSetup, spawned: Born, group: RunGroup | None, around: Around) -> None:
         self._host = host
         self._spawned = spawned
         self._group = group
@@ -74,7 +87,7 @@ class NamespaceSandbox:
         self._heard: asyncio.Future[Message] = self._loop.create_future()
         self._ended: asyncio.Future[Message | None] = self._loop.create_future()
         self._gone = asyncio.Event()
-        self._line = Line(spawned.end, self._hear)
+        self._line = spawned.open_line(self._hear)
         self._loop.add_reader(spawned.pidfd, self._note_death)
         self._spec: SandboxSpec | None = None
         self._streams: Streams | None = None
@@ -110,10 +123,8 @@ class NamespaceSandbox:
             LaunchFailedError: when its limits cannot be set; destroy it then.
         """
         if self._group:
-            limits = spec.limits
-            most = GroupLimits(limits.memory_bytes, limits.processes + 1, self._host.cpu_cores)
             try:
-                self._group.limit(most)
+                self._group.limit(self._host.group_limits(spec.limits))
             except OSError as error:
                 raise LaunchFailedError("process", error.errno or 0, "its control group takes no limits") from error
         if spec.egress:
@@ -143,7 +154,8 @@ class NamespaceSandbox:
 
     async def read_file(self, path: str, offset: int, length: int) -> tuple[bytes, int]:
         """See the port."""
-        message, descriptors = await self._ask({"op": "open", "path": path})
+        wanted: Message = {"op": "open", "path": path, "offset": offset, "length": length}
+        message, descriptors = await self._ask(wanted)
         try:
             _check(message, path)
             size = os.fstat(descriptors[0]).st_size

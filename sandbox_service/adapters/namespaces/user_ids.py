@@ -10,7 +10,7 @@ from sandbox_service.domain.errors import path_refused
 from sandbox_service.ports.isolation_backend import SandboxSpec
 
 FIRST_USER_ID = 0x4E580000
-_USER_IDS = 1 << 16
+USER_IDS = 1 << 16
 
 
 class UserIds:
@@ -18,12 +18,14 @@ class UserIds:
 
     Args:
         is_root: whether the service may choose.
+        first: the first of them.
     """
 
-    def __init__(self, *, is_root: bool) -> None:
+    def __init__(self, *, is_root: bool, first: int = FIRST_USER_ID) -> None:
         self._is_root = is_root
+        self._first = first
         self._taken: set[int] = set()
-        self._next = itertools.count(secrets.randbelow(_USER_IDS))
+        self._next = itertools.count(secrets.randbelow(USER_IDS))
 
     def take(self, spec: SandboxSpec) -> int:
         """Return the user for a zygote of `spec`: the owner of the paths that it may write, else a fresh one.
@@ -39,7 +41,7 @@ class UserIds:
         if spec.writable_paths:
             return _owner(spec.writable_paths)
         for number in self._next:
-            user_id = FIRST_USER_ID + number % _USER_IDS
+            user_id = self._first + number % USER_IDS
             if user_id not in self._taken:
                 self._taken.add(user_id)
                 return user_id

@@ -6,8 +6,9 @@ import asyncio
 import os
 import socket
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox_service.adapters.launcher import wire
@@ -34,6 +35,10 @@ class Spawned:
     process_id: int
     pidfd: int
     end: socket.socket
+
+    def open_line(self, on_event: Callable[[Message, list[int]], None]) -> Line:
+        """Return the line to it; meant to be called once."""
+        return Line(self.end, on_event)
 
 
 class Zygote:
@@ -63,7 +68,7 @@ class Zygote:
                 raise LaunchFailedError("process", error.errno or 0, str(error)) from error
         self._line = Line(ours, self._hear, self._hang_up)
         try:
-            self._line.tell(asdict(self.blueprint))
+            self._line.tell(self.blueprint._asdict())
             async with asyncio.timeout(_SETUP_TIMEOUT_S):
                 message = await heard
         except (LineClosedError, TimeoutError) as error:

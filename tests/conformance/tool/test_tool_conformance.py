@@ -7,8 +7,15 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from artifact_fakes import SHELVED, shelf
-from tools_fakes import FakeCodeRunner, FakeContextSource, FakeSolver, call_context
+from artifact_fakes import SHELVED, MemoryArtifactStore, shelf
+from tools_fakes import (
+    FakeCodeRunner,
+    FakeContextSource,
+    FakeSolver,
+    FakeWorkspaces,
+    call_context,
+    code_running,
+)
 from tools_web_fakes import FakePageReader, FakeSearchEngine, FakeWebClient, FakeWebGate
 
 from shared.errors import PreconditionFailed
@@ -20,19 +27,26 @@ from tool_executor.adapters.tool_definition_yaml import load_definition
 from tool_executor.adapters.tool_execute_code import ExecuteCodeTool
 from tool_executor.adapters.tool_guarded import GuardedTool
 from tool_executor.adapters.tool_http_request import HttpRequestTool
+from tool_executor.adapters.tool_list_files import ListFilesTool
+from tool_executor.adapters.tool_load_file import LoadFileTool
 from tool_executor.adapters.tool_load_web_page import LoadWebPageTool
 from tool_executor.adapters.tool_read_artifact import ReadArtifactTool
+from tool_executor.adapters.tool_read_file import ReadFileTool
+from tool_executor.adapters.tool_save_file import SaveFileTool
+from tool_executor.adapters.tool_shell import ShellTool
 from tool_executor.adapters.tool_user_context import UserContextTool
 from tool_executor.adapters.tool_web_search import WebSearchTool
+from tool_executor.adapters.tool_write_file import WriteFileTool
 from tool_executor.adapters.web.web_gate_listed import HostList
 from tool_executor.domain.agenda import Agenda, AgendaEvent, AgendaSource
 from tool_executor.domain.code_run import CodeRun, CodeStatus
 from tool_executor.domain.host_pattern import host_patterns
 from tool_executor.domain.time_window import DAYS
-from tool_executor.domain.tool_call import ToolFailure, ToolStatus
+from tool_executor.domain.tool_call import NOWHERE, CallOrigin, ToolFailure, ToolStatus
 from tool_executor.domain.tool_definition import JsonObject
 from tool_executor.domain.web_search import SearchHit
 from tool_executor.ports.tool import Tool
+from tool_executor.use_cases.move_artifacts import MoveArtifacts
 
 WORK = AgendaSource("work", stale=False, error="", demo=False)
 MEETING = AgendaEvent(
@@ -44,12 +58,40 @@ MEETING = AgendaEvent(
     calendar="work",
     demo=False,
 )
+TALK = CallOrigin(conversation_id="talk-1")
+WORKSPACES = FakeWorkspaces()
+
+
+@pytest.fixture(autouse=True)
+def _a_file_in_the_workspace() -> None:
+    WORKSPACES.of.clear()
+    WORKSPACES.mine(call_context(origin=TALK)).put("notes/b.txt", b"hello")
+
+
 TOOLS: dict[str, tuple[Tool, JsonObject, str]] = {
     "calculator": (CalculatorTool(FakeSolver()), {"expression": "1 + 1"}, "1 + 1 = 2"),
     "execute_code": (
-        ExecuteCodeTool(FakeCodeRunner(), wall_time_s=10),
+        ExecuteCodeTool(code_running()),
         {"language": "python", "code": "print('hello')"},
         "It printed:\nhello",
+    ),
+    "shell": (ShellTool(code_running()), {"command": "echo hello"}, "It printed:\nhello"),
+    "write_file": (WriteFileTool(WORKSPACES), {"path": "a.txt", "text": "hello"}, "a.txt is written, 5 B."),
+    "list_files": (ListFilesTool(WORKSPACES), {}, "The workspace holds notes/b.txt (5 B)."),
+    "read_file": (
+        ReadFileTool(WORKSPACES, output_limit_bytes=65_536),
+        {"path": "notes/b.txt", "offset": 1},
+        "notes/b.txt, bytes 1 to 5 of 5, which is its end:\nello",
+    ),
+    "save_file": (
+        SaveFileTool(WORKSPACES, MoveArtifacts(MemoryArtifactStore(new_id=lambda: SHELVED))),
+        {"path": "notes/b.txt"},
+        f"notes/b.txt is kept as the artifact b.txt, 5 B: {SHELVED}.",
+    ),
+    "load_file": (
+        LoadFileTool(WORKSPACES, MoveArtifacts(shelf(b"Say hello."))),
+        {"artifact_id": SHELVED},
+        "note.txt is in the workspace, 10 B.",
     ),
     "get_user_context": (
         UserContextTool(FakeContextSource(Agenda((MEETING,), (WORK,))), FakeClock()),
@@ -102,7 +144,8 @@ def test_no_example_belongs_to_two_tools() -> None:
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_call_fits_the_schemas_and_is_told(name: str) -> None:
     tool, arguments, summary = TOOLS[name]
-    output = await CheckedTool(GuardedTool(tool)).run(arguments, call_context())
+    call = call_context(origin=TALK if name.endswith(("_file", "_files")) else NOWHERE)
+    output = await CheckedTool(GuardedTool(tool)).run(arguments, call)
     assert output.summary == summary
     assert json.loads(json.dumps(output.value)) == output.value
 
@@ -134,12 +177,13 @@ async def test_an_expression_that_cannot_be_read_is_an_argument_to_correct() -> 
         (CodeStatus.OUT_OF_MEMORY, "CODE_OUT_OF_MEMORY"),
         (CodeStatus.OUTPUT_LIMIT, "CODE_OUTPUT_LIMIT"),
         (CodeStatus.KILLED, "CODE_KILLED"),
+        (CodeStatus.POLICY, "CODE_REFUSED"),
     ],
 )
 async def test_a_program_that_fails_is_an_error_with_its_output(status: CodeStatus, reason: str) -> None:
     run = CodeRun(status, 1, "half\n", "Traceback\nNameError: y", 0.5)
     with pytest.raises(ToolFailure) as caught:
-        await ExecuteCodeTool(FakeCodeRunner(run), wall_time_s=10).run({"code": "y"}, call_context())
+        await ExecuteCodeTool(code_running(FakeCodeRunner(run))).run({"code": "y"}, call_context())
     assert (caught.value.status, caught.value.reason) == (ToolStatus.ERROR, reason)
     assert caught.value.value is not None
     assert caught.value.value["stdout"] == "half\n"
@@ -148,7 +192,7 @@ async def test_a_program_that_fails_is_an_error_with_its_output(status: CodeStat
 
 async def test_a_program_gets_less_time_than_its_call() -> None:
     runner = FakeCodeRunner()
-    tool = ExecuteCodeTool(runner, wall_time_s=10)
+    tool = ExecuteCodeTool(code_running(runner))
     for timeout_s in (20.0, 5.0, 0.5):
         await tool.run({"code": "```python\nprint(1)\n```", "stdin": "in"}, call_context(timeout_s=timeout_s))
     assert [program.wall_time_s for program in runner.programs] == [10, 3, 0.2]
@@ -158,7 +202,7 @@ async def test_a_program_gets_less_time_than_its_call() -> None:
 async def test_the_remedy_of_a_host_that_cannot_isolate_reaches_the_model() -> None:
     refusal = PreconditionFailed("ISOLATION_UNAVAILABLE", "Set kernel.unprivileged_userns_clone=1.")
     with pytest.raises(ToolFailure, match="unprivileged_userns_clone") as caught:
-        await GuardedTool(ExecuteCodeTool(FakeCodeRunner(refusal), wall_time_s=10)).run({"code": "1"}, call_context())
+        await GuardedTool(ExecuteCodeTool(code_running(FakeCodeRunner(refusal)))).run({"code": "1"}, call_context())
     assert (caught.value.status, caught.value.reason) == (ToolStatus.ERROR, "ISOLATION_UNAVAILABLE")
 
 

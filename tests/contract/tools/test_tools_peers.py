@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -20,7 +21,8 @@ from shared.testing.harness import principal, serving
 from tool_executor.adapters.code_runner_grpc import GrpcCodeRunner
 from tool_executor.adapters.context_source_grpc import GrpcContextSource
 from tool_executor.domain.agenda import Agenda, AgendaEvent, AgendaSource
-from tool_executor.domain.code_run import CodeRun, CodeStatus, Program
+from tool_executor.domain.code_run import CodeLanguage, CodeRun, CodeStatus, Form, Program
+from tool_executor.domain.workspace_file import FileIn, LeftFiles
 
 PROGRAM = Program("print(1)", "in", wall_time_s=1.5, timeout_s=5, request_id="r1")
 FINISHED = sandbox_pb2.ExecutionFinished(
@@ -29,15 +31,18 @@ FINISHED = sandbox_pb2.ExecutionFinished(
 
 
 class ScriptedSandbox(sandbox_pb2_grpc.SandboxServiceServicer):
-    """Sends the scripted events, raises the scripted error, or hangs."""
+    """Sends the scripted events, raises the scripted error, or hangs; knows no image of `missing_images`."""
 
     def __init__(self, *script: sandbox_pb2.ExecuteResponse | NexusError | None) -> None:
         self.script = script
+        self.missing_images: set[str] = set()
         self.requests: list[sandbox_pb2.ExecuteRequest] = []
         self.left = asyncio.Event()
 
     async def Execute(self, request: sandbox_pb2.ExecuteRequest, context: object) -> AsyncIterator[object]:
         self.requests.append(request)
+        if request.image in self.missing_images:
+            raise PreconditionFailed("IMAGE_NOT_SET_UP", "It is not set up.")
         for step in self.script:
             if isinstance(step, NexusError):
                 raise step
@@ -73,12 +78,56 @@ async def test_a_program_is_run_and_its_output_put_together() -> None:
         event(finished=FINISHED),
     )
     async with runner(sandbox) as run:
-        found = await run.run(PROGRAM)
+        found, left = await run.run(PROGRAM)
+    assert left == LeftFiles()
     assert found == CodeRun(CodeStatus.OK, 0, "ä\N{REPLACEMENT CHARACTER}\n", "warning\n", 0.25)
     (request,) = sandbox.requests
     assert (request.language, request.code, request.stdin) == (sandbox_pb2.LANGUAGE_PYTHON, "print(1)", b"in")
     assert request.limits.wall_time.ToNanoseconds() == 1_500_000_000
-    assert (request.limits.output_bytes, request.request_id) == (1_000, "r1")
+    # Pictures count, too.
+    assert (request.limits.output_bytes, request.request_id) == (1_000 + 4 * 1024 * 1024, "r1")
+    assert request.image == "data"
+
+
+async def test_a_command_line_without_the_data_image_runs_in_the_base_one() -> None:
+    sandbox = ScriptedSandbox(event(finished=FINISHED))
+    sandbox.missing_images = {"data"}
+    async with runner(sandbox) as run:
+        await run.run(replace(PROGRAM, language=CodeLanguage.SHELL))
+    assert [request.image for request in sandbox.requests] == ["data", "base"]
+    assert sandbox.requests[1].language == sandbox_pb2.LANGUAGE_SHELL
+
+
+async def test_what_it_shows_and_leaves_is_taken_and_what_it_was_given_is_not() -> None:
+    def piece(path: str, data: bytes, offset: int = 0, size: int = 0) -> sandbox_pb2.ExecuteResponse:
+        return event(file=sandbox_pb2.FileChunk(path=path, size_bytes=size or len(data), offset=offset, data=data))
+
+    forms = [sandbox_pb2.MediaData(media_type="image/png", data=b"png")]
+    ended = sandbox_pb2.ExecutionFinished()
+    ended.CopyFrom(FINISHED)
+    ended.skipped_files.add(path="huge.bin", reason="too_large")
+    ended.skipped_files.add(path="**", reason="not_found")
+    sandbox = ScriptedSandbox(
+        event(result=sandbox_pb2.RichOutput(forms=forms)),
+        piece("in.csv", b"same"),
+        piece("other.csv", b"new"),
+        piece("out.csv", b"ab", size=4),
+        piece("out.csv", b"cd", offset=2, size=4),
+        piece("grows.log", b"12", size=1),
+        piece(".cache/x", b"1"),
+        event(finished=ended),
+    )
+    given = (FileIn("in.csv", b"same"), FileIn("other.csv", b"old"))
+    async with runner(sandbox) as run:
+        found, left = await run.run(PROGRAM, given)
+    assert found.shown == ((Form("image/png", b"png"),),)
+    assert left.files == (FileIn("other.csv", b"new"), FileIn("out.csv", b"abcd"), FileIn("grows.log", b""))
+    (note,) = left.notes
+    assert "huge.bin" in note
+    assert [(file.path, file.data) for file in sandbox.requests[0].files] == [
+        ("in.csv", b"same"),
+        ("other.csv", b"old"),
+    ]
 
 
 @pytest.mark.parametrize("status", [status for status in CodeStatus if status is not CodeStatus.OK])
@@ -87,14 +136,15 @@ async def test_every_end_of_a_program_is_known(status: CodeStatus) -> None:
         status=sandbox_pb2.ExecutionStatus.Value(f"EXECUTION_STATUS_{status.name}"), exit_code=-1, signal=9
     )
     async with runner(ScriptedSandbox(event(stdout=b"half"), event(finished=ended))) as run:
-        found = await run.run(PROGRAM)
+        found, _ = await run.run(PROGRAM)
     assert (found.status, found.exit_code, found.stdout) == (status, -1, "half")
 
 
 async def test_output_beyond_the_limit_is_let_go() -> None:
     flood = [event(stdout=b"x" * 700) for _ in range(5)]
     async with runner(ScriptedSandbox(*flood, event(finished=FINISHED))) as run:
-        assert (await run.run(PROGRAM)).stdout == "x" * 1_000
+        found, _ = await run.run(PROGRAM)
+    assert (found.stdout, found.output_cut) == ("x" * 1_000, True)
 
 
 @pytest.mark.parametrize(

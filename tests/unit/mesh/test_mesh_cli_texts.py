@@ -81,6 +81,8 @@ def test_the_largest_question_is_taken():
     [
         (errors.PreconditionFailed("MESH_NOT_RUNNING", "."), ExitCode.NOT_RUNNING),
         (errors.PreconditionFailed("WEIGHTS_MISSING", "."), ExitCode.SETUP_INCOMPLETE),
+        (errors.PreconditionFailed("IMAGE_NOT_SET_UP", "."), ExitCode.SETUP_INCOMPLETE),
+        (errors.PreconditionFailed("ISOLATION_TOO_WEAK", "."), ExitCode.SETUP_INCOMPLETE),
         (errors.PreconditionFailed("PORT_TAKEN", "."), ExitCode.FAILED),
         (errors.InvalidInput("X", "."), ExitCode.USAGE),
         (errors.Unauthenticated("X", "."), ExitCode.UNAUTHENTICATED),

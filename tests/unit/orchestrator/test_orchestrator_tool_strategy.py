@@ -17,7 +17,7 @@ from orchestrator_fakes import FakeEmbedder, FakeModels, says
 from orchestrator.adapters.prompt_book_files import FilePromptBook
 from orchestrator.adapters.tool_strategy_similarity import SimilarityToolStrategy
 from orchestrator.adapters.tool_vectors import no_tool_examples, texts_of
-from orchestrator.domain.prompts import CannotCalculate, CannotWriteCode, PlaceUnknown
+from orchestrator.domain.prompts import CannotCalculate, CannotWriteCode, OnlyPython, PlaceUnknown
 from orchestrator.domain.routing import DEFAULT_ROUTING, Routing
 from orchestrator.domain.tool_choice import ChoiceRules
 from orchestrator.domain.tools import Tool
@@ -199,7 +199,10 @@ class AllAlike:
     [
         ("What is 15% of 80 and what time is it in Paris?", ["calculator", "get_current_time"]),
         ("what's the time in Lima?", ["get_current_time"]),
-        ("Run this:\n```bash\nls\n```", []),
+        ("Run this:\n```bash\nls\n```", ["shell"]),
+        ("```sh\nls\n```", ["shell"]),
+        ("Run this:\n```ruby\nputs 1\n```", []),
+        ("Run these:\n```ruby\nputs 1\n```\n```sh\nls\n```", []),
     ],
 )
 async def test_a_clear_sign_needs_no_embedding_model(question, tools) -> None:
@@ -208,6 +211,19 @@ async def test_a_clear_sign_needs_no_embedding_model(question, tools) -> None:
     plan = await SimilarityToolStrategy(embedder, FakeModels(), FilePromptBook()).plan(asked(question))
     assert [call.tool for call in plan.calls] == tools
     assert bool(plan.declined) is not bool(tools)
+
+
+async def test_a_command_line_is_run_where_there_is_a_shell(strategy) -> None:
+    question = "Run this:\n```bash\nls\nwc -l *.csv\n```"
+    plan = await strategy.plan(asked(question))
+    assert plan.calls == (PlannedCall("shell", '{"command":"ls\\nwc -l *.csv"}'),)
+    without = tuple(tool for tool in TOOLS if tool.name != "shell")
+    plan = await strategy.plan(asked(question, without))
+    assert (plan.calls, plan.declined) == ((), (OnlyPython("bash"),))
+    embedder = FakeEmbedder()
+    embedder.error = PreconditionFailed("NO_MODEL_CONFIGURED", "None.")
+    unsure = SimilarityToolStrategy(embedder, FakeModels(), FilePromptBook())
+    assert (await unsure.plan(asked("Explain this:\n```bash\nls\n```"))).calls == ()
 
 
 async def test_several_places_are_several_calls() -> None:

@@ -13,7 +13,8 @@ def run(status: CodeStatus, stdout: str = "", stderr: str = "", exit_code: int =
 
 def test_what_was_printed_is_shown() -> None:
     assert told(run(CodeStatus.OK, "403\n")) == "It printed:\n403"
-    assert told(run(CodeStatus.OK)) == "It ran and printed nothing. Print what you want to see."
+    assert told(run(CodeStatus.OK, "1\n"), "[2, 3]") == "It printed:\n1\nIts value:\n[2, 3]"
+    assert told(run(CodeStatus.OK)) == ""
     assert told(run(CodeStatus.OK, "x" * 5_000)).endswith("… (more in the output)")
 
 
@@ -22,6 +23,8 @@ def test_a_failure_shows_the_end_of_the_traceback() -> None:
     assert text.startswith("The program failed with exit code 1.")
     assert text.endswith("NameError: name 'y' is not defined")
     assert len(text) < 2_200
+    both = told(run(CodeStatus.ERROR, "half\n", "sh: no", exit_code=2))
+    assert both.splitlines()[1:] == ["The end of what it printed:", "half", "The end of its error output:", "sh: no"]
 
 
 @pytest.mark.parametrize("status", [status for status in CodeStatus if status is not CodeStatus.OK])
