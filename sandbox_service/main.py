@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2, sandbox_pb2_grpc
 from sandbox_service.adapters.image_store_folder import FolderImageStore
 from sandbox_service.adapters.isolation_backend_namespaces import NamespaceBackend, NamespaceOptions
+from sandbox_service.adapters.isolation_backend_oci import OciBackend, OciOptions
 from sandbox_service.adapters.isolation_policy_grpc import GrpcIsolationPolicy
 from sandbox_service.adapters.namespaces.nursery import NurseryOptions
 from sandbox_service.ports.image_store import ImageStore
@@ -16,13 +18,13 @@ from sandbox_service.ports.isolation_policy import IsolationPolicy
 from sandbox_service.servicer.sandbox import SandboxServicer, UseCases
 from sandbox_service.settings import Settings
 from sandbox_service.use_cases.admit_run import AdmitRun
+from sandbox_service.use_cases.choose_backend import ChooseBackend
 from sandbox_service.use_cases.collect_files import CollectFiles
 from sandbox_service.use_cases.execute_cell import ExecuteCell
 from sandbox_service.use_cases.execute_program import ExecuteProgram, Parts
 from sandbox_service.use_cases.keep_processes import KeepProcesses, ProcessRules
 from sandbox_service.use_cases.keep_sessions import KeepSessions, SessionRules
 from sandbox_service.use_cases.open_sandbox import Host, OpenSandbox
-from sandbox_service.use_cases.report_isolation import ReportIsolation
 from sandbox_service.use_cases.running import Running
 from sandbox_service.use_cases.session_files import SessionFiles
 from shared.server import Dependencies, Registration, Service
@@ -37,7 +39,8 @@ def build(settings: Settings, deps: Dependencies) -> Service:
     policy = GrpcIsolationPolicy(
         deps.channel(settings.settings_address), deps.clock, max_organisations=settings.policy_organisations
     )
-    return build_over(Outside(backend, images, policy), settings, deps)
+    stronger = (OciBackend(oci_options(settings), deps.clock, deps.new_id),) if settings.runsc else ()
+    return build_over(Outside(backend, images, policy, stronger), settings, deps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,13 @@ class Outside:
         backend: makes sandboxes.
         images: what they can hold.
         policy: how strongly organisations want to be isolated.
+        stronger: makes sandboxes for those who want more than `backend` gives.
     """
 
     backend: IsolationBackend
     images: ImageStore
     policy: IsolationPolicy
+    stronger: tuple[IsolationBackend, ...] = ()
 
 
 def namespace_options(settings: Settings) -> NamespaceOptions:
@@ -67,10 +72,23 @@ def namespace_options(settings: Settings) -> NamespaceOptions:
     )
 
 
+def oci_options(settings: Settings) -> OciOptions:
+    """Return what the operator chose for the backend over an OCI runtime."""
+    return OciOptions(
+        runtime=Path(settings.runsc).expanduser().absolute(),
+        folder=settings.data_dir.resolve() / "containers",
+        workspace_bytes=settings.workspace_bytes,
+        workspace_files=settings.workspace_files,
+        cpu_cores=settings.cpu_cores,
+        read_only_paths=settings.read_only_paths,
+        hidden_paths=[settings.data_dir.resolve(), settings.mesh_key_file.resolve()],
+    )
+
+
 def _use_cases(outside: Outside, settings: Settings, deps: Dependencies) -> UseCases:
     images = outside.images
-    report = ReportIsolation(outside.backend, deps.clock)
-    host = Host(outside.backend, report, images, settings.egress_allow_list(), outside.policy)
+    choose = ChooseBackend((outside.backend, *outside.stronger), deps.clock)
+    host = Host(choose, images, settings.egress_allow_list(), outside.policy)
     policy = settings.limit_policy()
     running, collect = Running(), CollectFiles(settings.output_files_bytes)
     sessions = KeepSessions(
@@ -94,7 +112,7 @@ def _use_cases(outside: Outside, settings: Settings, deps: Dependencies) -> UseC
             deps.clock,
         ),
         images=images,
-        report=report,
+        backends=choose,
     )
 
 
@@ -106,12 +124,13 @@ def build_over(outside: Outside, settings: Settings, deps: Dependencies) -> Serv
         # Beside the calls, so that the mesh is ready sooner; a call that comes first waits for it.
         # Looking at the images for the first time reads many files.
         await asyncio.to_thread(outside.images.all)
-        await use_cases.report()
+        await use_cases.backends.reports()
 
     async def stop() -> None:
         await use_cases.sessions.stop()
         await use_cases.processes.stop()
-        await outside.backend.close()
+        for backend in (outside.backend, *outside.stronger):
+            await backend.close()
         await outside.policy.stop()
 
     return Service(

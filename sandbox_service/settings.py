@@ -91,6 +91,10 @@ class Settings(ServiceSettings):
     warm_zygotes: int = Field(default=8, ge=1, le=256, description="Most interpreters that are kept warm.")
     warm_zygote_idle_s: float = Field(default=300.0, gt=0, description="Time after which an unused one is ended.")
 
+    runsc: str = Field(
+        default="",
+        description="Path of gVisor's runsc, for organisations that want a kernel of their own; empty for none.",
+    )
     egress_allow: TargetList = Field(
         default_factory=list[str],
         description="What programs may reach when they ask for it: host:port or *.example.com:443; nothing by default.",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,22 @@ LOOP = json.dumps({"code": "while True: pass"})
 NEVER_STOP = {"type": "reply", "tool_calls": [["calculator", '{"expression": "1+1"}']]}
 SLOW = {"chunk_size": 5, "chunk_delay_s": 0.05}
 
+# Three turns over an artifact that the user names; with three results at hand the provider's own agent answers.
+TABLE_QUESTION = "double the table"
+DOUBLE = """
+import csv
+rows = list(csv.DictReader(open("table.csv")))
+with open("doubled.csv", "w", newline="") as file:
+    writer = csv.writer(file)
+    writer.writerow(["name", "count"])
+    writer.writerows([row["name"], int(row["count"]) * 2] for row in rows)
+print(len(rows), "rows")
+"""
+TABLE_STEPS = (
+    ("load_file", {"artifact_id": "$UUID", "path": "table.csv"}),
+    ("execute_code", {"code": DOUBLE}),
+    ("save_file", {"path": "doubled.csv", "name": "report.csv"}),
+)
 # What the scripted provider does when the last message of the user holds these words.
 SCRIPT = {
     "stream slowly": {"type": "reply", "text": "tick " * 20, **SLOW},
@@ -33,7 +51,10 @@ SCRIPT = {
     "say nothing": {"type": "empty_body"},
     "fail in the middle": {"type": "error_in_stream", "after_chunks": 2},
     "be overloaded": {"type": "status", "code": 503},
-    "sleep twice": {"type": "reply", "tool_calls": [["execute_code", SLEEP], ["execute_code", SLEEP]]},
+    "sleep and count": {
+        "type": "reply",
+        "tool_calls": [["execute_code", SLEEP], ["calculator", '{"expression": "6*7"}']],
+    },
     "talk forever": {"type": "endless_stream"},
     "finish twice": {"type": "duplicate_finish", "reply": {"text": "Done, and done."}},
     "hide the usage": {"type": "missing_usage", "reply": {"text": "No bill."}},
@@ -73,6 +94,18 @@ SCRIPTED_PROVIDER += "".join(
     f"      - {{name: {model.partition('/')[2]}, chat: true, tool_calling: true, context_length: 1000000}}\n"
     for model in FAULTY_MODELS
 )
+MCP_FOLDERS = ("in", "out")
+# The folders stand in the place of FOLDER.
+MCP_CALLS = [
+    ["files_list_directory", '{"path": "FOLDER/in"}'],
+    ["files_read_text_file", '{"path": "FOLDER/in/a.txt"}'],
+    ["files_write_file", '{"path": "FOLDER/out/b.txt", "content": "written by an agent"}'],
+    ["files_write_file", '{"path": "FOLDER/in/b.txt", "content": "no"}'],
+    ["files_read_text_file", '{"path": "/etc/passwd"}'],
+    ["inside_get_tiny_image", "{}"],
+    ["inside_get_sum", '{"a": 20, "b": 22}'],
+    ["outside_echo", '{"message": "hello"}'],
+]
 # What hangs or loops shall not hold up the tests for as long as it may hold up people.
 OVERRIDES = {
     "NEXUS_ROUTER_FIRST_TOKEN_TIMEOUT_S": "8",
@@ -94,12 +127,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("mesh"))
 
 
+@dataclass(frozen=True)
+class McpPlaces:
+    """What the session's mesh allows MCP servers: a folder for their files, and a port for one of their own."""
+
+    folder: Path
+    port: int
+
+
 @pytest.fixture(scope="session")
-def scripted_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mcp_places(tmp_path_factory: pytest.TempPathFactory) -> McpPlaces:
+    """A folder to read and one to write, and a free port."""
+    folder = tmp_path_factory.mktemp("mcp").resolve()
+    for name in MCP_FOLDERS:
+        (folder / name).mkdir(mode=0o755)
+    (folder / "in" / "a.txt").write_text("hello from the host")
+    if os.geteuid() == 0:
+        # A program never gets to act as root: what it may write belongs to somebody else.
+        os.chown(folder / "out", 65534, 65534)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return McpPlaces(folder, server.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def scripted_url(tmp_path_factory: pytest.TempPathFactory, mcp_places: McpPlaces) -> Iterator[str]:
     """The base URL of a scripted provider that serves for the session."""
     # With tool results at hand the provider's own agent answers instead.
     rules = [{"user_contains": words, "has_tool_results": False, "then": then} for words, then in SCRIPT.items()]
     rules.append({"user_contains": "never stop calculating", "then": NEVER_STOP})
+    for results, (tool, arguments) in enumerate(TABLE_STEPS):
+        then = {"type": "reply", "tool_calls": [[tool, json.dumps(arguments)]]}
+        rules.append({"user_contains": TABLE_QUESTION, "tool_results": results, "then": then})
+    calls = [[name, arguments.replace("FOLDER", str(mcp_places.folder))] for name, arguments in MCP_CALLS]
+    then = {"type": "reply", "tool_calls": calls}
+    rules.append({"user_contains": "look after the files", "has_tool_results": False, "then": then})
     script = tmp_path_factory.mktemp("provider") / "script.json"
     script.write_text(json.dumps({"rules": rules}))
     with scripted_process("--script", str(script)) as url:
@@ -107,12 +168,16 @@ def scripted_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMesh]:
+def mesh(tmp_path_factory: pytest.TempPathFactory, mcp_places: McpPlaces) -> Iterator[RunningMesh]:
     """A mesh that serves for the session, at first with the local model alone."""
     folder = tmp_path_factory.mktemp("mesh")
     providers_file = folder / "providers.yaml"
     providers_file.write_text(providers_yaml())
-    with running_mesh(folder / "data", providers_file, os.environ, OVERRIDES) as running:
+    overrides = OVERRIDES | {
+        "NEXUS_SANDBOX_PROCESS_PATHS": f"{mcp_places.folder}:{TESTS / 'e2e' / 'node'}",
+        "NEXUS_TOOLS_MCP_PRIVATE_HOSTS": f"127.0.0.1:{mcp_places.port}",
+    }
+    with running_mesh(folder / "data", providers_file, os.environ, overrides) as running:
         yield running
 
 

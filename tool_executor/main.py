@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf.descriptor import FileDescriptor
 
 from protos.gen.nexus.artifacts.v1 import artifacts_pb2, artifacts_pb2_grpc
+from protos.gen.nexus.knowledge.v1 import knowledge_pb2, knowledge_pb2_grpc
 from protos.gen.nexus.mcp.v1 import mcp_pb2, mcp_pb2_grpc
 from protos.gen.nexus.tools.v1 import audit_pb2, audit_pb2_grpc, policy_pb2, policy_pb2_grpc, tools_pb2, tools_pb2_grpc
 from shared.clock import Clock
@@ -30,6 +31,7 @@ from tool_executor.adapters.cedar.policy_files import CedarPolicyFiles
 from tool_executor.adapters.code_runner_grpc import GrpcCodeRunner
 from tool_executor.adapters.context_source_grpc import GrpcContextSource
 from tool_executor.adapters.embedder_grpc import GrpcEmbedder
+from tool_executor.adapters.knowledge_store_chroma import ChromaKnowledgeStore
 from tool_executor.adapters.mcp.limits import McpLimits, McpSurroundings
 from tool_executor.adapters.mcp_connections_supervised import Patience, SupervisedMcpConnections
 from tool_executor.adapters.mcp_connector_on_demand import OnDemandMcpConnector
@@ -45,6 +47,7 @@ from tool_executor.adapters.tool_execute_code import ExecuteCodeTool
 from tool_executor.adapters.tool_gated import GatedTool
 from tool_executor.adapters.tool_guarded import GuardedTool
 from tool_executor.adapters.tool_index_embedding import EmbeddingToolIndex
+from tool_executor.adapters.tool_knowledge_search import KnowledgeSearchTool
 from tool_executor.adapters.tool_limited import LimitedTool
 from tool_executor.adapters.tool_list_files import ListFilesTool
 from tool_executor.adapters.tool_load_file import LoadFileTool
@@ -66,10 +69,12 @@ from tool_executor.adapters.workspaces_grpc import GrpcWorkspaces
 from tool_executor.domain.tool_source import BUILTIN, SourceId
 from tool_executor.ports.call_memory import CallMemories
 from tool_executor.ports.call_quota import CallQuota
+from tool_executor.ports.embedder import Embedder
 from tool_executor.ports.tool import Tool
 from tool_executor.ports.tool_sources import ToolSources
 from tool_executor.servicer.artifact_servicer import ArtifactServicer
 from tool_executor.servicer.audit_servicer import AuditServicer
+from tool_executor.servicer.knowledge_servicer import KnowledgeServicer, KnowledgeUseCases
 from tool_executor.servicer.mcp_servicer import McpServicer, McpUseCases
 from tool_executor.servicer.policy_servicer import PolicyServicer
 from tool_executor.servicer.tool_servicer import ToolServicer
@@ -78,16 +83,20 @@ from tool_executor.use_cases.add_mcp_server import AddMcpServer
 from tool_executor.use_cases.authorize_call import AuthorizeCall
 from tool_executor.use_cases.bound_result import BoundResult
 from tool_executor.use_cases.describe_tools import DescribeTools
+from tool_executor.use_cases.embed_knowledge import EmbedKnowledge
 from tool_executor.use_cases.execute_tool import ExecuteTool
 from tool_executor.use_cases.get_tool import GetTool
 from tool_executor.use_cases.list_audit_events import ListAuditEvents
 from tool_executor.use_cases.list_policy_files import ListPolicyFiles
 from tool_executor.use_cases.list_tools import ListTools
 from tool_executor.use_cases.move_artifacts import MoveArtifacts
+from tool_executor.use_cases.note_mcp_change import NoteMcpChange
+from tool_executor.use_cases.put_passages import PutPassages
 from tool_executor.use_cases.read_mcp_server import ReadMcpServer
 from tool_executor.use_cases.reload_tools import ReloadTools
 from tool_executor.use_cases.remove_mcp_server import RemoveMcpServer
 from tool_executor.use_cases.run_code import RunCode
+from tool_executor.use_cases.search_passages import SearchPassages
 from tool_executor.use_cases.search_tools import SearchTools
 from tool_executor.use_cases.sweep_artifacts import SweepArtifacts
 from tool_executor.use_cases.try_mcp_server import TryMcpServer
@@ -235,8 +244,19 @@ def _code_tools(settings: Settings, deps: Dependencies, artifacts: ObstoreArtifa
     ]
 
 
+def _knowledge(settings: Settings, deps: Dependencies, embedder: Embedder, life: _Life) -> KnowledgeUseCases:
+    store = ChromaKnowledgeStore(settings.data_dir / "chroma", deps.clock, most_passages=settings.knowledge_passages)
+    life.stop.append(store.stop)
+    embed = EmbedKnowledge(embedder)
+    return KnowledgeUseCases(put=PutPassages(store, embed), search=SearchPassages(store, embed), store=store)
+
+
 def _builtin_tools(
-    settings: Settings, deps: Dependencies, artifacts: ObstoreArtifactStore, life: _Life
+    settings: Settings,
+    deps: Dependencies,
+    artifacts: ObstoreArtifactStore,
+    knowledge: KnowledgeUseCases,
+    life: _Life,
 ) -> Callable[[], list[Tool]]:
     """Return what makes the built-in tools; each reload calls it, so what they stand on is made here, once."""
     solver = ProcessSolver(
@@ -254,25 +274,40 @@ def _builtin_tools(
         CalculatorTool(solver),
         CurrentTimeTool(deps.clock),
         *code(),
+        KnowledgeSearchTool(knowledge.search, output_limit_bytes=settings.output_limit_bytes),
         ReadArtifactTool(artifacts, output_limit_bytes=settings.output_limit_bytes),
         UserContextTool(context_source, deps.clock),
         *web.tools,
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _McpStores:
+    """Where MCP servers, what their tools answer with, and changes of them are kept."""
+
+    servers: SqliteMcpServerStore
+    artifacts: ObstoreArtifactStore
+    audit: SqliteAuditLog
+
+
 def _mcp(
     settings: Settings,
     deps: Dependencies,
     registry: MemoryToolRegistry,
-    servers: SqliteMcpServerStore,
-    artifacts: ObstoreArtifactStore,
+    kept: _McpStores,
     life: _Life,
 ) -> McpUseCases:
+    servers, note = kept.servers, NoteMcpChange(kept.audit, deps.clock, deps.new_id)
     names, private = NameThreads(), frozenset(place.lower() for place in settings.mcp_private_hosts)
     sandbox = deps.channel(settings.sandbox_address)
     connector = OnDemandMcpConnector(McpSurroundings(sandbox, names, private, settings.web_ca_file), McpLimits())
     connections = SupervisedMcpConnections(
-        servers, connector, registry, partial(McpTool, artifacts, timeout_s=settings.mcp_call_s), deps.clock, Patience()
+        servers,
+        connector,
+        registry,
+        partial(McpTool, kept.artifacts, timeout_s=settings.mcp_call_s),
+        deps.clock,
+        Patience(),
     )
 
     async def stop() -> None:
@@ -282,8 +317,8 @@ def _mcp(
     life.start.append(connections.start)
     life.stop.append(stop)
     return McpUseCases(
-        add=AddMcpServer(servers, connections, deps.clock, private, most=settings.mcp_servers),
-        remove=RemoveMcpServer(servers, connections),
+        add=AddMcpServer(servers, connections, note, deps.clock, private, most=settings.mcp_servers),
+        remove=RemoveMcpServer(servers, connections, note),
         attempt=TryMcpServer(connector, registry, deps.clock, private),
         read=ReadMcpServer(connections),
         connections=connections,
@@ -327,16 +362,18 @@ def build(settings: Settings, deps: Dependencies) -> Service:
     life.background += [supervised("audit_trim", audit.keep_bounded), supervised("tool_days_prune", quota.keep_bounded)]
     breakers = MemoryBreakerBoard(deps.clock, settings.breaker)
     around = Surroundings(deps.clock, breakers, Places(), quota)
-    make_tools = _builtin_tools(settings, deps, artifacts, life)
+    embedder = GrpcEmbedder(deps.channel(settings.router_address))
+    knowledge = _knowledge(settings, deps, embedder, life)
+    make_tools = _builtin_tools(settings, deps, artifacts, knowledge, life)
     registry = MemoryToolRegistry(make_tools(), lambda source, tool: protected(source, tool, around))
     servers = SqliteMcpServerStore(store.database, AesGcmSecretBox(settings.data_dir / "secrets" / "mcp.key"))
-    mcp = _mcp(settings, deps, registry, servers, artifacts, life)
+    mcp = _mcp(settings, deps, registry, _McpStores(servers, artifacts, audit), life)
     sources: list[ToolSources] = [BuiltinToolSource(make_tools), McpToolSources(mcp.connections)]
     describe = DescribeTools(policy, quota, breakers)
     servicer = ToolServicer(
         ListTools(registry, describe),
         GetTool(registry, describe),
-        SearchTools(registry, describe, EmbeddingToolIndex(GrpcEmbedder(deps.channel(settings.router_address)))),
+        SearchTools(registry, describe, EmbeddingToolIndex(embedder)),
         ReloadTools(registry, sources),
         ExecuteTool(
             registry,
@@ -354,6 +391,11 @@ def build(settings: Settings, deps: Dependencies) -> Service:
                 artifacts_pb2_grpc.add_ArtifactServiceServicer_to_server,
                 ArtifactServicer(artifacts),
                 artifacts_pb2.DESCRIPTOR,
+            ),
+            _family(
+                knowledge_pb2_grpc.add_KnowledgeServiceServicer_to_server,
+                KnowledgeServicer(knowledge),
+                knowledge_pb2.DESCRIPTOR,
             ),
             _family(mcp_pb2_grpc.add_McpServiceServicer_to_server, McpServicer(mcp), mcp_pb2.DESCRIPTOR),
             *_policy_families(policy_files, audit),

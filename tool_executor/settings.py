@@ -103,6 +103,10 @@ class Settings(ServiceSettings):
     mcp_servers: int = Field(32, ge=0, le=1_000, description="Most MCP servers that an organisation registers.")
     mcp_call_s: float = Field(60, gt=0, le=300, description="Longest time of a call of an MCP server's tool.")
 
+    knowledge_passages: int = Field(
+        20_000, ge=128, le=1_000_000, description="Most passages of an organisation's knowledge."
+    )
+
     @property
     def breaker(self) -> BreakerPolicy:
         """When a tool that keeps failing is left alone, and for how long."""

@@ -30,6 +30,7 @@ _COMMANDS = {
     "mcp": Target("mesh.cli.commands.mcp", "Add, try, list and remove MCP servers; read what they offer."),
     "sandbox": Target("mesh.cli.commands.sandbox", "Run code in isolation, once or in sessions."),
     "artifacts": Target("mesh.cli.commands.artifacts", "List, show, get, store and delete files that runs left."),
+    "knowledge": Target("mesh.cli.commands.knowledge", "Put, list, remove and search what the organisation knows."),
     "settings": Target("mesh.cli.commands.settings_values", "Read and change the organisation's settings."),
     "calendar": Target("mesh.cli.commands.calendars", "Import and show calendars."),
     "version": Target("mesh.cli.commands.version", "Show versions."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -13,6 +13,7 @@ from orchestrator.ports.embedder import Embedder, Vector
 NO_TOOL_FILE = "tool_choice/no_tool_examples.v1.txt"
 MOST_GROUPS = 512
 """Tools whose vectors are kept: 20 KB each."""
+_TEXTS_AT_ONCE = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +33,20 @@ class ToolVectors:
         self._kept: OrderedDict[tuple[str, ...], Sequence[Vector]] = OrderedDict()
 
     async def of(self, tools: Sequence[Tool]) -> ReferenceVectors:
-        """Return the vectors for these tools; those that were never made are made now, in one call.
+        """Return the vectors for these tools; those that were never made are made now.
+
+        Part by part, so that a question that runs out of time leaves the next one less to do.
 
         Raises:
             NexusError: with the router's reason.
         """
         wanted = {tool.name: texts_of(tool) for tool in tools}
-        missing = [texts for texts in {*wanted.values(), self._none_texts} if texts not in self._kept]
-        made = await self._made(missing) if missing else {}
-        vectors = {texts: made.get(texts) or self._kept[texts] for texts in (*wanted.values(), self._none_texts)}
+        groups = dict.fromkeys((*wanted.values(), self._none_texts))
+        vectors = {texts: self._kept[texts] for texts in groups if texts in self._kept}
+        for part in _parts([texts for texts in groups if texts not in vectors]):
+            made = await self._made(part)
+            self._keep(made)
+            vectors |= made
         self._keep(vectors)
         return ReferenceVectors({name: vectors[texts] for name, texts in wanted.items()}, vectors[self._none_texts])
 
@@ -54,6 +60,17 @@ class ToolVectors:
             self._kept.move_to_end(texts)
         while len(self._kept) > max(MOST_GROUPS, len(vectors)):
             self._kept.popitem(last=False)
+
+
+def _parts(groups: Sequence[tuple[str, ...]]) -> Iterator[list[tuple[str, ...]]]:
+    part: list[tuple[str, ...]] = []
+    for texts in groups:
+        part.append(texts)
+        if sum(map(len, part)) >= _TEXTS_AT_ONCE:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 def texts_of(tool: Tool) -> tuple[str, ...]:

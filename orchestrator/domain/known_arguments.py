@@ -21,6 +21,7 @@ EXECUTE_CODE: Final = "execute_code"
 SHELL: Final = "shell"
 CALENDAR: Final = "get_user_context"
 TIME: Final = "get_current_time"
+KNOWLEDGE: Final = "knowledge_search"
 # Nothing else can be meant by these words.
 _ASKS_TIME = re.compile(r"\bwhat\s+time\s+is\s+it\b|\bwhat(?:['\u2019]s|\s+is)\s+the\s+time\b(?!\s+of)", re.IGNORECASE)
 _MOST_ASKING_CHARS = 1000
@@ -103,6 +104,11 @@ def _time(question: str, setting: Setting) -> FoundArguments | None:
     return FoundArguments(calls, certain=_ASKS_TIME.search(question[:_MOST_ASKING_CHARS]) is not None)
 
 
+def _knowledge(question: str, _: Setting) -> FoundArguments:
+    """A question to the knowledge is the clause as it stands: it is compared by its meaning."""
+    return FoundArguments((_json({"query": question[:_MOST_ASKING_CHARS]}),))
+
+
 def _json(arguments: dict[str, str]) -> str:
     return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
 
@@ -113,4 +119,5 @@ _FINDERS: Mapping[str, Callable[[str, Setting], FoundArguments | None]] = {
     SHELL: _shell,
     CALENDAR: _calendar,
     TIME: _time,
+    KNOWLEDGE: _knowledge,
 }

@@ -30,15 +30,24 @@ def isolation_unavailable(report: IsolationReport) -> PreconditionFailed:
     )
 
 
-def isolation_too_weak(report: IsolationReport, least: IsolationLevel) -> PreconditionFailed:
-    """Return the error of a host that isolates, but less than the organisation wants."""
+def isolation_too_weak(report: IsolationReport, least: IsolationLevel, remedy: str) -> PreconditionFailed:
+    """Return the error of a host that isolates, but less than the organisation wants; `remedy` makes it stronger."""
     offered, wanted = report.level.name.lower(), least.name.lower()
     return PreconditionFailed(
         "ISOLATION_TOO_WEAK",
         f"Your organisation wants programs isolated by {wanted}, and this host offers {offered} ({report.backend}). "
-        "Nothing is run. Run the sandbox on a host with a stronger backend, or have an administrator lower "
-        "`sandbox.least_isolation`.",
-        metadata={"offered": offered, "wanted": wanted},
+        f"Nothing is run. {remedy} Or have an administrator lower `sandbox.least_isolation`.",
+        metadata={"offered": offered, "wanted": wanted, "remedy": remedy},
+    )
+
+
+def backend_lacks(backend: str, what: str) -> PreconditionFailed:
+    """Return the error of something that the backend, which the organisation's isolation asks for, does not offer."""
+    return PreconditionFailed(
+        "BACKEND_LACKS",
+        f"The sandbox's backend `{backend}`, which your organisation's isolation asks for, does not offer {what}. "
+        "Nothing is run.",
+        metadata={"backend": backend, "lacks": what},
     )
 
 
@@ -145,6 +154,13 @@ def session_busy() -> PreconditionFailed:
 def path_refused(path: str, why: str) -> PreconditionFailed:
     """Return the error of a path of the host that a program may not have."""
     return PreconditionFailed("PATH_REFUSED", f"The path {path!r} is refused: {why}.", metadata={"path": path})
+
+
+def program_not_found(name: str, why: str) -> PreconditionFailed:
+    """Return the error of a program that a sandbox would not find."""
+    return PreconditionFailed(
+        "PROGRAM_NOT_FOUND", f"The program {name[:200]!r} cannot be started: {why}.", metadata={"program": name[:200]}
+    )
 
 
 def path_invalid(problem: str) -> InvalidInput:

@@ -25,6 +25,7 @@ class SandboxSpec:
         egress: what it may reach; nothing by default.
         read_only_paths: paths of the host that are seen inside, at the same place; granted already.
         writable_paths: paths of the host that may be changed from inside, at the same place; granted already.
+        program: what will be started there, to be shown from the host where the image lacks it; empty for neither.
     """
 
     org_id: str
@@ -34,6 +35,7 @@ class SandboxSpec:
     egress: EgressGrant = NOTHING
     read_only_paths: tuple[str, ...] = ()
     writable_paths: tuple[str, ...] = ()
+    program: str = ""
 
 
 class IsolationBackend(Protocol):
@@ -50,6 +52,7 @@ class IsolationBackend(Protocol):
         """Return an empty sandbox. `on_gone` is called once, when no process of it is left.
 
         Raises:
+            PreconditionFailed: PATH_REFUSED, PROGRAM_NOT_FOUND.
             Internal: RUN_NOT_STARTED, when its isolation cannot be built; `on_gone` is not called then.
         """
         ...

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from google.protobuf.duration_pb2 import Duration
 
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2 as pb
 from sandbox_service.domain.image import ListedImage
 from sandbox_service.domain.isolation import IsolationReport
+from sandbox_service.domain.isolation_level import IsolationLevel
 from sandbox_service.domain.limits import RunLimits
 from sandbox_service.domain.order import RunOrder
 from sandbox_service.domain.outcome import Status
@@ -31,6 +34,12 @@ _STATUSES = {
     Status.OUTPUT_LIMIT: pb.EXECUTION_STATUS_OUTPUT_LIMIT,
     Status.KILLED: pb.EXECUTION_STATUS_KILLED,
     Status.POLICY: pb.EXECUTION_STATUS_POLICY,
+}
+
+_LEVELS = {
+    IsolationLevel.NAMESPACES: pb.BACKEND_LEVEL_NAMESPACES,
+    IsolationLevel.USER_KERNEL: pb.BACKEND_LEVEL_USER_KERNEL,
+    IsolationLevel.VIRTUAL_MACHINE: pb.BACKEND_LEVEL_VIRTUAL_MACHINE,
 }
 
 
@@ -112,12 +121,25 @@ def finished_of(event: Finished) -> pb.ExecutionFinished:
     )
 
 
-def isolation_of(report: IsolationReport) -> pb.GetIsolationResponse:
-    """Return the message of a report."""
+def isolation_of(reports: Sequence[IsolationReport]) -> pb.GetIsolationResponse:
+    """Return the message of all backends' reports, the default's first."""
+    backends = [_backend_of(report) for report in reports]
+    default = backends[0]
     return pb.GetIsolationResponse(
+        available=default.available,
+        remedy=default.remedy,
+        backend=default.name,
+        layers=default.layers,
+        backends=backends,
+    )
+
+
+def _backend_of(report: IsolationReport) -> pb.BackendReport:
+    return pb.BackendReport(
+        name=report.backend,
+        level=_LEVELS[report.level],
         available=report.available,
         remedy=report.remedy,
-        backend=report.backend,
         layers=[
             pb.IsolationLayer(name=layer.name, enforced=layer.enforced, detail=layer.detail) for layer in report.layers
         ],

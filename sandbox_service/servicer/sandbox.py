@@ -16,11 +16,11 @@ from sandbox_service.domain.order import Caller
 from sandbox_service.domain.run_event import OutputChunk, Stream
 from sandbox_service.ports.image_store import ImageStore
 from sandbox_service.servicer import convert, convert_sessions
+from sandbox_service.use_cases.choose_backend import ChooseBackend
 from sandbox_service.use_cases.execute_cell import ExecuteCell
 from sandbox_service.use_cases.execute_program import ExecuteProgram
 from sandbox_service.use_cases.keep_processes import KeepProcesses
 from sandbox_service.use_cases.keep_sessions import KeepSessions
-from sandbox_service.use_cases.report_isolation import ReportIsolation
 from sandbox_service.use_cases.running import Running
 from sandbox_service.use_cases.session_files import SessionFiles
 from shared.auth.context import current_principal
@@ -39,7 +39,7 @@ class UseCases:
     files: SessionFiles
     processes: KeepProcesses
     images: ImageStore
-    report: ReportIsolation
+    backends: ChooseBackend
 
 
 def _caller() -> Caller:
@@ -162,4 +162,4 @@ class SandboxServicer(sandbox_pb2_grpc.SandboxServiceServicer):
 
     async def GetIsolation(self, request: pb.GetIsolationRequest, context: _Context) -> pb.GetIsolationResponse:
         """Report what is enforced."""
-        return convert.isolation_of(await self._do.report())
+        return convert.isolation_of(await self._do.backends.reports())

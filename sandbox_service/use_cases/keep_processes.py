@@ -89,7 +89,7 @@ class KeepProcesses:
 
         Raises:
             InvalidInput: LIMIT_OUT_OF_RANGE.
-            PreconditionFailed: ISOLATION_UNAVAILABLE, PATH_REFUSED, EGRESS_REFUSED.
+            PreconditionFailed: ISOLATION_UNAVAILABLE, PATH_REFUSED, PROGRAM_NOT_FOUND, EGRESS_REFUSED.
             QuotaExceeded: SANDBOX_BUSY.
         """
         key = (caller, order.request_id)
@@ -175,6 +175,7 @@ class KeepProcesses:
             egress=order.egress,
             read_only_paths=order.read_only_paths,
             writable_paths=order.writable_paths,
+            program=order.program.argv[0],
         )
         sandbox = await self._open_sandbox(caller, wanted)
         events = sandbox.start_process(order.program)

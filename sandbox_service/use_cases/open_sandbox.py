@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandbox_service.domain.egress import AllowList, granted
-from sandbox_service.domain.errors import isolation_too_weak, isolation_unavailable
 from sandbox_service.domain.limits import RunLimits
 from sandbox_service.domain.order import Caller
 from sandbox_service.ports.image_store import ImageStore
@@ -15,7 +14,7 @@ from sandbox_service.ports.isolation_backend import IsolationBackend, SandboxSpe
 from sandbox_service.ports.isolation_policy import IsolationPolicy
 from sandbox_service.ports.sandbox import Sandbox
 from sandbox_service.use_cases.admit_run import AdmitRun
-from sandbox_service.use_cases.report_isolation import ReportIsolation
+from sandbox_service.use_cases.choose_backend import ChooseBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,7 @@ class Wanted:
         egress: wanted `host:port` targets.
         read_only_paths: paths of the host, granted.
         writable_paths: paths of the host, granted.
+        program: what will be started; empty for what the image runs.
     """
 
     image: str
@@ -37,6 +37,7 @@ class Wanted:
     egress: tuple[str, ...] = ()
     read_only_paths: tuple[str, ...] = ()
     writable_paths: tuple[str, ...] = ()
+    program: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +45,13 @@ class Host:
     """What is the same for all sandboxes.
 
     Attributes:
-        backend: makes them.
-        report: says whether the host isolates.
+        choose: says where they are made.
         images: what they can hold.
         egress: what programs may reach on this installation.
         policy: how strongly organisations want to be isolated.
     """
 
-    backend: IsolationBackend
-    report: ReportIsolation
+    choose: ChooseBackend
     images: ImageStore
     egress: AllowList
     policy: IsolationPolicy
@@ -67,8 +66,7 @@ class OpenSandbox:
     """
 
     def __init__(self, host: Host, admit: AdmitRun) -> None:
-        self._backend = host.backend
-        self._report = host.report
+        self._choose = host.choose
         self._images = host.images
         self._egress = host.egress
         self._policy = host.policy
@@ -84,17 +82,13 @@ class OpenSandbox:
 
         Raises:
             NotFound: IMAGE_UNKNOWN.
-            PreconditionFailed: ISOLATION_UNAVAILABLE, ISOLATION_TOO_WEAK, IMAGE_NOT_SET_UP, EGRESS_REFUSED.
+            PreconditionFailed: ISOLATION_UNAVAILABLE, ISOLATION_TOO_WEAK, IMAGE_NOT_SET_UP, EGRESS_REFUSED,
+                PATH_REFUSED, PROGRAM_NOT_FOUND, BACKEND_LACKS.
             QuotaExceeded: SANDBOX_BUSY.
         """
         image = self._images.find(wanted.image)
         egress = granted(wanted.egress, self._egress)
-        report = await self._report()
-        if not report.available:
-            raise isolation_unavailable(report)
-        least = await self._policy.least(caller.org_id)
-        if report.level < least:
-            raise isolation_too_weak(report, least)
+        backend = await self._choose(await self._policy.least(caller.org_id))
         give_back = await self._admit(caller.org_id)
         if abandoned is not None and abandoned.is_set():
             give_back()
@@ -107,12 +101,26 @@ class OpenSandbox:
             egress=egress,
             read_only_paths=wanted.read_only_paths,
             writable_paths=wanted.writable_paths,
+            program=wanted.program,
         )
-        return await self._made(spec, give_back)
+        return await _made(backend, spec, give_back)
 
-    async def _made(self, spec: SandboxSpec, give_back: Callable[[], None]) -> Sandbox:
-        try:
-            return await self._backend.create(spec, give_back)
-        except BaseException:
-            give_back()
-            raise
+
+async def _made(backend: IsolationBackend, spec: SandboxSpec, give_back: Callable[[], None]) -> Sandbox:
+    making = asyncio.ensure_future(backend.create(spec, give_back))
+    try:
+        # Half a sandbox cannot be taken back: who leaves meanwhile leaves a whole one, and its place until it is gone.
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(lambda made: _throw_away(made, give_back))
+        raise
+    except BaseException:
+        give_back()
+        raise
+
+
+def _throw_away(made: asyncio.Future[Sandbox], give_back: Callable[[], None]) -> None:
+    if made.cancelled() or made.exception() is not None:
+        give_back()
+    else:
+        made.result().discard()

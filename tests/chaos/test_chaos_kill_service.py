@@ -16,7 +16,7 @@ from shared.testing.running_mesh import RunningMesh
 FINAL = {agent_pb2.RUN_STATUS_COMPLETED, agent_pb2.RUN_STATUS_FAILED, agent_pb2.RUN_STATUS_CANCELLED}
 TERMINAL = {"run_finished", "run_failed", "run_cancelled"}
 PROCESSES = ["orchestrator", "router", "tools", "sandbox", "settings", "dashboard", "local-model"]
-QUESTIONS = ["work for a while", "What is 12*12, and what time is it?", "sleep twice"]
+QUESTIONS = ["work for a while", "What is 12*12, and what time is it?", "sleep and count"]
 
 
 async def ask_and_forget(mesh: RunningMesh, question: str, model: str, accepted: set[str]) -> None:

@@ -10,3 +10,4 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.import_plugin("mesh_fixtures")
     config.pluginmanager.import_plugin("routing_fixtures")
     config.pluginmanager.import_plugin("gateway_fixtures")
+    config.pluginmanager.import_plugin("node_packages")

@@ -37,13 +37,12 @@ async def test_two_tools_run_side_by_side_and_the_answer_streams(mesh: RunningMe
     assert "144" in events[-1].event.run_finished.answer
 
 
-async def test_tools_that_take_long_overlap(mesh: RunningMesh, scripted_model: str) -> None:
+async def test_a_tool_does_not_wait_for_one_that_takes_long(mesh: RunningMesh, scripted_model: str) -> None:
     async with AgentClient(mesh) as agent:
-        events = await agent.stream("sleep twice", model=scripted_model)
+        events = await agent.stream("sleep and count", model=scripted_model)
     ended = [heard for heard in events if heard.kind == "tool_call_finished"]
-    started = [heard for heard in events if heard.kind == "tool_call_started"]
-    assert [heard.event.tool_call_finished.ok for heard in ended] == [True, True]
-    assert max(heard.after_s for heard in ended) - min(heard.after_s for heard in started) < 1.9
+    finished = [heard.event.tool_call_finished for heard in ended]
+    assert [(call.tool, call.ok) for call in finished] == [("calculator", True), ("execute_code", True)]
 
 
 async def test_tokens_arrive_while_the_model_still_speaks(mesh: RunningMesh, scripted_model: str) -> None:

@@ -14,13 +14,14 @@ table["total"] = table.price * table.pieces
 table.to_csv("totals.csv", index=False)
 """
 SCRIPT = """\
+%put HERE/sales.csv in/sales.csv
 import pandas as pd
 table = pd.read_csv("in/sales.csv")
 table["total"] = table.price * table.pieces
 %files
 table.to_csv("totals.csv", index=False)
 int(table.total.sum())
-%get totals.csv OUT
+%get totals.csv HERE
 """
 
 
@@ -46,9 +47,7 @@ def test_a_plot_and_a_table_come_out(mesh: RunningMesh, tmp_path: Path) -> None:
 def test_a_session_keeps_its_variables_and_files(mesh: RunningMesh, tmp_path: Path) -> None:
     (tmp_path / "sales.csv").write_text("price,pieces\n2,3\n4,5\n")
     session = mesh.cli("sandbox", "sessions", "create", "--image", "data").stdout.strip()
-    put = ("sandbox", "sessions", "put", session, str(tmp_path / "sales.csv"), "in/sales.csv")
-    assert mesh.cli(*put).returncode == 0
-    script = SCRIPT.replace("OUT", str(tmp_path / "totals.csv"))
+    script = SCRIPT.replace("HERE", str(tmp_path))
     done = mesh.cli("sandbox", "shell", "--session", session, given=script.encode())
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("\n26\n")
@@ -56,9 +55,9 @@ def test_a_session_keeps_its_variables_and_files(mesh: RunningMesh, tmp_path: Pa
     (told,) = mesh.cli_json("sandbox", "sessions", "run", session, "len(table)")
     assert told["results"] == [{"text": "2", "saved": ""}]
     assert mesh.cli("sandbox", "sessions", "close", session).returncode == 0
-    assert mesh.cli("sandbox", "sessions", "files", session).returncode == 5
 
 
 def test_a_shell_of_the_shell_is_piped(mesh: RunningMesh) -> None:
-    done = mesh.cli("sandbox", "shell", "--language", "shell", given=b"cd /tmp\nx=5\n%files\necho $PWD $x")
-    assert (done.returncode, done.stdout) == (0, "/tmp 5\n"), done.stderr
+    done = mesh.cli("sandbox", "shell", "--language", "shell", given=b"cd /tmp\nx=5\n%files\necho $PWD $x\nexit 4")
+    assert (done.returncode, done.stdout) == (4, "/tmp 5\n"), done.stderr
+    assert "The session has ended." in done.stderr

@@ -6,6 +6,11 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+
+pytest.register_assert_rewrite(
+    *("sandbox_attempts", "sandbox_channel_abuse", "sandbox_exhaustion", "sandbox_file_abuse"),
+    *("sandbox_host", "sandbox_reuse", "sandbox_rig"),
+)
 import pytest_asyncio
 from sandbox_rig import Sandbox, real_sandbox
 

@@ -218,7 +218,9 @@ ATTEMPTS: dict[str, list[str]] = {
         *_opened("/proc/self/timerslack_ns", "/proc/self/projid_map", "/proc/1/oom_score_adj", how="os.O_WRONLY"),
     ],
     "writing outside the workspace": [
-        *_opened("/x", "/etc/x", "/program/x", "/usr/lib/x", "/dev/x", "/proc/x", "/image/x", how="os.O_WRONLY | os.O_CREAT"),
+        *_opened(
+            "/x", "/etc/x", "/program/x", "/usr/lib/x", "/dev/x", "/proc/x", "/image/x", how="os.O_WRONLY | os.O_CREAT"
+        ),
         *_opened("/etc/passwd", "/program/main.py", json.__file__, how="os.O_WRONLY"),
         *_opened("/etc/passwd", json.__file__, how="os.O_WRONLY | os.O_TRUNC"),
         "(os.chmod('/program', 0o700), os.open('/program/x', os.O_WRONLY | os.O_CREAT))",  # Landlock, not the mode

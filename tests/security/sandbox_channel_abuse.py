@@ -95,7 +95,7 @@ GARBAGE = {
     "a wrong type": "os.write(3, frame({'op': 'result', 'forms': {'type': ['a'], 'data': 7}}))",
     "a broken picture": "os.write(3, frame({'op': 'result', 'forms': [{'type': 'image/png', 'data': '!', 'b64': True}]}))",
     "a huge number": "os.write(3, frame(b'{\"op\": \"done\", \"exit_code\": ' + b'9' * 9999 + b'}'))",
-    "half a character": "os.write(3, frame(b'{\"op\":\"result\",\"forms\":[{\"type\":\"text/plain\",\"data\":\"\\\\ud800\"}]}'))",
+    "half a character": 'os.write(3, frame(b\'{"op":"result","forms":[{"type":"text/plain","data":"\\\\ud800"}]}\'))',
     "shut": "os.close(3)",
     "shut for all": "__import__('socket').socket(fileno=3).shutdown(2)",
     "another in its place": "os.dup2(1, 3)",
@@ -155,7 +155,9 @@ async def every_descriptor_is_its_own(sandbox: Sandbox) -> None:
     kinds = (await sandbox.says(code)).splitlines()
     assert kinds == ["0 8 /memfd", "1 1 pipe", "2 1 pipe", "3 12 socket"], kinds
     named = "import socket\ns = socket.socket(fileno=3)\n"
-    named += "print(s.family == socket.AF_UNIX, s.type == socket.SOCK_STREAM, repr(s.getsockname()), repr(s.getpeername()))"
+    named += (
+        "print(s.family == socket.AF_UNIX, s.type == socket.SOCK_STREAM, repr(s.getsockname()), repr(s.getpeername()))"
+    )
     assert await sandbox.says(named) == "True True '' ''"
     # A descriptor cannot be had from the service over it either: whatever is sent along is thrown away.
     sent = f"{FRAME}import socket\ns = socket.socket(fileno=os.dup(3))\n"

@@ -10,13 +10,35 @@ from sandbox_rig import OK, Sandbox, refusal
 
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2 as pb
 
-TRIES = 1_000
+TRIES = 2_100
 OUTSIDE = (b"sandbox:x:", b"root:", b"NEVER")
 BAD_PATHS = (
     *("/etc/passwd", "/work/x", "..", ".", "../x", "a/../../x", "a/./b", "a//b", "a/", "./a", "\x00", "a\x00b"),
-    *("a\\..\\b", "..\\x", "a\nb", "a\x7fb", "a\rb", "\x1b[2J", "x" * 256, "a/" + "y" * 256, "ä" * 128, "d/" * 512 + "f"),
+    *(
+        "a\\..\\b",
+        "..\\x",
+        "a\nb",
+        "a\x7fb",
+        "a\rb",
+        "\x1b[2J",
+        "x" * 256,
+        "a/" + "y" * 256,
+        "ä" * 128,
+        "d/" * 512 + "f",
+    ),
 )
-ODD_PATHS = ("a\u202etxt.exe", "\uff0e\uff0e/x", "\u2025/x", "a\u2215b", "\u2024\u2024/etc", "~", "~root", "$HOME", "-rf", "*")
+ODD_PATHS = (
+    "a\u202etxt.exe",
+    "\uff0e\uff0e/x",
+    "\u2025/x",
+    "a\u2215b",
+    "\u2024\u2024/etc",
+    "~",
+    "~root",
+    "$HOME",
+    "-rf",
+    "*",
+)
 SPECIAL = """
 import os, socket
 os.mkdir('folder'); open('plain', 'w').write('plain')
@@ -38,7 +60,7 @@ async def paths_that_lead_out_are_refused(sandbox: Sandbox) -> None:
         await session.says("import os; os.mkdir('d')")
         for path in BAD_PATHS:
             refused = {await refusal(session.write(path, b"NEVER")), await refusal(session.read(path))}
-            assert refused <= {"PATH_INVALID", "FIELDS_INVALID", "INVALID_ARGUMENT"}, (path, refused)
+            assert refused <= {"PATH_INVALID", "REQUEST_INVALID"}, (path, refused)
         for path in ODD_PATHS:  # names like any other
             assert await session.write(path, b"x") == 1
             assert await session.read(path) == b"x"
@@ -61,8 +83,8 @@ async def what_is_no_plain_file_is_neither_given_nor_taken(sandbox: Sandbox) -> 
             assert await refusal(session.read(path)) in wanted, path
             assert await refusal(session.write(path, b"NEVER")) in wanted, path
             assert time.monotonic() - began_s < 1, path
-        assert await refusal(session.write("linked/new", b"NEVER")) == "FILE_REFUSED"
-        assert await refusal(session.write("up/tmp/new", b"NEVER")) == "FILE_REFUSED"
+        for path in ("linked/new", "up/tmp/new", "linked/new/newer", "loop/new"):
+            assert await refusal(session.write(path, b"NEVER")) in wanted, path
         listed = [file.path for file in (await session.listing()).files]
         assert listed == ["hard", "plain", "secret"]
         assert await session.says("import os; print(os.listdir('/tmp'), open('plain').read())") == "[] plain"
@@ -73,7 +95,10 @@ async def what_is_no_plain_file_is_neither_given_nor_taken(sandbox: Sandbox) -> 
 
 SWAPS = {
     # What the session's program does in a tight loop, and where the service reads and writes meanwhile.
-    "a link for a file": ("os.symlink('/etc/passwd', 'n'); os.rename('n', 'f'); open('m', 'w').write('mine'); os.rename('m', 'f')", "f"),
+    "a link for a file": (
+        "os.symlink('/etc/passwd', 'n'); os.rename('n', 'f'); open('m', 'w').write('mine'); os.rename('m', 'f')",
+        "f",
+    ),
     "a link for a folder": (
         "os.rename('d', 'e'); os.symlink('/etc', 'd'); os.unlink('d'); os.rename('e', 'd')",
         "d/passwd",
@@ -82,7 +107,10 @@ SWAPS = {
         "os.rename('p', 'q'); os.symlink('/tmp', 'p'); os.unlink('p'); os.rename('q', 'p')",
         "p/d/deep/f",
     ),
-    "a FIFO for a file": ("os.mkfifo('n'); os.rename('n', 'f'); open('m', 'w').write('mine'); os.rename('m', 'f')", "f"),
+    "a FIFO for a file": (
+        "os.mkfifo('n'); os.rename('n', 'f'); open('m', 'w').write('mine'); os.rename('m', 'f')",
+        "f",
+    ),
     "a hard link for a file": (
         "open('n', 'w').write('mine'); os.link('n', 'h'); os.rename('n', 'f'); os.unlink('h')",
         "f",
@@ -128,7 +156,7 @@ async def _swap(sandbox: Sandbox, name: str, swap: str, path: str) -> None:
                     outcomes[getattr(error, "reason", type(error).__name__)] += 1
                 else:
                     outcomes["read"] += 1
-                    assert got in (b"mine", b"", b"theirs"), (name, got)
+                    assert not any(mark in got for mark in OUTSIDE), (name, got)
                 if number % 4 == 0:
                     outcomes[f"write {(await refusal(session.write(path, b'theirs')))[:6]}"] += 1
                 if number % 64 == 0:
@@ -142,7 +170,14 @@ async def _swap(sandbox: Sandbox, name: str, swap: str, path: str) -> None:
         assert ended.end.status == OK, ended.stderr
         assert ended.text.split(maxsplit=1)[1] == "NEVER NEVER ['d', 'f']\n", name
         assert int(ended.text.split()[0]) > 20, name
-        assert set(outcomes) <= {"read", "FILE_REFUSED", "FILE_NOT_FOUND", "write WORKED", "write FILE_R", "write FILE_N"}, outcomes
+        assert set(outcomes) <= {
+            "read",
+            "FILE_REFUSED",
+            "FILE_NOT_FOUND",
+            "write WORKED",
+            "write FILE_R",
+            "write FILE_N",
+        }, outcomes
 
 
 async def files_that_are_too_much_stay_within_bounds(sandbox: Sandbox) -> None:
@@ -283,7 +318,7 @@ print(open('/etc/passwd').read().startswith('sandbox:'), os.path.exists('/evil')
 
 async def uploads_are_bounded(sandbox: Sandbox) -> None:
     big = {f"f{number}": b"x" * (2 << 20) for number in range(4)}
-    assert (await refusal(sandbox.run("1", files=big))) in {"PROGRAM_INVALID", "FIELDS_INVALID"}
+    assert (await refusal(sandbox.run("1", files=big))) in {"PROGRAM_INVALID", "MESSAGE_TOO_LARGE"}
     async with sandbox.opened() as session:
         refused = [await refusal(session.write("big", b"x" * (6 << 20), piece * (6 << 20))) for piece in range(12)]
         assert refused[0].startswith("WORKED")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,9 +81,7 @@ class Session:
     session_id: str
 
     def start(self, code: str, *, wall_ms: int = 0, output_paths: tuple[str, ...] = ()) -> Any:
-        request = sandbox_pb2.ExecuteInSessionRequest(
-            session_id=self.session_id, code=code, output_paths=output_paths
-        )
+        request = sandbox_pb2.ExecuteInSessionRequest(session_id=self.session_id, code=code, output_paths=output_paths)
         if wall_ms:
             request.wall_time.FromMilliseconds(wall_ms)
         return self.stub.ExecuteInSession(request, timeout=60)
@@ -207,6 +207,13 @@ async def real_sandbox(**settings: Any) -> AsyncGenerator[Sandbox, None]:
 
 def _no_channel(_address: str) -> NoReturn:
     raise AssertionError("the sandbox calls nobody")
+
+
+async def until(condition: Callable[[], bool], seconds: float = 3.0) -> None:
+    deadline_s = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not come true"
+        await asyncio.sleep(0.02)
 
 
 def open_files() -> int:

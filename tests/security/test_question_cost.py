@@ -15,7 +15,15 @@ import pytest
 
 from orchestrator.domain.extract_code import without_code
 from orchestrator.domain.json_arguments import json_object_in
-from orchestrator.domain.known_arguments import CALCULATOR, CALENDAR, EXECUTE_CODE, TIME, Setting, known_arguments
+from orchestrator.domain.known_arguments import (
+    CALCULATOR,
+    CALENDAR,
+    EXECUTE_CODE,
+    KNOWLEDGE,
+    TIME,
+    Setting,
+    known_arguments,
+)
 from orchestrator.domain.split_clauses import split_clauses
 from tool_executor.domain.arguments import parse_arguments
 from tool_executor.domain.tool_call import ToolFailure
@@ -57,7 +65,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "arguments": json_object_in,
     **{
         tool: lambda text, tool=tool: known_arguments(tool, text, SETTING)
-        for tool in (CALCULATOR, EXECUTE_CODE, CALENDAR, TIME)
+        for tool in (CALCULATOR, EXECUTE_CODE, CALENDAR, TIME, KNOWLEDGE)
     },
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from sandbox_rig import ERROR, OK, Sandbox
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_standard_input_is_read(sandbox: Sandbox) -> None:
     ran = await sandbox.run(

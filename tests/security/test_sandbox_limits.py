@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
 from sandbox_rig import ERROR, MIB, OK, OUT_OF_MEMORY, OUTPUT_LIMIT, TIMEOUT, Sandbox
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_an_infinite_loop_ends_at_the_wall_limit(sandbox: Sandbox) -> None:

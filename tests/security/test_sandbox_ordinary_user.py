@@ -7,9 +7,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sandbox_rig import OUT_OF_MEMORY, OUTPUT_LIMIT, TIMEOUT
+import pytest_asyncio
+from sandbox_abuses import ABUSES
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SCRIPT = Path(__file__).with_name("sandbox_as_user.py")
 
@@ -26,7 +30,9 @@ def _userns_forbidden() -> str:
     return ""
 
 
-async def test_an_ordinary_user_gets_the_same_isolation() -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def said() -> dict[str, Any]:
+    """What a service of an ordinary user said of itself and of all the abuses, which it has been put to."""
     if os.geteuid() != 0:
         pytest.skip("the other tests run as an ordinary user already")
     if reason := _userns_forbidden():
@@ -34,18 +40,22 @@ async def test_an_ordinary_user_gets_the_same_isolation() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(SCRIPT), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd="/"
     )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), 100)
     assert process.returncode == 0, (out + err).decode()[-3000:]
-    said = json.loads(next(line for line in out.decode().splitlines() if line.startswith("RESULT "))[7:])
+    return json.loads(next(line for line in out.decode().splitlines() if line.startswith("RESULT "))[7:])
+
+
+async def test_an_ordinary_user_gets_the_same_isolation(said: dict[str, Any]) -> None:
     assert all(enforced for enforced, _ in said["layers"].values()), said["layers"]
     assert "no writable control group" in said["layers"]["memory_limit"][1]
     assert said["identity"].startswith("(1000, 1000, 1000) False []")
     assert "CapEff:\\t0000000000000000" in said["identity"]
     assert "Seccomp:\\t2" in said["identity"]
     assert said["pool"] == "[1]\n"
-    assert (said["loop"], said["bomb"]) == (TIMEOUT, TIMEOUT)
-    assert (said["hog"], said["tree"]) == (OUT_OF_MEMORY, OUT_OF_MEMORY)
-    assert said["flood"] == OUTPUT_LIMIT
     assert 180 < said["burn"][0] < 1000
     assert said["burn"][1] > 30_000_000
-    assert said["left"] == 0
+
+
+@pytest.mark.parametrize("name", ABUSES)
+async def test_abuses_are_contained_for_an_ordinary_user(said: dict[str, Any], name: str) -> None:
+    assert said["abuses"][name] == ""

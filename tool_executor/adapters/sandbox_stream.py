@@ -63,7 +63,7 @@ class RunReader:
         self._stderr = _Capped(output_limit_bytes)
         self._given = {file.path: file.data for file in given}
         self._shown: list[tuple[Form, ...]] = []
-        self._files: dict[str, bytearray] = {}
+        self._files: dict[str, tuple[int, bytearray]] = {}
         self._choice = FileChoice()
         self._finished: pb.ExecutionFinished | None = None
 
@@ -105,16 +105,18 @@ class RunReader:
         for skipped in self._finished.skipped_files if self._finished else ():
             if skipped.reason not in _UNTOLD:
                 self._choice.leave_out(skipped.path)
-        files = [FileIn(path, bytes(data)) for path, data in self._files.items()]
-        return LeftFiles(
-            tuple(file for file in files if self._given.get(file.path) != file.data),
-            self._choice.notes(_GONE_WITH_IT),
-        )
+        files: list[FileIn] = []
+        for path, (size, data) in self._files.items():
+            if len(data) != size:
+                self._choice.leave_out(path)
+            elif (file := FileIn(path, bytes(data))).data != self._given.get(path):
+                files.append(file)
+        return LeftFiles(tuple(files), self._choice.notes(_GONE_WITH_IT))
 
     def _add_file(self, chunk: pb.FileChunk) -> None:
         if chunk.offset == 0 and self._choice.takes(chunk.path, chunk.size_bytes):
-            self._files[chunk.path] = bytearray()
-        kept = self._files.get(chunk.path)
-        # The sizes come from the sandbox, which reads files that a program may still change.
-        if kept is not None and len(kept) + len(chunk.data) <= chunk.size_bytes:
+            self._files[chunk.path] = (chunk.size_bytes, bytearray())
+        size, kept = self._files.get(chunk.path, (0, bytearray()))
+        # What a process that the program left behind still changes has no size that holds.
+        if len(kept) + len(chunk.data) <= size:
             kept += chunk.data

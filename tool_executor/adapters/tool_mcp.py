@@ -9,7 +9,7 @@ from typing import cast
 
 from shared.errors import NexusError
 from tool_executor.domain.artifact import NewArtifact
-from tool_executor.domain.mcp_catalog import NamedTool, OfferedTool
+from tool_executor.domain.mcp_catalog import NamedTool, OfferedTool, plain
 from tool_executor.domain.mcp_result import BytesPart, CallOutcome, LinkPart, TextPart
 from tool_executor.domain.mcp_schema import moved
 from tool_executor.domain.mcp_server import McpFailure, McpRefusal, RegisteredServer
@@ -64,7 +64,7 @@ class McpTool:
         self._definition = ToolDefinition(
             name=named.name,
             version=f"1.0.0+{named.digest[:12]}",
-            description=f"[MCP server {server.spec.name}, tool {named.tool.original}] {named.tool.description}",
+            description=f"[MCP server {server.spec.name}, tool {plain(named.tool.original)}] {named.tool.description}",
             input_schema=named.tool.input_schema,
             output_schema=_output_schema(named.tool),
             side_effect=_side_effect(named.tool, server.spec.default_side_effect),

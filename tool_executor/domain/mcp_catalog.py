@@ -6,7 +6,8 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 from tool_executor.domain.mcp_names import tool_names
 from tool_executor.domain.mcp_schema import SchemaRefusedError, require_bounded
@@ -19,6 +20,7 @@ _MAX_NAME_CHARS = 256
 _MAX_SCHEMA_BYTES = 4_194_304
 _MAX_DESCRIPTION_CHARS = 2_000
 _MAX_NOTES = 20
+_WORDS = frozenset({"title", "description", "$comment"})
 _LAYOUT = "\n\t "
 # Control, format (invisible and writing direction), private use, surrogates, unassigned.
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
@@ -137,7 +139,11 @@ def admit(server: str, offer: Offer, pins: Mapping[str, str], is_taken: Callable
         except SchemaRefusedError as why:
             notes.append(f"the tool {_shown(tool.original)} was refused: {why}")
         else:
-            kept[tool.original] = tool
+            kept[tool.original] = replace(
+                tool,
+                input_schema=_readable(tool.input_schema),
+                output_schema=None if tool.output_schema is None else _readable(tool.output_schema),
+            )
     digests = {name: tool.digest for name, tool in kept.items()}
     changed = [name for name, digest in digests.items() if pins.get(name, digest) != digest]
     notes[:0] = [f"the tool {_shown(name)} is not what it was when it was first seen" for name in changed]
@@ -150,6 +156,20 @@ def plain(text: str, limit: int = _MAX_DESCRIPTION_CHARS) -> str:
     """Return `text` without characters that nobody sees, and cut to `limit` characters."""
     seen = "".join(c for c in text[: 2 * limit] if c in _LAYOUT or unicodedata.category(c) not in _UNSEEN)
     return seen if len(seen) <= limit else seen[: limit - 1] + "…"
+
+
+def _readable(schema: JsonObject) -> JsonObject:
+    """Return `schema`, whose depth is bounded, with what it says to readers as plain as descriptions are."""
+    return {
+        key: plain(value) if key in _WORDS and isinstance(value, str) else _readable_part(value)
+        for key, value in schema.items()
+    }
+
+
+def _readable_part(part: object) -> object:
+    if isinstance(part, dict):
+        return _readable(cast("JsonObject", part))
+    return [_readable_part(each) for each in cast("list[object]", part)] if isinstance(part, list) else part
 
 
 def _taken_in(tool: OfferedTool, kept: Mapping[str, OfferedTool], left_bytes: int) -> int:

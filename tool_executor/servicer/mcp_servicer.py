@@ -57,7 +57,7 @@ class McpServicer(mcp_pb2_grpc.McpServiceServicer):
         context: grpc.aio.ServicerContext[mcp_pb2.RemoveServerRequest, mcp_pb2.RemoveServerResponse],
     ) -> mcp_pb2.RemoveServerResponse:
         """Forget a server."""
-        await self._use_cases.remove(current_principal().org_id, request.name)
+        await self._use_cases.remove(current_principal(), request.name)
         return mcp_pb2.RemoveServerResponse()
 
     async def ListServers(

@@ -10,6 +10,7 @@ from tool_executor.domain.mcp_server import RegisteredServer, ServerSpec, Server
 from tool_executor.domain.mcp_spec_rules import require_acceptable
 from tool_executor.ports.mcp_connections import McpConnections
 from tool_executor.ports.mcp_server_store import McpServerStore
+from tool_executor.use_cases.note_mcp_change import ADDED, NoteMcpChange
 
 _WAIT_S = 15.0
 
@@ -20,6 +21,7 @@ class AddMcpServer:
     Args:
         store: keeps it.
         connections: connects.
+        note: writes it down, before it is connected to.
         clock: tells when.
         private_hosts: `host:port` at which private addresses and plain http are allowed.
         most: how many servers an organisation may have.
@@ -29,6 +31,7 @@ class AddMcpServer:
         self,
         store: McpServerStore,
         connections: McpConnections,
+        note: NoteMcpChange,
         clock: Clock,
         private_hosts: Container[str],
         *,
@@ -36,6 +39,7 @@ class AddMcpServer:
     ) -> None:
         self._store = store
         self._connections = connections
+        self._note = note
         self._clock = clock
         self._private_hosts = private_hosts
         self._most = most
@@ -47,11 +51,13 @@ class AddMcpServer:
             InvalidInput: MCP_SERVER_INVALID.
             AlreadyExists: MCP_SERVER_EXISTS, REQUEST_ID_REUSED.
             QuotaExceeded: MCP_SERVERS_TOO_MANY.
+            UpstreamDown: when it cannot be audited; it is not connected to then.
         """
         require_acceptable(spec, self._private_hosts)
         server = await self._store.add(
             RegisteredServer(principal.org_id, principal.user_id, request_id, spec, self._clock.now()), most=self._most
         )
+        await self._note(principal, spec.name, ADDED)
         self._connections.begin(server)
         await self._connections.settled(principal.org_id, spec.name, _WAIT_S)
         return self._connections.view(principal.org_id, spec.name)

@@ -10,7 +10,7 @@ from tool_executor.domain.artifact import NewArtifact, OpenArtifact, size_words
 from tool_executor.domain.tool_call import ArtifactHandle, CallContext, ToolFailure
 from tool_executor.domain.workspace_file import FileIn
 from tool_executor.ports.artifact_store import ArtifactStore
-from tool_executor.ports.workspaces import Workspace
+from tool_executor.ports.workspace import Workspace
 
 MOST_GIVEN_BYTES = 6 * 1024 * 1024
 """Of all artifacts that a program without a workspace is given."""

@@ -12,7 +12,8 @@ from tool_executor.domain.code_run import CodeLanguage, CodeRun, Program
 from tool_executor.domain.tool_call import CallContext
 from tool_executor.domain.workspace_file import FileChoice, FileIn, LeftFiles, changed_files
 from tool_executor.ports.code_runner import CodeRunner
-from tool_executor.ports.workspaces import Workspace, Workspaces
+from tool_executor.ports.workspace import Workspace
+from tool_executor.ports.workspaces import Workspaces
 from tool_executor.use_cases.bound_result import in_chunks
 from tool_executor.use_cases.move_artifacts import LeftFile, Load, MoveArtifacts, workspace_file
 

@@ -146,7 +146,7 @@ def run(
 def put_file(
     session_id: SessionArgument,
     file: Annotated[Path, typer.Argument(help="A file of this machine.", metavar="FILE")],
-    path: Annotated[str, typer.Argument(help="Where in the workspace; default: its name.", metavar="[PATH]")] = "",
+    path: Annotated[str, typer.Argument(help="Where in the workspace; default: its name.", metavar="PATH")] = "",
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -168,7 +168,7 @@ def put_file(
 def get_file(
     session_id: SessionArgument,
     path: Annotated[str, typer.Argument(help="Where in the workspace.", metavar="PATH")],
-    file: Annotated[Path | None, typer.Argument(help="File or folder to write to.", metavar="[FILE]")] = None,
+    file: Annotated[Path | None, typer.Argument(help="File or folder to write to.", metavar="FILE")] = None,
     force: ForceOption = False,
     data: DataOption = None,
     as_json: JsonOption = False,

@@ -44,6 +44,6 @@ def _row(event: audit_pb2.AuditEvent) -> tuple[str, ...]:
         event.user_id,
         event.agent,
         event.channel,
-        "let through" if event.allowed else event.reason,
+        event.reason or "let through",
         ", ".join(event.policies),
     )

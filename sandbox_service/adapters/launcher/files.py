@@ -16,7 +16,7 @@ MAX_LISTED = 4096
 _COPY_BYTES = 1 << 20
 _MAX_DEPTH = 32
 _MAX_PATH_BYTES = 1024
-_MAX_LISTED_BYTES = 1 << 20
+_MAX_LISTED_BYTES = 384 << 10
 _MAX_LOOKED_AT = 4 * MAX_LISTED
 
 
@@ -147,7 +147,7 @@ class _Found:
         """Count one more name; a program that moves folders about meanwhile could keep a walk going for ever."""
         self._looked_at += 1
         self.truncated |= self._looked_at > _MAX_LOOKED_AT
-        return not self.truncated
+        return self._looked_at <= _MAX_LOOKED_AT
 
     def add(self, path: str, state: os.stat_result) -> None:
         """Add a file; one whose path nobody could ask for is left out."""

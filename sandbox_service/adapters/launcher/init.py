@@ -17,7 +17,7 @@ from sandbox_service.adapters.launcher.layout import PROGRAM_FOLDER, Blueprint
 from sandbox_service.adapters.launcher.wire import Message, receive, send
 
 _TICK_MS = 25
-_LISTED_AT_ONCE = 8  # of 1 KiB each, six times as long in JSON at worst: less than a packet
+_PIECE_BYTES = 56 << 10  # of a packet, in JSON at its worst: six bytes for each one of a path
 _MOST_KILLABLE = b"1000"
 
 
@@ -198,6 +198,20 @@ class Init:
 
     def _do_list(self, _order: Message, _descriptors: list[int]) -> None:
         found, truncated = files.list_files()
-        pieces = [found[at : at + _LISTED_AT_ONCE] for at in range(0, len(found), _LISTED_AT_ONCE)] or [[]]
+        pieces = _pieces(found)
         for number, piece in enumerate(pieces, 1):
             self._tell({"re": "list", "files": piece, "more": number < len(pieces), "truncated": truncated})
+
+
+def _pieces(found: list[tuple[str, int, int]]) -> list[list[tuple[str, int, int]]]:
+    """Return what was found in parts that fit into packets; at least one."""
+    pieces: list[list[tuple[str, int, int]]] = [[]]
+    room = _PIECE_BYTES
+    for file in found:
+        size = 6 * len(file[0].encode()) + 60
+        if size > room:
+            pieces.append([])
+            room = _PIECE_BYTES
+        room -= size
+        pieces[-1].append(file)
+    return pieces

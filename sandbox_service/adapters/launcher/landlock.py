@@ -7,6 +7,7 @@ Rights and versions: include/uapi/linux/landlock.h of Linux.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from sandbox_service.adapters.launcher import kernel
 
@@ -51,6 +52,7 @@ def restrict(writable: Sequence[str], *, network: bool) -> bool:
     for folder in writable:
         kernel.landlock_allow(ruleset, folder, files)
     for device in _DEVICES:
-        kernel.landlock_allow(ruleset, device, _READ_FILE | _WRITE_FILE)
+        with suppress(FileNotFoundError):  # not all of them are shown everywhere
+            kernel.landlock_allow(ruleset, device, _READ_FILE | _WRITE_FILE)
     kernel.landlock_restrict(ruleset)
     return True

@@ -23,7 +23,8 @@ class Blueprint(NamedTuple):
         masks: paths inside that are shown empty.
         workspace_bytes: size of each writable folder.
         workspace_files: most files in each writable folder.
-        memfd: whether programs may make files in memory, which only a control group counts.
+        memfd: whether programs may have memory that only a control group counts: files in memory, and shared memory
+            without a file.
         environment: of programs.
         import_paths: paths inside to append to the interpreter's module path.
         preload: modules to import before the first program comes.

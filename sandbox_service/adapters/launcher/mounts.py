@@ -14,7 +14,8 @@ _STAGING = "/tmp"  # noqa: S108  a mount point in a mount namespace of our own
 _READ_ONLY = kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV
 _DEVICE = kernel.ATTR_NOSUID | kernel.ATTR_NOEXEC
 _NO_PROGRAMS = kernel.ATTR_NOSUID | kernel.ATTR_NODEV | kernel.ATTR_NOEXEC
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
+_ZERO = "/dev/zero"
 _LINKS = (
     ("/proc/self/fd", "/dev/fd"),
     ("/proc/self/fd/0", "/dev/stdin"),
@@ -74,6 +75,12 @@ def _clone_granted(paths: list[tuple[str, bool]]) -> list[tuple[int, str, bool]]
     return trees
 
 
+def _clone_below(folders: tuple[str, ...], paths: list[tuple[str, bool]]) -> list[tuple[int, str, bool]]:
+    """Return copies of the mounts that `paths` are, restricted already, for those that lie below one of `folders`."""
+    below = [path for path, _ in paths if any(path.startswith(f"{folder}/") for folder in folders)]
+    return [(kernel.open_tree(path), path, os.path.isdir(path)) for path in below]
+
+
 def _link_programs() -> None:
     """Let the image's programs be found where programs are looked for."""
     if not os.path.isdir(_inside(PROGRAMS)):
@@ -102,7 +109,9 @@ def build_root(blueprint: Blueprint) -> None:
         OSError: when the kernel refuses a step.
     """
     kernel.make_mounts_private()
-    trees = _clone(blueprint.binds, _READ_ONLY) + _clone([(path, path) for path in _DEVICES], _DEVICE)
+    # Who maps zeros shared has memory without a file, which only a control group counts.
+    devices = (*_DEVICES, _ZERO) if blueprint.memfd else _DEVICES
+    trees = _clone(blueprint.binds, _READ_ONLY) + _clone([(path, path) for path in devices], _DEVICE)
     trees += _clone_granted(blueprint.granted_paths)
     # A new view of processes may only be mounted where a whole one is seen; each sandbox covers this one by its own.
     host_processes = kernel.open_tree("/proc")
@@ -134,10 +143,15 @@ def build_private(blueprint: Blueprint) -> None:
     Raises:
         OSError: when the kernel refuses a step.
     """
+    # The private folders would hide what was granted below them.
+    granted = _clone_below(WRITABLE, blueprint.granted_paths)
     owner = "uid=0,gid=0"  # the one id that a zygote's user namespace knows
     size, files = blueprint.workspace_bytes, blueprint.workspace_files
     for folder in WRITABLE:
         kernel.mount("nexus", folder, "tmpfs", _NO_EXEC, f"size={size},nr_inodes={files},mode=700,{owner}")
+    for tree, path, is_folder in granted:
+        _place(path, folder=is_folder)
+        kernel.attach_tree(tree, _inside(path))
     kernel.mount("nexus", PROGRAM_FOLDER, "tmpfs", _NO_EXEC, f"size={_PROGRAM_BYTES},nr_inodes=4,mode=700,{owner}")
     # subset=pid leaves out everything but processes: no sysctl, no kernel addresses, nothing of the machine.
     kernel.mount("proc", "/proc", "proc", _NO_EXEC | kernel.MS_RDONLY, "subset=pid,hidepid=2")

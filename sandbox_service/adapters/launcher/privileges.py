@@ -15,6 +15,10 @@ _MAX_CAPABILITY = 63
 _SECUREBITS = 0x01 | 0x02 | 0x20 | 0x40 | 0x80
 _STACK_BYTES = 8 << 20
 _DESCRIPTORS = 512
+# What these limit does not exist in gVisor's kernel, which refuses to set them.
+_NOT_IN_GVISOR = frozenset(
+    (resource.RLIMIT_MSGQUEUE, resource.RLIMIT_NICE, resource.RLIMIT_RTPRIO, resource.RLIMIT_SIGPENDING)
+)
 
 
 def _map_ids(proc_fd: int, inner: int, outer_uid: int, outer_gid: int) -> None:
@@ -101,4 +105,8 @@ def limit_resources(limits: Mapping[str, int]) -> None:
             granted = hard if most == resource.RLIM_INFINITY else most
         else:
             granted = min(most, hard)
-        resource.setrlimit(which, (granted, granted))
+        try:
+            resource.setrlimit(which, (granted, granted))
+        except ValueError:
+            if which not in _NOT_IN_GVISOR:
+                raise

@@ -43,7 +43,7 @@ def filter_of(*, memfd: bool, network: bool) -> bytes:
     """Return the filter of a program on x86_64.
 
     Args:
-        memfd: whether memfd_create is allowed.
+        memfd: whether memory is allowed that only a control group counts: memfd_create, shared memory without a file.
         network: whether sockets of IP are, which reach nothing but the sandbox's own loopback.
     """
     # A program that switches to another calling convention would be judged by the wrong numbers: it dies.
@@ -55,12 +55,13 @@ def filter_of(*, memfd: bool, network: bool) -> bytes:
         + _instruction(_JUMP_AT_LEAST, calls.X32_BIT, 0, 1)
         + _instruction(_RETURN, _KILL_PROCESS)
     )
-    allowed = sorted(calls.ALLOWED | {calls.MEMFD_CREATE} if memfd else calls.ALLOWED)
+    allowed = calls.ALLOWED | {calls.MEMFD_CREATE} if memfd else calls.ALLOWED - {calls.MMAP[0]}
+    rules = (*calls.CONDITIONAL, calls.SOCKETS[network], *(() if memfd else (calls.MMAP,)))
     return b"".join(
         (
             head,
-            *(_return_for(number, _ALLOW) for number in allowed),
-            *(_argument_check(*rule) for rule in (*calls.CONDITIONAL, calls.SOCKETS[network])),
+            *(_return_for(number, _ALLOW) for number in sorted(allowed)),
+            *(_argument_check(*rule) for rule in rules),
             *(_return_for(number, _ERRNO | errno.EPERM) for number in sorted(calls.REFUSED)),
             _instruction(_RETURN, _ERRNO | errno.ENOSYS),
         )

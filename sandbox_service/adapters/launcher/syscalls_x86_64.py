@@ -73,6 +73,9 @@ _DESCRIPTOR_FLAGS = (0x541B, 0x5421, 0x5450, 0x5451)  # FIONREAD FIONBIO FIONCLE
 # SET/GET_PDEATHSIG GET/SET_DUMPABLE SET/GET_NAME GET_SECCOMP CAPBSET_READ SET/GET_TIMERSLACK SET/GET_NO_NEW_PRIVS
 _PRCTL = (1, 2, 3, 4, 15, 16, 21, 23, 29, 30, 38, 39)
 
+MMAP = (9, 3, 0x2F, (0x01, 0x02, 0x03, 0x22), errno.EPERM)
+"""The rule of mmap where no cgroup counts: no shared memory without a file, which lives on unmapped and unseen."""
+
 CONDITIONAL: tuple[tuple[int, int, int, tuple[int, ...], int], ...] = (
     (16, 1, 0xFFFFFFFF, (*_TERMINAL_QUESTIONS, *_DESCRIPTOR_FLAGS), errno.ENOTTY),  # ioctl
     (53, 0, 0xFFFFFFFF, (_AF_UNIX,), errno.EACCES),  # socketpair

@@ -20,7 +20,7 @@ MEMORY_LIMIT_BYTES = 64 << 20
 _REFUSED = {errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOENT}
 _ENVIRONMENT = {"HOME", "LANG", "PATH"}
 _USER = {
-    True: "an unprivileged user of the host that no other run has at the time",
+    True: "an unprivileged user of the host that no other organisation has at the time",
     False: "the service's own user, without its groups' files in sight; as root, the service gives each run its own",
 }
 _NAMESPACES = ("mnt", "pid", "net", "ipc", "uts", "cgroup")
@@ -100,7 +100,7 @@ def _privilege_layers(facts: Mapping[str, Any], *, is_root: bool) -> list[Isolat
         IsolationLayer("no_new_privileges", status.get("NoNewPrivs") == "1", "set-user-id files mean nothing"),
         IsolationLayer(
             "seccomp",
-            status.get("Seccomp") == "2" and _all_refused(facts, "mount", "unshare", "keyctl"),
+            status.get("Seccomp") == "2" and all_refused(facts, "mount", "unshare", "keyctl"),
             "an allow-list of system calls",
         ),
     ]
@@ -116,14 +116,14 @@ def _surrounding_layers(facts: Mapping[str, Any]) -> list[IsolationLayer]:
         ),
         IsolationLayer(
             "network",
-            _all_refused(facts, "tcp", "udp", "netlink"),
+            all_refused(facts, "tcp", "udp", "netlink"),
             "an empty network namespace, and no sockets but local ones",
         ),
         IsolationLayer(
             "file_system",
             not facts["visible"]
             and bool(facts["root_flags"] & os.ST_RDONLY)
-            and _all_refused(facts, "root_write", "library_write", "sysctl_write"),
+            and all_refused(facts, "root_write", "library_write", "sysctl_write"),
             "a read-only root with the interpreter alone",
         ),
         IsolationLayer("workspace", facts["workspace_write"] == 0, "private, in memory, limited in size and files"),
@@ -145,5 +145,6 @@ def memory_layer(status: Status, *, grouped: bool) -> IsolationLayer:
     return IsolationLayer("memory_limit", status is Status.OUT_OF_MEMORY, how)
 
 
-def _all_refused(facts: Mapping[str, Any], *names: str) -> bool:
+def all_refused(facts: Mapping[str, Any], *names: str) -> bool:
+    """Return whether the canary was refused all that `names` say."""
     return all(facts[name] in _REFUSED for name in names)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 _CLONE_NEWUSER = 0x10000000
 _SYS_KEYCTL = 250
+_PR_GET_NO_NEW_PRIVS = 39
 _FORKS = 40
 _RLIMITS = (
     resource.RLIMIT_AS,
@@ -68,6 +69,7 @@ def main() -> None:
     facts = {
         "ids": [*os.getresuid(), *os.getresgid()],
         "status": {key: value.strip() for key, value in status.items()},
+        "no_new_privileges": libc.prctl(_PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0),
         "uid_map": Path("/proc/self/uid_map").read_text().split(),
         "processes": sorted(int(name) for name in os.listdir("/proc") if name.isdigit()),  # noqa: PTH208
         "pid": os.getpid(),

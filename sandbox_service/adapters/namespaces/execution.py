@@ -131,10 +131,12 @@ class Execution:
         if not self._terms.is_cell or results is None:
             return await ended, None
         await asyncio.wait((ended, results), return_when=asyncio.FIRST_COMPLETED)
-        if results.done() and (done := results.result()) is not None:
+        done = results.result() if results.done() else None
+        if done is not None and not done.ends:
             ended.cancel()
             return None, done
-        if not ended.done():
+        # A kernel that says that it ends has until the wall limit to do so.
+        if done is None and not ended.done():
             # The kernel has closed or spoilt its channel: nobody can tell any more when a cell is done.
             self._place.interrupt(whole=True)
         return await ended, None

@@ -18,3 +18,10 @@ class LaunchFailedError(Exception):
         self.stage = stage
         self.error_number = error_number
         self.detail = detail
+
+
+class ZygoteDiedError(LaunchFailedError):
+    """The zygote was killed before it had answered; another one may do better."""
+
+    def __init__(self) -> None:
+        super().__init__("process", 0, "the zygote has died")

@@ -30,10 +30,12 @@ class CellDone:
     Attributes:
         ok: whether it went well.
         exit_code: of a shell's cell; 0 or 1 else.
+        ends: whether the kernel ends with it.
     """
 
     ok: bool
     exit_code: int
+    ends: bool = False
 
 
 class GuestChannel:
@@ -133,4 +135,4 @@ def _done(frame: dict[str, Any]) -> CellDone:
     ok = frame.get("status") == "ok"
     code = frame.get("exit_code")
     is_code = isinstance(code, int) and not isinstance(code, bool) and 0 <= code <= 255
-    return CellDone(ok, cast("int", code) if is_code else 0 if ok else 1)
+    return CellDone(ok, cast("int", code) if is_code else 0 if ok else 1, ends=frame.get("ended") is True)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from sandbox_service.adapters.launcher.wire import Message, receive, send
 
-_MAX_PARTS = 64
+_MAX_PARTS = 128
 
 
 class LineClosedError(Exception):

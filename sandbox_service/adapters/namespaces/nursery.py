@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sandbox_service.adapters.egress.dialler import EgressDialler
 from sandbox_service.adapters.namespaces.blueprints import Blueprints
 from sandbox_service.adapters.namespaces.cgroups import CgroupTree, RunGroup
-from sandbox_service.adapters.namespaces.failures import LaunchFailedError
+from sandbox_service.adapters.namespaces.failures import LaunchFailedError, ZygoteDiedError
 from sandbox_service.adapters.namespaces.host import HostSetup
 from sandbox_service.adapters.namespaces.sandbox import Around, NamespaceSandbox
 from sandbox_service.adapters.namespaces.user_ids import UserIds
@@ -88,6 +88,12 @@ class Nursery:
         Raises:
             LaunchFailedError: when none can be made; `on_gone` is not called then.
         """
+        try:
+            return await self._take(spec, on_gone)
+        except ZygoteDiedError:  # of an earlier one, just now
+            return await self._take(spec, on_gone)
+
+    async def _take(self, spec: SandboxSpec, on_gone: Callable[[], None]) -> NamespaceSandbox:
         alone = spec.strict or spec.egress or spec.read_only_paths or spec.writable_paths
         if alone:
             family = await self._found(spec)
@@ -164,7 +170,7 @@ class Nursery:
     async def _found(self, spec: SandboxSpec) -> _Family:
         user_id = self._user_ids.take(spec)
         try:
-            zygote = Zygote(self._host.layout.executable, self._blueprints.of(spec, user_id))
+            zygote = Zygote(self._host.layout.executable, await asyncio.to_thread(self._blueprints.of, spec, user_id))
             groups = await asyncio.to_thread(self._make_group) if self._root_group else None
             try:
                 await zygote.start()

@@ -10,6 +10,10 @@ from sandbox_service.adapters.namespaces.feed import EventFeed
 from sandbox_service.domain.run_event import MAX_CHUNK_BYTES, OutputChunk, Stream
 
 
+_MOST_THROWN_AWAY = 1 << 20
+"""In one go: more than a pipe holds, and not without end when a program goes on writing."""
+
+
 class OutputRelay:
     """Reads the streams of a run or a cell into a feed.
 
@@ -43,7 +47,10 @@ class OutputRelay:
         return granted
 
     async def relay(self, fd: int, stream: Stream) -> None:
-        """Read `fd` to its end, to the limit, or until `finish`."""
+        """Read `fd` to its end, or until `finish`. What is beyond the limit is read too, and thrown away.
+
+        Left in its pipe it would keep a session's program from ending its cell, and begin the output of the next.
+        """
         # Looked at after the last reading of what there is, in the same step, so nothing that came before is missed.
         while await self._drain(fd, stream) and not self._finishing:
             await self._readable(fd)
@@ -61,7 +68,8 @@ class OutputRelay:
 
     async def _drain(self, fd: int, stream: Stream) -> bool:
         """Pass on what is there now; say whether more may come."""
-        while not self.truncated:
+        thrown_away = 0
+        while thrown_away < _MOST_THROWN_AWAY:
             try:
                 data = os.read(fd, MAX_CHUNK_BYTES)
             except BlockingIOError:
@@ -71,4 +79,7 @@ class OutputRelay:
             passed = data[: self.take(len(data))]
             if passed:
                 await self._feed.put(OutputChunk(stream, passed))
-        return False
+            else:
+                thrown_away += len(data)
+                await asyncio.sleep(0)
+        return True

@@ -15,7 +15,7 @@ from sandbox_service.adapters.launcher import wire
 from sandbox_service.adapters.launcher.layout import Blueprint
 from sandbox_service.adapters.launcher.wire import Message
 from sandbox_service.adapters.launcher.zygote import BOOTSTRAP
-from sandbox_service.adapters.namespaces.failures import LaunchFailedError
+from sandbox_service.adapters.namespaces.failures import LaunchFailedError, ZygoteDiedError
 from sandbox_service.adapters.namespaces.line import Line, LineClosedError
 
 _PACKAGES = Path(__file__).resolve().parents[3]
@@ -105,7 +105,7 @@ class Zygote:
                 message, descriptors = await self._line.ask({"network": network}, (theirs.fileno(),))
             except LineClosedError as error:
                 ours.close()
-                raise LaunchFailedError("process", 0, "the zygote has died") from error
+                raise ZygoteDiedError from error
             except BaseException:
                 ours.close()
                 raise

@@ -1,7 +1,8 @@
 """PID 1 of a container: does what the PID 1 of any sandbox does, with frames where descriptors cannot travel.
 
 Started by the runtime, which has built the isolation around it. Standard library alone, and trusted: the program is a
-child of it and cannot look into it.
+child of it and cannot look into it. On gVisor a program can open by name what PID 1 has open, sockets apart: so the
+line is a socket, and nothing else that PID 1 keeps is worth more than the program's own.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from sandbox_service.adapters.oci.frames import MAX_CONTENT_BYTES, Decoder, Fram
 from sandbox_service.adapters.oci.pumps import CHANNEL, STDERR, STDIN, STDOUT, Sink, Source
 
 PACKAGES_INSIDE = "/nexus"
-BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from sandbox_service.adapters.oci.contained import main; main()"
+BOOTSTRAP = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from sandbox_service.adapters.oci.contained import main; main()"
+)
 """Started as `python -I -S -B -u -c <BOOTSTRAP> <PACKAGES_INSIDE>`."""
-_ORDERS_FD, _ANSWERS_FD = 0, 1
+_ORDERS_FD, _ANSWERS_FD, _ERRORS_FD = range(3)
 _TICK_MS = 25
 _READ_BYTES = 256 << 10
+_WRITE_BYTES = 32 << 10
 _READ_WHOLE_LOG = 3
 _LOG_BYTES = 4096
 
@@ -36,6 +40,13 @@ def _sees_gvisor() -> bool:
     log = ctypes.create_string_buffer(_LOG_BYTES)
     libc = ctypes.CDLL(None)
     return libc.klogctl(_READ_WHOLE_LOG, log, _LOG_BYTES) > 0 and b"Starting gVisor" in log.raw
+
+
+def _gvisor_bytes() -> int:
+    """Return the memory of all that runs on gVisor's kernel, files in memory and shared pages counted once."""
+    with open("/proc/meminfo", "rb") as file:  # noqa: PTH123  it is read 40 times a second
+        found = {line.split()[0]: int(line.split()[1]) << 10 for line in file}
+    return found[b"MemTotal:"] - found[b"MemFree:"]
 
 
 class ContainedInit(Init):
@@ -54,16 +65,23 @@ class ContainedInit(Init):
         self._due: dict[int, int] = {}
         self._ordered = True
         self._open = True
+        self._bytes_before = -1
 
     def confine(self) -> None:
         """Give up what the runtime has left; says `ready` or `failed`."""
         stage = "privileges"
         gvisor = _sees_gvisor()
+        if gvisor:
+            self._bytes_before = _gvisor_bytes()
         try:
             kernel.default_signal(signal.SIGINT)
             self._killable_fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
             kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
             kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+            # Errors of the start are for the service to read; later on, a program could write to that file.
+            nowhere = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
+            os.dup2(nowhere, _ERRORS_FD)
+            os.close(nowhere)
             stage = "seccomp"
             kernel.load_seccomp(seccomp.filter_of(memfd=False, network=False))
         except OSError as error:
@@ -101,6 +119,14 @@ class ContainedInit(Init):
             if sink.is_wanted:
                 poller.register(sink.fd, select.POLLOUT)
         return {fd for fd, _ in poller.poll(timeout_ms)}
+
+    def _exceeds(self) -> bool:
+        if self._bytes_before < 0:
+            return super()._exceeds()
+        # Its own /proc counts what forks share for each of them.
+        found = max(0, _gvisor_bytes() - self._bytes_before)
+        self._peak_bytes = max(self._peak_bytes, found)
+        return found > self._memory_bytes
 
     # From the service.
 
@@ -189,7 +215,8 @@ class ContainedInit(Init):
         left = memoryview(encode(message, content))
         try:
             while left:
-                left = left[os.write(_ANSWERS_FD, left) :]
+                # gVisor passes no more than a socket's buffer holds at a time.
+                left = left[os.write(_ANSWERS_FD, left[:_WRITE_BYTES]) :]
         except OSError:
             os._exit(0)  # whoever asked has left, and all of it ends
 
@@ -245,6 +272,7 @@ class ContainedInit(Init):
         self._put({"s": CHANNEL, **({} if held else {"end": True})}, held)
         if not held:
             channel.close()
+            self._sinks[CHANNEL].close()
 
     def _lacks(self, number: int) -> bool:
         return self._sources[number].fd >= 0 and self._due[number] > 0

@@ -1,9 +1,10 @@
-"""The service's end of the pipes to a container's PID 1: a line, and the streams of the program that runs there."""
+"""The service's end of the line to a container's PID 1: questions, and the streams of the program that runs there."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -26,13 +27,13 @@ class ContainerLine:
     ends the container.
 
     Args:
-        to_init, from_init: the service's ends of the pipes; the line closes them.
+        end: the service's end; the line closes it.
         on_event: called with each event.
     """
 
-    def __init__(self, to_init: int, from_init: int, on_event: Callable[[Message, list[int]], None]) -> None:
-        self._to_init = to_init
-        self._from_init = from_init
+    def __init__(self, end: socket.socket, on_event: Callable[[Message, list[int]], None]) -> None:
+        end.setblocking(False)  # noqa: FBT003
+        self._end = end
         self._on_event = on_event
         self._questions = Questions()
         self._decoder = Decoder()
@@ -43,9 +44,7 @@ class ContainerLine:
         self._late: deque[tuple[Message, bytes]] = deque()
         self._late_bytes = 0
         self._loop = asyncio.get_running_loop()
-        for fd in (to_init, from_init):
-            os.set_blocking(fd, False)  # noqa: FBT003
-        self._loop.add_reader(from_init, self._receive)
+        self._loop.add_reader(end.fileno(), self._receive)
         self._open = True
 
     @property
@@ -96,10 +95,9 @@ class ContainerLine:
         if not self._open:
             return
         self._open = False
-        for fd in (self._to_init, self._from_init):
-            self._loop.remove_reader(fd)
-            self._loop.remove_writer(fd)
-            os.close(fd)
+        self._loop.remove_reader(self._end.fileno())
+        self._loop.remove_writer(self._end.fileno())
+        self._end.close()
         for stream in (*self._sources.values(), *self._sinks.values()):
             self._forget(stream)
             stream.close()
@@ -117,14 +115,14 @@ class ContainerLine:
     def _send(self) -> None:
         try:
             while self._unsent:
-                del self._unsent[: os.write(self._to_init, self._unsent)]
+                del self._unsent[: self._end.send(self._unsent)]
         except BlockingIOError:
-            self._loop.add_writer(self._to_init, self._send)
+            self._loop.add_writer(self._end.fileno(), self._send)
             return
         except OSError:
             self.close()
             return
-        self._loop.remove_writer(self._to_init)
+        self._loop.remove_writer(self._end.fileno())
 
     def _connect(self, streams: list[int]) -> None:
         """Take copies of a program's ends of its streams."""
@@ -161,7 +159,7 @@ class ContainerLine:
     def _receive(self) -> None:
         while self._open:
             try:
-                data = os.read(self._from_init, _READ_BYTES)
+                data = self._end.recv(_READ_BYTES)
                 if not data:
                     self.close()
                 for message, content in self._decoder.feed(data):
@@ -192,9 +190,8 @@ class ContainerLine:
             source.give_room(int(message["room"]))
             self._read(number)
         if number not in self._sinks:
-            if message.get("end") and (source := self._sources.get(number)) is not None:
-                self._forget(source)  # the program has closed its standard input
-                source.close()
+            if message.get("end"):
+                self._stop_reading(number)  # the program has closed its standard input
             return
         if number == CHANNEL:
             # Behind the output that came before it: who hears of a cell's end then has all of its output.
@@ -206,12 +203,19 @@ class ContainerLine:
         else:
             self._write(number, message, content)
 
+    def _stop_reading(self, number: int) -> None:
+        source = self._sources.get(number)
+        if source:
+            self._forget(source)
+            source.close()
+
     def _write(self, number: int, message: Message, content: bytes) -> None:
         sink = self._sinks[number]
         self._forget(sink)
         room = sink.write(content) if content else 0
         if message.get("end"):
             sink.end()
+            self._stop_reading(number)  # a channel is one socket, whose both ends leave
         self._after_writing(number, room)
 
     def _flush(self, number: int) -> None:

@@ -23,7 +23,7 @@ class Source:
     """
 
     def __init__(self, fd: int) -> None:
-        os.set_blocking(fd, False)  # noqa: FBT003
+        os.set_blocking(fd, False)
         self.fd = fd
         self._room = WINDOW_BYTES
 
@@ -72,7 +72,7 @@ class Sink:
     """
 
     def __init__(self, fd: int) -> None:
-        os.set_blocking(fd, False)  # noqa: FBT003
+        os.set_blocking(fd, False)
         self.fd = fd
         self._held = bytearray()
         self._ends = False

@@ -6,13 +6,16 @@ Everything here is data. A fault either stands for the whole response (`Status`,
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from shared.testing.scripted_provider.reply import Reply
+from shared.testing.scripted_provider.reply import Reply, ToolCall
 from shared.testing.scripted_provider.request import ProviderRequest
 
+UUID_OF_THE_USER = "$UUID"
+_UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _SPOILED = Reply(text="This answer will not reach its end as it should, whatever it says.")
 
 
@@ -139,6 +142,7 @@ class Rule:
         has_tool_results: Whether tool results stand after that message.
         model: The model's name as sent.
         times: How often the rule applies; None for always.
+        tool_results: How many tool results stand after that message: a step of an agent that takes several.
     """
 
     then: Action
@@ -146,6 +150,7 @@ class Rule:
     has_tool_results: bool | None = None
     model: str | None = None
     times: int | None = None
+    tool_results: int | None = None
 
     def fits(self, request: ProviderRequest) -> bool:
         """Return whether every condition that is set holds for the request."""
@@ -153,6 +158,7 @@ class Rule:
         return (
             wanted in request.last_user_text.lower()
             and self.has_tool_results in (None, bool(request.tool_results))
+            and self.tool_results in (None, len(request.tool_results))
             and self.model in (None, request.model)
         )
 
@@ -173,5 +179,17 @@ class Script:
             used = self._used.get(index, 0)
             if rule.fits(request) and (rule.times is None or used < rule.times):
                 self._used[index] = used + 1
-                return rule.then
+                return _filled(rule.then, request)
         return None
+
+
+def _filled(action: Action, request: ProviderRequest) -> Action:
+    """Return the action with the user's first UUID in place of `UUID_OF_THE_USER` in the arguments of tool calls."""
+    found = _UUID.search(request.last_user_text)
+    if not isinstance(action, Reply) or not action.tool_calls or found is None:
+        return action
+    calls = [
+        ToolCall(call.name, call.arguments_json.replace(UUID_OF_THE_USER, found[0]), call.call_id)
+        for call in action.calls()
+    ]
+    return replace(action, tool_calls=tuple(calls))

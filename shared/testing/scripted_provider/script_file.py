@@ -29,6 +29,7 @@ class _RuleEntry(BaseModel):
     has_tool_results: bool | None = None
     model: str | None = None
     times: int | None = None
+    tool_results: int | None = None
 
 
 class _ScriptFile(BaseModel):
@@ -41,5 +42,5 @@ class _ScriptFile(BaseModel):
 def load(path: Path) -> Script:
     """Return the script of a file. Raises OSError, or ValueError that names the wrong field."""
     parsed = _ScriptFile.model_validate_json(path.read_bytes())
-    rules = [Rule(e.then, e.user_contains, e.has_tool_results, e.model, e.times) for e in parsed.rules]
+    rules = [Rule(e.then, e.user_contains, e.has_tool_results, e.model, e.times, e.tool_results) for e in parsed.rules]
     return Script(deque(parsed.queue), rules)

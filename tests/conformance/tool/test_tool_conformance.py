@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 from artifact_fakes import SHELVED, MemoryArtifactStore, shelf
+from knowledge_fakes import MemoryKnowledgeStore
 from tools_fakes import (
     FakeCodeRunner,
     FakeContextSource,
+    FakeEmbedder,
     FakeSolver,
     FakeWorkspaces,
     call_context,
@@ -27,6 +29,7 @@ from tool_executor.adapters.tool_definition_yaml import load_definition
 from tool_executor.adapters.tool_execute_code import ExecuteCodeTool
 from tool_executor.adapters.tool_guarded import GuardedTool
 from tool_executor.adapters.tool_http_request import HttpRequestTool
+from tool_executor.adapters.tool_knowledge_search import KnowledgeSearchTool
 from tool_executor.adapters.tool_list_files import ListFilesTool
 from tool_executor.adapters.tool_load_file import LoadFileTool
 from tool_executor.adapters.tool_load_web_page import LoadWebPageTool
@@ -46,7 +49,9 @@ from tool_executor.domain.tool_call import NOWHERE, CallOrigin, ToolFailure, Too
 from tool_executor.domain.tool_definition import JsonObject
 from tool_executor.domain.web_search import SearchHit
 from tool_executor.ports.tool import Tool
+from tool_executor.use_cases.embed_knowledge import EmbedKnowledge
 from tool_executor.use_cases.move_artifacts import MoveArtifacts
+from tool_executor.use_cases.search_passages import SearchPassages
 
 WORK = AgendaSource("work", stale=False, error="", demo=False)
 MEETING = AgendaEvent(
@@ -102,6 +107,16 @@ TOOLS: dict[str, tuple[Tool, JsonObject, str]] = {
         ReadArtifactTool(shelf(b"Say hello."), output_limit_bytes=65_536),
         {"artifact_id": SHELVED, "search": "HELLO"},
         "'HELLO' in note.txt: 1 place.\nbyte 4: Say hello.",
+    ),
+    "knowledge_search": (
+        KnowledgeSearchTool(
+            SearchPassages(MemoryKnowledgeStore(), EmbedKnowledge(FakeEmbedder())), output_limit_bytes=65_536
+        ),
+        {"query": "ship"},
+        (
+            "The organisation's knowledge is empty. Somebody with the role of an operator adds to it with "
+            "`nexus knowledge put SOURCE FILE.txt`."
+        ),
     ),
     "web_search": (
         WebSearchTool(FakeSearchEngine(SearchHit("A ship", "https://a.example/", "It sank.", "bing", ""))),

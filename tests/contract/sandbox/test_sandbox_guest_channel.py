@@ -104,6 +104,11 @@ async def test_an_exit_code_that_is_none_says_nothing(line: Line, code: object) 
     assert done == CellDone(ok=False, exit_code=1)
 
 
+@pytest.mark.parametrize(("ended", "ends"), [(True, True), (1, False), ("yes", False)])
+async def test_a_kernel_can_end_with_its_cell(line: Line, ended: object, ends: bool) -> None:
+    assert await line.hear(frame(DONE | {"ended": ended})) == CellDone(ok=True, exit_code=0, ends=ends)
+
+
 async def test_a_thousand_forms_are_eight(line: Line) -> None:
     await line.hear(frame({"op": "result", "forms": [TEXT] * 1000}) + frame(DONE))
     assert len(line.results[0].forms) == 8

@@ -19,7 +19,7 @@ from mcp_rigs import PNG, good_server
 
 from protos.gen.nexus.mcp.v1 import mcp_pb2, mcp_pb2_grpc
 from protos.gen.nexus.settings.v1 import settings_pb2, settings_pb2_grpc
-from protos.gen.nexus.tools.v1 import tools_pb2, tools_pb2_grpc
+from protos.gen.nexus.tools.v1 import audit_pb2, audit_pb2_grpc, tools_pb2, tools_pb2_grpc
 from shared.client.channel import open_channel
 from shared.clock import SystemClock
 from shared.ids import new_id
@@ -51,6 +51,10 @@ class Mesh:
 
     mcp: mcp_pb2_grpc.McpServiceStub
     tools: tools_pb2_grpc.ToolServiceStub
+    audit: audit_pb2_grpc.AuditServiceStub
+
+    async def audited(self) -> list[audit_pb2.AuditEvent]:
+        return list((await self.audit.ListAuditEvents(audit_pb2.ListAuditEventsRequest(), timeout=5)).events)
 
     async def add(self, spec: mcp_pb2.ServerSpec, request_id: str = "") -> mcp_pb2.Server:
         request = mcp_pb2.AddServerRequest(spec=spec, request_id=request_id)
@@ -59,9 +63,12 @@ class Mesh:
     async def servers(self) -> list[mcp_pb2.Server]:
         return list((await self.mcp.ListServers(mcp_pb2.ListServersRequest(), timeout=5)).servers)
 
-    async def tool_names(self, prefix: str = "good_") -> list[str]:
+    async def listed(self, prefix: str = "good_") -> list[tools_pb2.Tool]:
         reply = await self.tools.ListTools(tools_pb2.ListToolsRequest(page_size=500), timeout=5)
-        return [tool.name for tool in reply.tools if tool.name.startswith(prefix)]
+        return [tool for tool in reply.tools if tool.name.startswith(prefix)]
+
+    async def tool_names(self) -> list[str]:
+        return [tool.name for tool in await self.listed()]
 
     async def call(self, name: str, **arguments: Any) -> tools_pb2.ToolResult:
         request = tools_pb2.ExecuteToolRequest(name=name, arguments_json=json.dumps(arguments))
@@ -70,7 +77,7 @@ class Mesh:
 
 @asynccontextmanager
 async def meshes(
-    folder: Path, places: list[str], sandbox: ProcessSandbox | None = None
+    folder: Path, places: list[str], sandbox: ProcessSandbox | None = None, **changed: Any
 ) -> AsyncGenerator[tuple[Mesh, Mesh, Mesh], None]:
     """Serve the tool executor on `folder`; give the views of the owners of org-a and org-b, and of org-a's operator."""
     descriptor = settings_pb2.DESCRIPTOR.services_by_name["SettingsService"]
@@ -93,12 +100,14 @@ async def meshes(
             data_dir=folder,
             calculator_warm_up_delay_s=600,
             mcp_private_hosts=places,
+            **changed,
         )
         served = await stack.enter_async_context(serving(build(settings, Dependencies(SystemClock(), new_id, channel))))
         operator = principal("org-a", "op", ("operator",), ("tools.read", "tools.execute"))
         seen = (principal("org-a"), principal("org-b"), operator)
         channels = [served.channel_as(each) for each in seen]
-        a, b, c = [Mesh(mcp_pb2_grpc.McpServiceStub(each), tools_pb2_grpc.ToolServiceStub(each)) for each in channels]
+        stubs = mcp_pb2_grpc.McpServiceStub, tools_pb2_grpc.ToolServiceStub, audit_pb2_grpc.AuditServiceStub
+        a, b, c = [Mesh(*(stub(each) for stub in stubs)) for each in channels]
         yield a, b, c
 
 
@@ -154,6 +163,12 @@ async def test_an_organisations_server_is_its_own(tmp_path: Path) -> None:
             assert (await refused(call))[0] is grpc.StatusCode.PERMISSION_DENIED
         await a.mcp.RemoveServer(mcp_pb2.RemoveServerRequest(name="good"), timeout=10)
         assert (await a.servers(), await a.tool_names()) == ([], [])
+        changes = [event for event in await a.audited() if event.tool.startswith("mcp:")]
+        assert [(event.tool, event.reason, event.allowed) for event in changes] == [
+            ("mcp:good", "MCP_SERVER_REMOVED", True),
+            ("mcp:good", "MCP_SERVER_ADDED", True),
+        ]
+        assert await b.audited() == []
 
 
 async def test_secrets_are_sent_kept_and_told_to_nobody(tmp_path: Path) -> None:
@@ -195,6 +210,22 @@ async def test_a_server_that_changes_its_tools_is_noted(tmp_path: Path) -> None:
         port = int(served.place.partition(":")[2])
     async with serving_mcp(poisoned(), port=port) as served, meshes(tmp_path, [served.place]) as (a, _, _):
         assert list((await ready(a)).notes) == ["the tool 'echo' is not what it was when it was first seen"]
+
+
+async def test_a_tool_that_hangs_costs_its_own_time_until_its_breaker_opens(tmp_path: Path) -> None:
+    async with (
+        serving_mcp(good_server()) as served,
+        meshes(tmp_path, [served.place], mcp_call_s=0.1, breaker_failures=2) as (a, _, _),
+    ):
+        await a.add(http(served.url))
+        assert [(await a.call("good_hang")).error_reason for _ in range(2)] == ["TOOL_TIMEOUT"] * 2
+        code, told = await refused(a.call("good_hang"))
+        assert (code, "good_hang" in told) == (grpc.StatusCode.UNAVAILABLE, True)
+        breakers = {tool.name: tool.breaker for tool in await a.listed()}
+        assert breakers["good_hang"] == tools_pb2.BREAKER_STATE_OPEN
+        # It is the tool that is kept away from, not its server.
+        assert breakers["good_add_numbers"] == tools_pb2.BREAKER_STATE_CLOSED
+        assert (await a.call("good_add_numbers", a=1, b=2)).status == tools_pb2.TOOL_STATUS_OK
 
 
 async def test_a_server_that_is_not_there_is_registered_and_says_so(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from mesh.supervisor.domain.process_status import ProcessState
 from protos.gen.nexus.agent.v1 import agent_pb2, conversation_pb2
 from protos.gen.nexus.artifacts.v1 import artifacts_pb2
 from protos.gen.nexus.dashboard.v1 import dashboard_pb2
+from protos.gen.nexus.knowledge.v1 import knowledge_pb2
 from protos.gen.nexus.mcp.v1 import mcp_pb2
 from protos.gen.nexus.router.v1 import contract_pb2, decision_pb2, ledger_pb2, router_pb2
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2
@@ -25,7 +26,7 @@ KEY = "nxk_test-key-of-the-owner"
 SERVED = {
     "orchestrator": (agent_pb2, conversation_pb2),
     "router": (router_pb2, contract_pb2, ledger_pb2, decision_pb2),
-    "tools": (artifacts_pb2, mcp_pb2, tools_pb2, audit_pb2, policy_pb2),
+    "tools": (artifacts_pb2, knowledge_pb2, mcp_pb2, tools_pb2, audit_pb2, policy_pb2),
     "sandbox": (sandbox_pb2,),
     "settings": (settings_pb2, identity_pb2),
     "dashboard": (dashboard_pb2,),

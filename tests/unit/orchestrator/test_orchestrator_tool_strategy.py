@@ -16,13 +16,13 @@ from orchestrator_fakes import FakeEmbedder, FakeModels, says
 
 from orchestrator.adapters.prompt_book_files import FilePromptBook
 from orchestrator.adapters.tool_strategy_similarity import SimilarityToolStrategy
-from orchestrator.adapters.tool_vectors import no_tool_examples, texts_of
+from orchestrator.adapters.tool_vectors import ToolVectors, no_tool_examples, texts_of
 from orchestrator.domain.prompts import CannotCalculate, CannotWriteCode, OnlyPython, PlaceUnknown
 from orchestrator.domain.routing import DEFAULT_ROUTING, Routing
 from orchestrator.domain.tool_choice import ChoiceRules
 from orchestrator.domain.tools import Tool
 from orchestrator.ports.tool_strategy import PlannedCall, PlanRequest
-from shared.errors import PreconditionFailed
+from shared.errors import DeadlineExceeded, PreconditionFailed
 
 DATA = Path(__file__).parent / "data"
 CASES = json.loads((DATA / "tool_choice_cases.json").read_text())
@@ -246,6 +246,24 @@ async def test_the_texts_of_a_tool_are_embedded_once_whatever_is_on() -> None:
     texts = sum(len(texts_of(tool)) for tool in TOOLS) + len(no_tool_examples())
     assert sum(embedder.calls) == texts + 4
     assert len(embedder.calls) == 6
+
+
+async def test_hundreds_of_tools_are_embedded_by_and_by_where_time_runs_out() -> None:
+    class Hurried(FakeEmbedder):
+        async def embed(self, texts: Sequence[str], routing: Routing = DEFAULT_ROUTING) -> list[tuple[float, ...]]:
+            if len(self.calls) % 2:
+                self.calls.append(0)
+                raise DeadlineExceeded("PEER_TIMEOUT", "Too slow.")
+            return await super().embed(texts, routing)
+
+    embedder = Hurried()
+    vectors = ToolVectors(embedder)
+    tools = [Tool(f"t{number}", f"does {number}", "{}", 5.0, ()) for number in range(300)]
+    for _ in range(2):
+        with pytest.raises(DeadlineExceeded):
+            await vectors.of(tools)
+    assert len((await vectors.of(tools)).tools) == 300
+    assert sum(embedder.calls) == 300 + len(no_tool_examples())
 
 
 async def test_without_an_embedding_model_clear_signs_still_decide() -> None:

@@ -31,10 +31,10 @@ POLICY = LimitPolicy(RunLimits(10, 256 << 20, 64, 1 << 18), RunLimits(60, 1 << 3
 class Desk:
     def __init__(self, backend: FakeBackend, places: int = 2, queue: int = 0) -> None:
         self.backend = backend
-        self.report = ReportIsolation(backend, FakeClock())
+        choose = ChooseBackend((backend,), FakeClock())
         admit = AdmitRun(PlaceRules("programs", places, places, queue, queue))
         allowed = AllowList("THE_LIST", (rule_of("example.com:443"),))
-        opener = OpenSandbox(Host(backend, self.report, FakeImages(), allowed, FixedPolicy()), admit)
+        opener = OpenSandbox(Host(choose, FakeImages(), allowed, FixedPolicy()), admit)
         self.running = Running()
         parts = Parts(opener, self.running, CollectFiles(100), POLICY)
         self.execute = ExecuteProgram(parts, SequenceIds("run"))

@@ -85,6 +85,13 @@ def test_memfd_is_refused_where_its_memory_is_not_counted() -> None:
     assert decide(filter_of(memfd=False, network=False), calls.MEMFD_CREATE) == REFUSE | errno.ENOSYS
 
 
+@pytest.mark.parametrize("flags", [0x01, 0x02, 0x03, 0x21, 0x22, 0x23, 0x31, 0x20022, 0x8021])
+def test_shared_memory_without_a_file_is_refused_where_it_is_not_counted(flags: int) -> None:
+    uncounted = decide(filter_of(memfd=False, network=False), 9, (0, 4096, 3, flags))
+    assert uncounted == (REFUSE | errno.EPERM if flags & 0x20 and flags & 0x01 else ALLOW)
+    assert decide(FILTER, 9, (0, 4096, 3, flags)) == ALLOW
+
+
 def test_the_filter_fits() -> None:
     assert len(FILTER) % 8 == 0
     assert len(FILTER) // 8 <= 4096

@@ -15,7 +15,7 @@ from shared.testing.scripted_provider import agent
 from shared.testing.scripted_provider.anthropic_dialect import AnthropicDialect
 from shared.testing.scripted_provider.openai_dialect import OpenAIDialect
 from shared.testing.scripted_provider.performance import Abort, Forever, Pause, Stage, Write, perform
-from shared.testing.scripted_provider.request import ProviderRequest
+from shared.testing.scripted_provider.request import ProviderRequest, ToolResult
 from shared.testing.scripted_provider.responses_dialect import ResponsesDialect
 from shared.testing.scripted_provider.script_file import load
 
@@ -50,6 +50,19 @@ def test_queue_is_used_up_before_rules_and_rules_before_nothing() -> None:
     assert script.next_action(asked("weather?")) == sp.Status(503)
     assert script.next_action(asked("weather?")) == sp.Reply("rule")
     assert script.next_action(asked("else")) is None
+
+
+def test_rule_is_a_step_of_several_and_takes_the_users_id() -> None:
+    user_id = "0198c0de-0000-7000-8000-000000000000"
+    calls = (("load", '{"id": "$UUID"}'),)
+    script = sp.Script(rules=[sp.Rule(sp.Reply(tool_calls=calls), tool_results=1)])
+    assert script.next_action(asked(f"take {user_id}")) is None
+    one = ToolResult("c1", "load", "done")
+    taken = script.next_action(asked(f"take {user_id}", tool_results=(one,)))
+    assert isinstance(taken, sp.Reply)
+    assert [call.arguments_json for call in taken.calls()] == [f'{{"id": "{user_id}"}}']
+    assert script.next_action(asked("take it", tool_results=(one,))) == sp.Reply(tool_calls=calls)
+    assert script.next_action(asked("take it", tool_results=(one, one))) is None
 
 
 def test_rule_applies_as_often_as_it_says() -> None:

@@ -26,6 +26,7 @@ _WRITE_S = 30.0
 _STOP_S = 5.0
 _WRITE_BYTES = 1_048_576
 _TOLD_BYTES = 4_096
+_CANNOT_RUN = frozenset({126, 127})  # as shells say it, and the sandbox
 
 Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
 
@@ -124,7 +125,7 @@ class SandboxProcess:
             async with translated_errors("sandbox"):
                 async for event in call:
                     if event.HasField("finished"):
-                        raise McpFailure(f"its program ended with exit code {event.finished.exit_code}")
+                        raise McpFailure(_end_of(event.finished))
                     self._note(event.stderr)
                     self._watch.take_bytes(len(event.stdout) + len(event.stderr))
                     whole, newline, after = event.stdout.rpartition(b"\n")
@@ -159,6 +160,16 @@ class SandboxProcess:
         with acting_as(self._runner):
             async with translated_errors("sandbox"):
                 await self._stub.WriteProcess(request, timeout=_WRITE_S)
+
+
+def _end_of(finished: sandbox_pb2.ExecutionFinished) -> str:
+    """Return how a program ended, in words."""
+    if finished.status == sandbox_pb2.EXECUTION_STATUS_OUT_OF_MEMORY:
+        return "its program used more memory than it may"
+    if finished.signal:
+        return f"its program was ended by signal {finished.signal}"
+    missing = ": it, or a program that it starts, cannot be run" if finished.exit_code in _CANNOT_RUN else ""
+    return f"its program ended with exit code {finished.exit_code}{missing}"
 
 
 def _parsed(line: bytes) -> SessionMessage | Exception:

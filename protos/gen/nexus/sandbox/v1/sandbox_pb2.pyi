@@ -89,6 +89,34 @@ EXECUTION_STATUS_POLICY: ExecutionStatus.ValueType  # 7
 """The kernel killed it for a system call that no program may make."""
 Global___ExecutionStatus: _TypeAlias = ExecutionStatus  # noqa: Y015
 
+class _BackendLevel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BackendLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BackendLevel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BACKEND_LEVEL_UNSPECIFIED: _BackendLevel.ValueType  # 0
+    """Not set."""
+    BACKEND_LEVEL_NAMESPACES: _BackendLevel.ValueType  # 1
+    """Namespaces, control groups and a system-call filter over the host's kernel."""
+    BACKEND_LEVEL_USER_KERNEL: _BackendLevel.ValueType  # 2
+    """A kernel in user space between the program and the host's."""
+    BACKEND_LEVEL_VIRTUAL_MACHINE: _BackendLevel.ValueType  # 3
+    """A virtual machine with a kernel of its own."""
+
+class BackendLevel(_BackendLevel, metaclass=_BackendLevelEnumTypeWrapper):
+    """How strongly a backend isolates; levels compare."""
+
+BACKEND_LEVEL_UNSPECIFIED: BackendLevel.ValueType  # 0
+"""Not set."""
+BACKEND_LEVEL_NAMESPACES: BackendLevel.ValueType  # 1
+"""Namespaces, control groups and a system-call filter over the host's kernel."""
+BACKEND_LEVEL_USER_KERNEL: BackendLevel.ValueType  # 2
+"""A kernel in user space between the program and the host's."""
+BACKEND_LEVEL_VIRTUAL_MACHINE: BackendLevel.ValueType  # 3
+"""A virtual machine with a kernel of its own."""
+Global___BackendLevel: _TypeAlias = BackendLevel  # noqa: Y015
+
 @_typing.final
 class ExecutionLimits(_message.Message):
     """Limits of one run. Unset or 0 means the service's default; more than the service's ceiling
@@ -1423,6 +1451,7 @@ class GetIsolationResponse(_message.Message):
     REMEDY_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
     LAYERS_FIELD_NUMBER: _builtins.int
+    BACKENDS_FIELD_NUMBER: _builtins.int
     available: _builtins.bool
     """Whether code can be run."""
     remedy: _builtins.str
@@ -1433,6 +1462,12 @@ class GetIsolationResponse(_message.Message):
     def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___IsolationLayer]:
         """The layers, each probed with a real program."""
 
+    @_builtins.property
+    def backends(self) -> _containers.RepeatedCompositeFieldContainer[Global___BackendReport]:
+        """All backends, the weakest first: the default one, which the fields above are about, those that the
+        installation has beside it, and those that it could have.
+        """
+
     def __init__(
         self,
         *,
@@ -1440,14 +1475,55 @@ class GetIsolationResponse(_message.Message):
         remedy: _builtins.str = ...,
         backend: _builtins.str = ...,
         layers: _abc.Iterable[Global___IsolationLayer] | None = ...,
+        backends: _abc.Iterable[Global___BackendReport] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "backend", b"backend", "layers", b"layers", "remedy", b"remedy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "backend", b"backend", "backends", b"backends", "layers", b"layers", "remedy", b"remedy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetIsolationResponse: _TypeAlias = GetIsolationResponse  # noqa: Y015
+
+@_typing.final
+class BackendReport(_message.Message):
+    """What one backend enforces on this host."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    AVAILABLE_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name: `namespaces`, `gvisor`, `oci`, `firecracker`."""
+    level: Global___BackendLevel.ValueType
+    """How strongly it isolates, or would."""
+    available: _builtins.bool
+    """Whether code can be run in it."""
+    remedy: _builtins.str
+    """Why not and what to do; empty when available."""
+    @_builtins.property
+    def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___IsolationLayer]:
+        """The layers, each probed with a real program; none for a backend that is not there."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        level: Global___BackendLevel.ValueType = ...,
+        available: _builtins.bool = ...,
+        remedy: _builtins.str = ...,
+        layers: _abc.Iterable[Global___IsolationLayer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "layers", b"layers", "level", b"level", "name", b"name", "remedy", b"remedy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackendReport: _TypeAlias = BackendReport  # noqa: Y015
 
 @_typing.final
 class IsolationLayer(_message.Message):
