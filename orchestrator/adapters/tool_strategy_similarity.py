@@ -23,7 +23,7 @@ from orchestrator.domain.known_arguments import (
 from orchestrator.domain.least_schema import least_schema
 from orchestrator.domain.prompts import FillArguments, OnlyPython
 from orchestrator.domain.split_clauses import split_clauses
-from orchestrator.domain.tool_choice import ChoiceRules, choose, likeness_of
+from orchestrator.domain.tool_choice import ChoiceRules, choose, likeness_of, named_tool
 from orchestrator.domain.tools import Tool
 from orchestrator.ports.embedder import Embedder
 from orchestrator.ports.model_client import ModelClient
@@ -43,7 +43,8 @@ MOST_ARGUMENT_TOKENS = 512
 class SimilarityToolStrategy:
     """`ToolStrategy` in three steps, from sure to unsure.
 
-    1. A clear sign decides by itself: a program that shall be run, arithmetic that is all there is to the clause.
+    1. A clear sign decides by itself: a program that shall be run, arithmetic that is all there is to the clause, a
+       tool that the clause says to use.
     2. Else the embedding model says which tool's texts the clause is most like, and texts that need no tool compete.
     3. Arguments come from the clause by rule where a rule exists, else from the model under the tool's schema. The
        small model that ships writes none for a tool with rules: the plan says why instead.
@@ -121,6 +122,10 @@ class SimilarityToolStrategy:
         return Plan(declined=(reason,)) if reason else await self._filled(request, clause, tool)
 
     async def _chosen(self, request: PlanRequest, clause: str, found: Mapping[str, FoundArguments]) -> Tool | None:
+        names = {tool.name: tool for tool in request.tools}
+        named = named_tool(clause[:MOST_CHOICE_CHARS], names)
+        if named is not None:
+            return names[named]
         try:
             reference = await self._vectors.of(request.tools)
             question = (await self._embedder.embed([clause[:MOST_CHOICE_CHARS]], request.routing))[0]
@@ -131,7 +136,7 @@ class SimilarityToolStrategy:
         likeness = likeness_of(question, reference.tools, reference.none)
         evidence = [name for name, arguments in found.items() if arguments.evident]
         name = choose(likeness, evidence, self._rules)
-        return next((tool for tool in request.tools if tool.name == name), None)
+        return names.get(name) if name else None
 
     async def _filled(self, request: PlanRequest, clause: str, tool: Tool) -> Plan:
         """Plan the call with arguments that the model writes under the tool's schema, or none when it writes none."""

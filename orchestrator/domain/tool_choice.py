@@ -6,11 +6,15 @@ labelled questions and their recorded vectors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
 
 Vector = Sequence[float]
+_USE = re.compile(
+    r"\b(?:use|using|call|run|with|via)\s+(?:the\s+)?(?:tool\s+)?[`'\"]?([a-z0-9_]{3,64})\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,15 @@ class Likeness:
 def likeness_of(question: Vector, tools: Mapping[str, Iterable[Vector]], none: Iterable[Vector]) -> Likeness:
     """Return the greatest cosine with any text of each tool, and of those that need none. Vectors have length 1."""
     return Likeness({name: _nearest(question, vectors) for name, vectors in tools.items()}, _nearest(question, none))
+
+
+def named_tool(question: str, names: Container[str]) -> str | None:
+    """Return the first of `names` that the question says to use; names that could be words of a sentence do not count.
+
+    Tools of one kind from several servers are alike: only their names tell them apart.
+    """
+    said = (match[1].lower() for match in _USE.finditer(question))
+    return next((name for name in said if "_" in name and name in names), None)
 
 
 def choose(likeness: Likeness, evidence: Iterable[str], rules: ChoiceRules) -> str | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from sandbox_service.adapters.egress.dialler import EgressDialler
 from sandbox_service.adapters.namespaces import canary
 from sandbox_service.adapters.namespaces.blueprints import Blueprints
-from sandbox_service.adapters.namespaces.cgroups import PREFIX, CgroupTree, RunGroup
+from sandbox_service.adapters.namespaces.cgroups import MEMORY, PREFIX, CgroupTree, RunGroup
 from sandbox_service.adapters.namespaces.failures import LaunchFailedError
 from sandbox_service.adapters.namespaces.host import HostSetup
 from sandbox_service.adapters.namespaces.interpreter import layout_of_this_interpreter
@@ -48,6 +48,10 @@ _PROBE_ORG = "probe"
 _PROBE_IMAGE = Image(BASE, "probe")
 _PROBE_LIMITS = RunLimits(wall_time_s=20.0, memory_bytes=128 << 20, processes=canary.PROCESSES, output_bytes=64 << 10)
 _GREEDY_LIMITS = RunLimits(wall_time_s=20.0, memory_bytes=canary.MEMORY_LIMIT_BYTES, processes=4, output_bytes=64 << 10)
+_MEMORY_DETAILS = {
+    True: f"PID 1 looks 40 times a second, and a control group is the bound {_EXTRA_MEMORY_BYTES >> 20} MiB above that",
+    False: "no writable control group with the memory controller: a program that stops PID 1 would have no limit",
+}
 _log = get_logger(__name__)
 
 
@@ -248,7 +252,10 @@ class OciBackend:
             detail = f"{finished.status.value}, exit code {finished.exit_code}, signal {finished.signal}"
             raise LaunchFailedError("canary", 0, detail) from error
         _, greedy, _ = await self._collect(canary.memory_program(), _GREEDY_LIMITS)
-        memory = IsolationLayer("memory_limit", greedy.status is Status.OUT_OF_MEMORY, _memory_detail(self._groups))
+        grouped = self._groups is not None and MEMORY in self._groups.controllers
+        memory = IsolationLayer(
+            "memory_limit", grouped and greedy.status is Status.OUT_OF_MEMORY, _MEMORY_DETAILS[grouped]
+        )
         return [*layers, memory], sees_gvisor
 
     async def _collect(self, program: Program, limits: RunLimits) -> tuple[bytes, Finished, bool]:
@@ -272,8 +279,3 @@ class OciBackend:
         if finished is None:
             raise LaunchFailedError("canary", 0, "the service stops")
         return output, finished, sandbox.sees_gvisor
-
-
-def _memory_detail(groups: CgroupTree | None) -> str:
-    bound = f", and a control group {_EXTRA_MEMORY_BYTES >> 20} MiB above it" if groups and groups.hierarchies else ""
-    return f"PID 1 looks 40 times a second{bound}"

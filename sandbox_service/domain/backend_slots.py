@@ -15,8 +15,8 @@ FIRECRACKER = IsolationReport(
     available=False,
     remedy=(
         "No backend with virtual machines is built in. It would be one behind "
-        "sandbox_service/ports/isolation_backend.py, and its host would need /dev/kvm, the firecracker program, a guest "
-        "kernel and a root image."
+        "sandbox_service/ports/isolation_backend.py, and its host would need /dev/kvm, the firecracker program, a "
+        "guest kernel and a root image."
     ),
     backend="firecracker",
     level=IsolationLevel.VIRTUAL_MACHINE,

@@ -51,15 +51,24 @@ async def serving_mcp(
             served.requests.append((scope["method"], headers))
         await app(scope, receive, send)
 
-    config = uvicorn.Config(noted, log_config=None, ws="none", timeout_graceful_shutdown=0)
+    config = uvicorn.Config(noted, log_config=None, ws="none")
+    config.load()
     if certificate is not None:
-        config.load()
         config.ssl = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         certificate.configure_cert(config.ssl)  # pyright: ignore[reportUnknownMemberType]  # of an SSL package too
     running = uvicorn.Server(config)
-    task = asyncio.create_task(running.serve(sockets=[listening]))
+    # Not by `serve`, whose end waits for two ticks of a tenth of a second.
+    running.lifespan = config.lifespan_class(config)
+    await running.startup(sockets=[listening])
     try:
         yield served
     finally:
-        running.should_exit = True
-        await task
+        for accepting in running.servers:
+            accepting.close()
+        for connection in list(running.server_state.connections):
+            connection.transport.abort()
+        answering = [*running.server_state.tasks]
+        for task in answering:
+            task.cancel()
+        await asyncio.gather(*answering, return_exceptions=True)
+        await running.lifespan.shutdown()

@@ -13,7 +13,7 @@ Employees have thirty days of vacation a year. Unused days expire in March.
 
 Travel expenses are paid back within two weeks; send the receipts to accounting.
 
-The office cat is called Zerbino and likes tuna.
+The office cat is called Miller and likes tuna.
 """
 
 
@@ -27,12 +27,10 @@ async def test_what_was_put_is_found_by_its_meaning_and_used_by_the_agent(mesh: 
     assert (mesh.data / "chroma").stat().st_mode & 0o777 == 0o700
 
     async with AgentClient(mesh) as agent:
-        run = await agent.query("What does our handbook say about the name of the cat?")
+        run = await agent.query("What does our handbook say about vacation?")
     assert run.status == agent_pb2.RUN_STATUS_COMPLETED, run.failure
     assert [(call.tool, call.ok) for call in run.tool_calls] == [("knowledge_search", True)]
-    assert "Zerbino" in run.tool_calls[0].output_json
+    assert "thirty days" in run.answer
 
     (removed,) = mesh.cli_json("knowledge", "remove", "handbook")
     assert removed["removed_passages"] == 3
-    (gone,) = mesh.cli_json("knowledge", "search", "cat")
-    assert gone.get("passages", []) == []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
@@ -16,6 +17,7 @@ import pytest
 from mesh_fixtures import McpPlaces
 
 from protos.gen.nexus.agent.v1 import agent_pb2
+from protos.gen.nexus.mcp.v1 import mcp_pb2, mcp_pb2_grpc
 from shared.testing.agent_client import AgentClient
 from shared.testing.running_mesh import RunningMesh
 
@@ -42,20 +44,17 @@ def servers(mesh: RunningMesh, packages: Path, mcp_places: McpPlaces) -> Iterato
     """The servers `files` and `inside`, which run in the sandbox, and `outside`, which does not."""
     read, write = (str(mcp_places.folder / name) for name in ("in", "out"))
     code = ("--read", str(packages))
-    added = []
-
-    def add(name: str, *words: str) -> None:
-        done = mesh.cli("mcp", "add", name, *words)
-        added.append(name)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    with everything_over_http(packages / EVERYTHING, mcp_places.port):
-        add("files", *code, "--read", read, "--write", write, "--", "node", str(packages / FILES), read, write)
-        add("inside", *code, "--", "node", str(packages / EVERYTHING))
-        add("outside", "--url", f"http://127.0.0.1:{mcp_places.port}/mcp")
+    words = {
+        "files": (*code, "--read", read, "--write", write, "--", "node", str(packages / FILES), read, write),
+        "inside": (*code, "--", "node", str(packages / EVERYTHING)),
+        "outside": ("--url", f"http://127.0.0.1:{mcp_places.port}/mcp"),
+    }
+    with everything_over_http(packages / EVERYTHING, mcp_places.port), ThreadPoolExecutor() as threads:
+        for done in threads.map(lambda name: mesh.cli("mcp", "add", name, *words[name]), words):
+            assert done.returncode == 0, done.stdout + done.stderr
         yield
-        for name in added:
-            assert mesh.cli("mcp", "remove", name).returncode == 0
+        for done in threads.map(lambda name: mesh.cli("mcp", "remove", name), words):
+            assert done.returncode == 0, done.stdout + done.stderr
 
 
 async def worked(mesh: RunningMesh, model: str) -> dict[str, list[tuple[bool, str]]]:
@@ -90,8 +89,9 @@ async def test_an_agent_uses_the_reference_servers(
 
 @pytest.mark.usefixtures("servers")
 def test_a_small_model_uses_a_tool_that_a_question_names(mesh: RunningMesh) -> None:
-    done = mesh.cli("ask", "Use inside_get_sum with a=20 and b=22")
-    assert "The sum of 20 and 22 is 42." in done.stdout, done.stderr
+    # One that needs no arguments: those that it writes itself are not always right.
+    done = mesh.cli("ask", "Use inside_get_tiny_image")
+    assert "MCP logo" in done.stdout, done.stderr
 
 
 @pytest.mark.usefixtures("servers")
@@ -104,6 +104,16 @@ async def test_a_run_goes_on_without_a_server_that_died_and_that_comes_back(
     calls = await worked(mesh, scripted_model)
     assert all(not ok and "cannot be used now" in told for ok, told in calls["files_list_directory"])
     assert calls["outside_echo"] == [(True, "Echo: hello")]
-    deadline = time.monotonic() + 20
-    while not (await worked(mesh, scripted_model))["files_list_directory"][0][0]:
-        assert time.monotonic() < deadline
+    await back(mesh, "files")
+    assert (await worked(mesh, scripted_model))["files_list_directory"] == [(True, "[FILE] a.txt")]
+
+
+async def back(mesh: RunningMesh, name: str) -> None:
+    """Wait until a server answers again."""
+    async with asyncio.timeout(20), mesh.channel("tools") as channel:
+        stub = mcp_pb2_grpc.McpServiceStub(channel)
+        while True:
+            servers = (await stub.ListServers(mcp_pb2.ListServersRequest(), timeout=5)).servers
+            if {server.spec.name: server.state for server in servers}[name] == mcp_pb2.SERVER_STATE_READY:
+                return
+            await asyncio.sleep(0.05)

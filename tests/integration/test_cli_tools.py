@@ -126,8 +126,10 @@ def test_a_call_gives_the_output_and_says_how_it_ended(mesh, nexus):
     assert (request.name, request.arguments_json, request.dry_run) == ("echo", '{"text": "hi"}', True)
     assert request.timeout.ToMilliseconds() == 1500
     assert request.request_id
-    nexus("call", "echo", "--request-id", "mine")
+    assert request.conversation_id == ""
+    nexus("call", "echo", "--request-id", "mine", "--conversation", "talk")
     last = mesh.requests("ExecuteTool")[-1]
+    assert last.conversation_id == "talk"
     assert (last.arguments_json, last.request_id, last.HasField("timeout")) == ("{}", "mine", False)
 
 

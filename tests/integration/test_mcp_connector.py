@@ -24,7 +24,7 @@ from tool_executor.adapters.mcp_connector_sdk import SdkMcpConnector
 from tool_executor.domain.mcp_result import BytesPart, TextPart
 from tool_executor.domain.mcp_server import HttpTransport, McpFailure, McpRefusal, Secret, ServerSpec
 
-QUICK = McpLimits(connect_s=1.0, list_s=1.0, settle_s=0.01, probe_s=0.3, answer_s=0.3, message_bytes=200_000)
+QUICK = McpLimits(connect_s=1.0, list_s=1.0, settle_s=0.01, probe_s=0.15, answer_s=0.2, message_bytes=200_000)
 
 
 def spec(place: str, *headers: Secret, scheme: str = "http") -> ServerSpec:

@@ -11,8 +11,8 @@ pytest.register_assert_rewrite(
     *("sandbox_attempts", "sandbox_channel_abuse", "sandbox_exhaustion", "sandbox_file_abuse"),
     *("sandbox_host", "sandbox_reuse", "sandbox_rig"),
 )
-import pytest_asyncio
-from sandbox_rig import Sandbox, real_sandbox
+import pytest_asyncio  # noqa: E402
+from sandbox_rig import Sandbox, real_sandbox  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -17,7 +17,7 @@ def c(name, *args):
     if result < 0: raise OSError(ctypes.get_errno(), name)
     return result
 
-def s(number, *args): return c('syscall', ctypes.c_long(number), *(a if a is None or isinstance(a, bytes) else ctypes.c_long(a) if isinstance(a, int) else a for a in args))
+def s(number, *args): return c('syscall', *(ctypes.c_long(a) if isinstance(a, int) else a for a in (number, *args)))
 
 def attempt(text):
     try: return 'WORKED: %.200r' % (eval(text),)
@@ -243,8 +243,10 @@ ATTEMPTS: dict[str, list[str]] = {
     "files that would give more than they have": [
         "os.execv('/usr/bin/sudo', ['sudo'])",
         "os.execv('/bin/su', ['su'])",
-        "(__import__('shutil').copy('/bin/sh', '/work/sh'), os.chmod('/work/sh', 0o6755), os.execv('/work/sh', ['sh']))",
-        "(__import__('shutil').copy('/bin/sh', '/tmp/sh'), os.chmod('/tmp/sh', 0o6755), os.execv('/tmp/sh', ['sh']))",
+        *[
+            f"(__import__('shutil').copy('/bin/sh', {to!r}), os.chmod({to!r}, 0o6755), os.execv({to!r}, ['sh']))"
+            for to in ("/work/sh", "/tmp/sh", "/dev/shm/sh")
+        ],
     ],
 }
 """By topic. `c` calls a function of the C library, `s` a system call by its number."""

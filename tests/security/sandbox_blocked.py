@@ -1,6 +1,7 @@
 """Runs the sandbox where the host refuses namespaces, as many containers do, and prints what it says, as JSON.
 
-The refusal is real: a system-call filter on this process answers `unshare` with EPERM, for it and all that it starts.
+The refusal is real: a system-call filter on this process answers the call that makes namespaces with an error, for it
+and all that it starts.
 """
 
 from __future__ import annotations
@@ -28,18 +29,24 @@ from shared.ids import new_id  # noqa: E402
 from shared.server import Dependencies  # noqa: E402
 from shared.testing.harness import serving  # noqa: E402
 
-_UNSHARE = 272
+_CALLS = {"unshare": 272, "clone": 56}
+_NEW_NAMESPACES = 0x7E020000
 
 
-def refuse_namespaces() -> None:
+def refuse_namespaces(call: str, number: int) -> None:
+    """Answer `call`, where it asks for namespaces, with the errno `number`."""
+
     def instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
         return code.to_bytes(2, "little") + bytes((if_true, if_false)) + value.to_bytes(4, "little")
 
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.load_seccomp(
         instruction(0x20, 0)
-        + instruction(0x15, _UNSHARE, 0, 1)
-        + instruction(0x06, 0x00050001)
+        + instruction(0x15, _CALLS[call], 0, 4)
+        + instruction(0x20, 16)
+        + instruction(0x54, _NEW_NAMESPACES)
+        + instruction(0x15, 0, 1, 0)
+        + instruction(0x06, 0x00050000 | number)
         + instruction(0x06, 0x7FFF0000)
     )
 
@@ -63,5 +70,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    refuse_namespaces()
+    refuse_namespaces(sys.argv[1], int(sys.argv[2]))
     asyncio.run(main())

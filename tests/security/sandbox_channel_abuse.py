@@ -93,7 +93,8 @@ GARBAGE = {
     "an unknown word": "os.write(3, frame({'op': 'ended', 'exit': 0, 'signal': 0, 'killed': ''}))",
     "a wrong form": "os.write(3, frame({'op': 'result', 'forms': [{'type': 'text/x-evil', 'data': 'x'}]}))",
     "a wrong type": "os.write(3, frame({'op': 'result', 'forms': {'type': ['a'], 'data': 7}}))",
-    "a broken picture": "os.write(3, frame({'op': 'result', 'forms': [{'type': 'image/png', 'data': '!', 'b64': True}]}))",
+    "a broken picture": "os.write(3, frame({'op': 'result', 'forms': "
+    "[{'type': 'image/png', 'data': '!', 'b64': True}]}))",
     "a huge number": "os.write(3, frame(b'{\"op\": \"done\", \"exit_code\": ' + b'9' * 9999 + b'}'))",
     "half a character": 'os.write(3, frame(b\'{"op":"result","forms":[{"type":"text/plain","data":"\\\\ud800"}]}\'))',
     "shut": "os.close(3)",
@@ -161,7 +162,8 @@ async def every_descriptor_is_its_own(sandbox: Sandbox) -> None:
     assert await sandbox.says(named) == "True True '' ''"
     # A descriptor cannot be had from the service over it either: whatever is sent along is thrown away.
     sent = f"{FRAME}import socket\ns = socket.socket(fileno=os.dup(3))\n"
-    sent += "for _ in range(50): socket.send_fds(s, [frame({'op': 'result', 'forms': [{'type': 'text/plain', 'data': 'x'}]})], [0, 1, 2])"
+    sent += "b = frame({'op': 'result', 'forms': [{'type': 'text/plain', 'data': 'x'}]})\n"
+    sent += "for _ in range(50): socket.send_fds(s, [b], [0, 1, 2])"
     assert len((await sandbox.run(sent)).results) == 50
 
 

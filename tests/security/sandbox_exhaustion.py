@@ -11,24 +11,30 @@ from sandbox_rig import ERROR, MIB, OK, OUT_OF_MEMORY, OUTPUT_LIMIT, POLICY, TIM
 LIBC = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 MEMORY = {
     "private": "held = []\nwhile True: held.append(bytearray(4_000_000)); time.sleep(.002)",
-    "shared": "held = []\nfor n in range(60):\n m = mmap.mmap(-1, 4 * M); m.write(b'x' * 4 * M); held.append(m); time.sleep(.004)",
+    "shared": "held = []\nfor n in range(60):\n m = mmap.mmap(-1, 4 * M); m.write(b'x' * 4 * M)\n"
+    " held.append(m); time.sleep(.004)",
     "shared and let go of": "held = []\nfor n in range(60):\n m = mmap.mmap(-1, 4 * M); m.write(b'x' * 4 * M)\n"
     " m.madvise(mmap.MADV_DONTNEED); held.append(m); time.sleep(.004)",
-    "of zeros": "held = []\nfor n in range(60):\n m = mmap.mmap(os.open('/dev/zero', os.O_RDWR), 4 * M); m.write(b'x' * 4 * M)\n"
+    "of zeros": "held = []\nfor n in range(60):\n m = mmap.mmap(os.open('/dev/zero', os.O_RDWR), 4 * M)\n"
+    " m.write(b'x' * 4 * M)\n"
     " m.madvise(mmap.MADV_DONTNEED); held.append(m); time.sleep(.004)",
     "without a name": "f = os.memfd_create('m')\nfor _ in range(60): os.write(f, b'x' * 4 * M); time.sleep(.004)",
-    "in files": "for n in range(15):\n for d in ('/work', '/tmp', '/dev/shm'): open(f'{d}/{n}', 'wb').write(b'x' * 4 * M); time.sleep(.004)",
+    "in files": "for n in range(15):\n for d in ('/work', '/tmp', '/dev/shm'):\n"
+    "  open(f'{d}/{n}', 'wb').write(b'x' * 4 * M); time.sleep(.004)",
     "in files that are gone": "held = []\nfor n in range(15):\n for d in ('/work', '/tmp', '/dev/shm'):\n"
-    "  f = open(f'{d}/{n}', 'wb'); os.unlink(f.name); f.write(b'x' * 4 * M); f.flush(); held.append(f); time.sleep(.004)",
+    "  f = open(f'{d}/{n}', 'wb'); os.unlink(f.name); f.write(b'x' * 4 * M); f.flush()\n"
+    "  held.append(f); time.sleep(.004)",
     "of children": "for _ in range(12):\n if os.fork() == 0:\n  b = b'x' * 16 * M; time.sleep(9)\n time.sleep(.01)\n"
     "for _ in range(12): assert os.wait()[1] == 0",
 }
 ENDLESS = {
     "a loop": "while True: pass",
-    "deaf": "import signal\nfor s in range(1, 65):\n try: signal.signal(s, signal.SIG_IGN)\n except (OSError, ValueError): pass\n"
+    "deaf": "import signal\nfor s in range(1, 65):\n try: signal.signal(s, signal.SIG_IGN)\n"
+    " except (OSError, ValueError): pass\n"
     "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True: time.sleep(9)",
     "forks": "while True:\n try: os.fork()\n except OSError: pass",
-    "orphans": "while True:\n try:\n  if os.fork() == 0:\n   if os.fork() == 0: time.sleep(.01)\n   os._exit(0)\n  os.wait()\n except OSError: pass",
+    "orphans": "while True:\n try:\n  if os.fork() == 0:\n   if os.fork() == 0: time.sleep(.01)\n   os._exit(0)\n"
+    "  os.wait()\n except OSError: pass",
     "a family that stops itself": "import signal\nfor _ in range(4): os.fork()\nos.kill(0, signal.SIGSTOP)",
     "a fork of the parent's": LIBC + "while True: libc.syscall(56, 0x8000 | 17, 0, 0, 0, 0)",
     "threads": "import threading\nfor _ in range(500):\n try: threading.Thread(target=time.sleep, args=(60,)).start()\n"
@@ -62,13 +68,15 @@ async def what_never_ends_is_ended(sandbox: Sandbox) -> None:
 
 
 async def processes_are_counted_zombies_too(sandbox: Sandbox) -> None:
-    zombies = "import os, time\nn = 0\ntry:\n while n < 200:\n  if os.fork() == 0: os._exit(0)\n  n += 1\nexcept OSError: pass\nprint(n)"
+    zombies = "import os, time\nn = 0\ntry:\n while n < 200:\n  if os.fork() == 0: os._exit(0)\n  n += 1\n"
+    zombies += "except OSError: pass\nprint(n)"
     assert int(await sandbox.says(zombies, processes=20)) <= 20
     async with sandbox.opened(processes=20) as session:
         await session.cell(zombies)
         assert await session.says("while True:\n try: os.wait()\n except OSError: break\nprint('alive')") == "alive"
         # Orphans fall to PID 1, which collects them: they can be made without end, one after the other.
-        orphans = "for _ in range(300):\n p = os.fork()\n if p == 0:\n  if os.fork() == 0: os._exit(0)\n  os._exit(0)\n os.waitpid(p, 0)"
+        orphans = "for _ in range(300):\n p = os.fork()\n if p == 0:\n  if os.fork() == 0: os._exit(0)\n"
+        orphans += "  os._exit(0)\n os.waitpid(p, 0)"
         ran = await session.cell(orphans)
         assert ran.end.status == OK, ran.stderr
         assert not ran.closed
@@ -92,7 +100,8 @@ async def output_has_an_end_and_input_is_not_waited_for(sandbox: Sandbox) -> Non
     assert (ran.end.status, ran.end.exit_code) == (ERROR, 4)
     ran = await sandbox.run("import os\nos.close(0); os.close(1); os.close(2); os.close(3)")
     assert ran.end.status == OK
-    full = "import fcntl, os\nfcntl.fcntl(1, 1031, 1 << 20)\nos.set_blocking(1, False)\ntry:\n while True: os.write(1, b'x' * 4096)\n"
+    full = "import fcntl, os\nfcntl.fcntl(1, 1031, 1 << 20)\nos.set_blocking(1, False)\ntry:\n"
+    full += " while True: os.write(1, b'x' * 4096)\n"
     ran = await sandbox.run(full + "except BlockingIOError: pass", output_bytes=4 << 20)
     assert ran.end.status in (OK, OUTPUT_LIMIT)
 

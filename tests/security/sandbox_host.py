@@ -61,8 +61,8 @@ def _owned_by_sandboxes() -> list[str]:
                 found.append(entry.path)
     for kind in ("shm", "sem", "msg"):
         for line in _text(Path("/proc/sysvipc", kind)).splitlines()[1:]:
-            if any(FIRST_USER_ID <= int(word) < FIRST_USER_ID + (1 << 16) for word in line.split() if word.isdigit()):
-                found.append(f"{kind} {line}")
+            numbers = [int(word) for word in line.split() if word.isdigit()]
+            found += [f"{kind} {line}" for number in numbers if FIRST_USER_ID <= number < FIRST_USER_ID + (1 << 16)]
     return found
 
 

@@ -1,4 +1,4 @@
-"""What one run leaves for the next, and what two of one organisation that run beside each other have of each other: nothing."""
+"""What one run leaves for the next, and two of one organisation have of each other: nothing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ INHERITED = """
 import gc, os, resource, signal, sys
 status = dict(l.split(':', 1) for l in open('/proc/self/status') if ':' in l)
 print(sorted(os.environ.items()), oct(os.umask(0)), os.getcwd(), os.nice(0), sorted(os.sched_getaffinity(0)))
-print({k: status[k].strip() for k in ('SigQ', 'SigPnd', 'SigBlk', 'SigIgn', 'SigCgt', 'NoNewPrivs', 'Seccomp', 'Seccomp_filters')})
+asked = ('SigQ', 'SigPnd', 'SigBlk', 'SigIgn', 'SigCgt', 'NoNewPrivs', 'Seccomp', 'Seccomp_filters')
+print({k: status[k].strip() for k in asked})
 print([resource.getrlimit(n) for n in range(16)], os.getpgid(0) == os.getsid(0) == os.getpid())
 print([os.listdir(d) for d in ('/work', '/tmp', '/dev/shm', '/program')], sorted(os.listdir('/proc/self/fd')), sys.argv)
-print(len(sys.modules), len(sys.path), gc.isenabled(), sys.getrecursionlimit(), [os.readlink(f'/proc/self/ns/{n}') != '' for n in ('mnt',)])
+print(len(sys.modules), len(sys.path), gc.isenabled(), sys.getrecursionlimit())
 """
 SPOIL = """
 import os, resource, signal, sys, gc
@@ -94,7 +95,8 @@ import os, socket
 for address, kind in (('\\0{name}', 1), ('\\0{name}d', 2), ('/tmp/{name}', 1)):
     try: socket.socket(socket.AF_UNIX, kind).connect(address); print('REACHED', address)
     except OSError as e: pass
-print(os.listdir('/tmp'), os.listdir('/dev/shm'), [p for p in os.listdir('/proc') if p.isdigit() and p != str(os.getpid())])
+others = [p for p in os.listdir('/proc') if p.isdigit() and p != str(os.getpid())]
+print(os.listdir('/tmp'), os.listdir('/dev/shm'), others)
 for pid in range(2, 300):
     if pid != os.getpid():
         try: os.kill(pid, 9); print('KILLED', pid)
@@ -116,7 +118,8 @@ seen = set()
 def look(folder, how):
     try: seen.update((how, name) for name in os.listdir(folder) if name not in own)
     except OSError: pass
-for path in ('/proc', '/proc/.', '/proc/../proc', '/proc/self/root/proc', '/proc/self/cwd/../proc', '//proc//', '/work/../proc'): look(path, path)
+for path in ('/proc', '/proc/.', '/proc/../proc', '/proc/self/root/proc', '/proc/self/cwd/../proc', '//proc//'):
+    look(path, path)
 for flags in (0, 0o10000000, 0o200000, 0o10200000):
     for path in ('/', '/proc', '/proc/self', '/proc/self/root'):
         try: fd = os.open(path, flags)
@@ -131,7 +134,8 @@ for flags in (0, 0o10000000, 0o200000, 0o10200000):
                 if inner >= 0: look(inner, (path, up, resolve))
         try: os.fchdir(fd); look('..', 'fchdir'); look('proc', 'fchdir')
         except OSError: pass
-print(sorted({name for how, name in seen if name.isdigit() or name in ('sys', 'kcore', 'meminfo', 'sysrq-trigger')}, key=str))
+hosts = ('sys', 'kcore', 'meminfo', 'sysrq-trigger')
+print(sorted({name for how, name in seen if name.isdigit() or name in hosts}))
 mounts = [line.split()[4] for line in open('/proc/self/mountinfo')]
 print(mounts.count('/proc'))
 """
@@ -165,7 +169,8 @@ async def _rest(call: object) -> bytes:
 
 async def a_killed_first_process_ends_its_sandbox_honestly(sandbox: Sandbox) -> None:
     marker = f"marker-{uuid.uuid4().hex}"
-    start = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', '{marker}'])\n"
+    start = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', "
+    start += f"'{marker}'])\n"
 
     async def kill_first() -> None:
         await until(lambda: bool(processes_with(marker)), 5)

@@ -145,12 +145,14 @@ class Sandbox:
         strict: bool = False,
         output_paths: tuple[str, ...] = (),
         files: dict[str, bytes] | None = None,
+        egress: tuple[str, ...] = (),
         **limits: int,
     ) -> Any:
         request = sandbox_pb2.ExecuteRequest(language=sandbox_pb2.LANGUAGE_PYTHON, code=code, stdin=stdin)
         request.limits.CopyFrom(sandbox_pb2.ExecutionLimits(**limits))
         request.strict = strict
         request.output_paths.extend(output_paths)
+        request.egress.extend(egress)
         request.files.extend(sandbox_pb2.InputFile(path=path, data=data) for path, data in (files or {}).items())
         if wall_ms:
             request.limits.wall_time.FromMilliseconds(wall_ms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sandbox_rig import processes_with, real_sandbox, until
+from sandbox_rig import collected, processes_with, real_sandbox, refusal, until
+
+from sandbox_service.use_cases import execute_program
 
 SLEEPER = (
     "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', '{marker}'], "
@@ -66,3 +69,58 @@ async def test_a_killed_service_takes_its_runs_along(marker: str) -> None:
     async with real_sandbox() as sandbox:  # the next service sweeps the empty groups of the dead one
         await sandbox.run("print(1)")
         assert not any(Path(p).exists() for p in left)
+
+
+async def test_a_reader_that_never_comes_loses_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execute_program, "_DELIVERY_S", 0.3)
+    async with real_sandbox(max_concurrent_runs=1) as sandbox:
+        big = "open('big', 'wb').write(bytes(30_000_000)); print('x' * 60_000)"
+        call = sandbox.start(big, wall_ms=500, output_paths=("big",))
+        assert (await call.read()).HasField("started")
+        assert await asyncio.wait_for(sandbox.says("print('free')"), 5) == "free"
+        *_, last = [event async for event in call]
+        assert [file.path for file in last.finished.skipped_files] in ([], ["big"])
+
+
+DOOR = """
+import json, os, socket, sys, urllib.error, urllib.request
+for name in ('no_proxy', 'NO_PROXY'): os.environ.pop(name, None)
+def fetch(url):
+    try: return urllib.request.urlopen(url, timeout=5).read().decode()
+    except urllib.error.HTTPError as e: return e.code
+    except OSError as e: return type(e).__name__
+def reach(address, kind=1):
+    try:
+        with socket.socket(socket.AF_INET, kind) as s: s.settimeout(2); s.connect(address); return 'REACHED'
+    except OSError as e: return type(e).__name__
+port = int(sys.stdin.read())
+told = [fetch(f'http://127.0.0.1:{port}/'), fetch(f'http://127.0.0.1:{port + 1}/'), fetch('http://169.254.169.254/')]
+told += [fetch('http://example.org/'), *(reach(a) for a in (('127.0.0.1', port), ('169.254.169.254', 80)))]
+told += [reach(('10.0.0.1', 80)), reach(('8.8.8.8', 53)), fetch('file:///etc/shadow'), 'http_proxy' in os.environ]
+try: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1); told.append('RAW')
+except OSError: told.append('no')
+try: socket.getaddrinfo('example.com', 80); told.append('NAME')
+except OSError: told.append('no')
+print(json.dumps(told))
+"""
+
+
+async def test_the_way_out_is_that_of_its_program_alone() -> None:
+    async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(hello, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, real_sandbox(egress_allow=[f"127.0.0.1:{port}", "example.com:443"]) as sandbox:
+        granted = sandbox.start(DOOR, str(port).encode(), egress=(f"127.0.0.1:{port}",))
+        with_way, without = await asyncio.gather(collected(granted), sandbox.run(DOOR, str(port).encode()))
+        fetched, other, metadata, named, *direct = json.loads(with_way.text)
+        assert (fetched, other, metadata, named) == ("hello", 403, 403, 403)
+        assert "REACHED" not in direct
+        assert direct[-3:] == [True, "no", "no"]
+        assert not set(json.loads(without.text)) & {"hello", "REACHED", "RAW", "NAME", 200, 403, True}
+        assert await refusal(sandbox.start("1", egress=("example.org:443",)).read()) == "EGRESS_REFUSED"
+        assert await refusal(sandbox.start("1", egress=("169.254.169.254:80",)).read()) == "EGRESS_REFUSED"

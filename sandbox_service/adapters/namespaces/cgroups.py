@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ _CPU_PERIOD_US = 100_000
 _REMOVE_TRIES = 50
 _REMOVE_PAUSE_S = 0.01
 MEMORY, PIDS, CPU, CPUACCT = "memory", "pids", "cpu", "cpuacct"
+_trials = itertools.count()
 _CONTROLLERS = (MEMORY, PIDS, CPU, CPUACCT)
 
 
@@ -259,7 +261,7 @@ def _usable(base: Path, version: int, wanted: frozenset[str]) -> frozenset[str]:
         wanted = _enabled(base, wanted)
         if MEMORY not in wanted:
             return frozenset()
-    trial = base / f"{PREFIX}{os.getpid()}-trial"
+    trial = base / f"{PREFIX}{os.getpid()}-trial-{next(_trials)}"
     limits = GroupLimits(memory_bytes=64 << 20, processes=16, cpu_cores=1.0)
     try:
         trial.mkdir()

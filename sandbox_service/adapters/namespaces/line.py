@@ -57,7 +57,7 @@ class Questions:
         return answer
 
     def answer(self, message: Message, descriptors: list[int]) -> None:
-        """Answer the first of them. An answer in several parts comes as the last of them, with the others under `before`.
+        """Answer the first. An answer in several parts comes as the last of them, with the others under `before`.
 
         Raises:
             ValueError: when it has too many parts.

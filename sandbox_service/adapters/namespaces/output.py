@@ -9,7 +9,6 @@ from collections.abc import Callable
 from sandbox_service.adapters.namespaces.feed import EventFeed
 from sandbox_service.domain.run_event import MAX_CHUNK_BYTES, OutputChunk, Stream
 
-
 _MOST_THROWN_AWAY = 1 << 20
 """In one go: more than a pipe holds, and not without end when a program goes on writing."""
 

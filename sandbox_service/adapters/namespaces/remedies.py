@@ -41,7 +41,7 @@ def launch_remedy(failure: LaunchFailedError) -> str:
     if failure.error_number == errno.ENOSYS:
         return _KERNEL
     if failure.stage in ("namespaces", "id_map", "root", "privileges"):
-        return _namespace_remedy()
+        return _namespace_remedy(failure.error_number)
     if failure.stage == "seccomp":
         return "The kernel needs CONFIG_SECCOMP_FILTER. " + _CONTAINER
     if failure.stage == "exec":
@@ -52,13 +52,13 @@ def launch_remedy(failure: LaunchFailedError) -> str:
     return f"The launcher failed at the step `{failure.stage}`; the service's log has the error."
 
 
-def _namespace_remedy() -> str:
+def _namespace_remedy(error_number: int) -> str:
     steps: list[str] = []
     if _sysctl("kernel.unprivileged_userns_clone") == "0":
         steps.append("`sysctl -w kernel.unprivileged_userns_clone=1`")
     if _sysctl("kernel.apparmor_restrict_unprivileged_userns") == "1":
         steps.append("`sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` (or an AppArmor profile)")
-    if _sysctl("user.max_user_namespaces") == "0":
+    if error_number == errno.ENOSPC or _sysctl("user.max_user_namespaces") == "0":  # or there are as many as may be
         steps.append("`sysctl -w user.max_user_namespaces=15000`")
     if steps:
         return "As root on the host, run " + " and ".join(steps) + ", then start the service again."

@@ -58,6 +58,8 @@ class ContainedInit(Init):
         super().__init__(line, blueprint, network=False)
         self._failures.setblocking(False)  # noqa: FBT003
         self._decoder = Decoder()
+        self._writable = select.poll()
+        self._writable.register(_ANSWERS_FD, select.POLLOUT)
         self._scratch = os.memfd_create("content")
         self._sources: dict[int, Source] = {}
         self._sinks: dict[int, Sink] = {}
@@ -131,7 +133,12 @@ class ContainedInit(Init):
     # From the service.
 
     def _take_orders(self) -> None:
-        data = os.read(_ORDERS_FD, _READ_BYTES)
+        try:
+            data = os.read(_ORDERS_FD, _READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
         try:
             frames = self._decoder.feed(data)
         except FrameError:
@@ -205,7 +212,7 @@ class ContainedInit(Init):
 
     # To the service.
 
-    def _tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+    def _tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:  # noqa: ARG002  there are none here
         if message.get("event") == "ended":
             self._pass_failures()
             self._ordered = False
@@ -213,12 +220,14 @@ class ContainedInit(Init):
 
     def _put(self, message: Message, content: bytes = b"") -> None:
         left = memoryview(encode(message, content))
-        try:
-            while left:
-                # gVisor passes no more than a socket's buffer holds at a time.
+        while left:
+            try:
+                # gVisor passes no more than a socket's buffer holds at a time, and does not wait for room.
                 left = left[os.write(_ANSWERS_FD, left[:_WRITE_BYTES]) :]
-        except OSError:
-            os._exit(0)  # whoever asked has left, and all of it ends
+            except BlockingIOError:
+                self._writable.poll()
+            except OSError:
+                os._exit(0)  # whoever asked has left, and all of it ends
 
     def _give_room(self, number: int, size: int) -> None:
         if size:

@@ -78,8 +78,13 @@ class OciRuntime:
             theirs.close()
         return Container(self, name, folder, process, os.pidfd_open(process.pid), ours)
 
+    def kill(self, name: str) -> None:
+        """Kill all that runs in a container, which ends it. Idempotent."""
+        with suppress(OSError, subprocess.TimeoutExpired):
+            self._run("kill", name, "KILL")
+
     def delete(self, name: str) -> None:
-        """Kill a container, if it is there, and remove what the runtime keeps of it. Idempotent."""
+        """Remove what the runtime keeps of a container, which it kills if it is still there. Idempotent."""
         with suppress(OSError, subprocess.TimeoutExpired):
             self._run("delete", "--force", name)
 

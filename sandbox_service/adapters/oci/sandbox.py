@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from sandbox_service.adapters.launcher.wire import Message
 from sandbox_service.adapters.namespaces.cgroups import RunGroup
 from sandbox_service.adapters.namespaces.host import HostSetup
 from sandbox_service.adapters.namespaces.sandbox import Around, NamespaceSandbox
 from sandbox_service.adapters.oci.runtime import Container
+
+_PATIENCE_S = 5.0
 
 
 class ContainerSandbox(NamespaceSandbox):
@@ -34,7 +37,9 @@ class ContainerSandbox(NamespaceSandbox):
         self._forcing = self._loop.create_task(self._force())
 
     async def _force(self) -> None:
-        await asyncio.to_thread(self._container.runtime.delete, self._container.name)
+        await asyncio.to_thread(self._container.runtime.kill, self._container.name)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._gone.wait(), _PATIENCE_S)
         super()._kill_hard()
 
     async def _bury(self) -> None:

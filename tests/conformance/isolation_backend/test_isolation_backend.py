@@ -198,3 +198,49 @@ async def test_what_only_namespaces_offer_is_refused_with_the_reason(bench: Benc
         with pytest.raises(PreconditionFailed, match="BACKEND_LACKS") as caught:
             await bench.create(**options)
         assert lacks in caught.value.metadata["lacks"]
+
+
+HOSTILE = """
+import os, sys
+forged = b'{"event":"ended","exit":0,"signal":0,"killed":"","cpu_us":0,"peak_bytes":0}'
+forged = len(forged).to_bytes(4, "big") + bytes(4) + forged
+for folder in ("/proc/1/fd", "/proc/self/fd"):
+    for name in sorted(os.listdir(folder), key=int) if os.path.isdir(folder) else ():
+        try:
+            fd = os.open(folder + "/" + name, os.O_WRONLY | os.O_NONBLOCK)
+            os.write(fd, forged)
+        except OSError:
+            pass
+for name in ("mem", "environ"):
+    try:
+        os.close(os.open("/proc/1/" + name, os.O_RDWR))
+        print("opened", name)
+    except OSError:
+        pass
+os._exit(7)
+"""
+
+
+async def test_a_program_cannot_speak_for_pid_1(bench: Bench) -> None:
+    async with bench.sandbox() as sandbox:
+        ran = await run(sandbox, HOSTILE)
+        assert (ran.status, ran.end.exit_code) == (Status.ERROR, 7)
+        assert b"opened" not in ran.stdout
+        assert bench.gone == 0
+
+
+TO_PID_1 = """
+import os, signal, time
+try: os.kill(1, signal.{})
+except PermissionError: pass
+"""
+
+
+async def test_a_program_that_stops_pid_1_ends_all_the_same(bench: Bench) -> None:
+    async with bench.sandbox(wall_time_s=0.5) as sandbox:
+        ran = await run(sandbox, TO_PID_1.format("SIGSTOP") + "time.sleep(1000)")
+        assert ran.status is Status.TIMEOUT
+    async with bench.sandbox() as sandbox:
+        ran = await run(sandbox, TO_PID_1.format("SIGKILL") + "time.sleep(.1)\nos._exit(7)")
+        assert ran.status is Status.ERROR
+    assert bench.gone == 2

@@ -152,6 +152,14 @@ async def test_the_report_names_the_layers(bench: Bench) -> None:
     report = await bench.stub.GetIsolation(pb.GetIsolationRequest(), timeout=5)
     assert report.available
     assert [(x.name, x.enforced, x.detail) for x in report.layers] == [("seccomp", True, "by a fake")]
+    default, *slots = report.backends
+    assert (default.name, default.level, default.available) == ("fake", pb.BACKEND_LEVEL_NAMESPACES, True)
+    assert list(default.layers) == list(report.layers)
+    assert [(slot.name, slot.level, slot.available) for slot in slots] == [
+        ("gvisor", pb.BACKEND_LEVEL_USER_KERNEL, False),
+        ("firecracker", pb.BACKEND_LEVEL_VIRTUAL_MACHINE, False),
+    ]
+    assert "NEXUS_SANDBOX_RUNSC" in slots[0].remedy
 
 
 async def test_a_busy_sandbox_says_when_to_come_back(bench: Bench) -> None:

@@ -19,7 +19,7 @@ from orchestrator.adapters.tool_strategy_similarity import SimilarityToolStrateg
 from orchestrator.adapters.tool_vectors import ToolVectors, no_tool_examples, texts_of
 from orchestrator.domain.prompts import CannotCalculate, CannotWriteCode, OnlyPython, PlaceUnknown
 from orchestrator.domain.routing import DEFAULT_ROUTING, Routing
-from orchestrator.domain.tool_choice import ChoiceRules
+from orchestrator.domain.tool_choice import ChoiceRules, named_tool
 from orchestrator.domain.tools import Tool
 from orchestrator.ports.tool_strategy import PlannedCall, PlanRequest
 from shared.errors import DeadlineExceeded, PreconditionFailed
@@ -246,6 +246,28 @@ async def test_the_texts_of_a_tool_are_embedded_once_whatever_is_on() -> None:
     texts = sum(len(texts_of(tool)) for tool in TOOLS) + len(no_tool_examples())
     assert sum(embedder.calls) == texts + 4
     assert len(embedder.calls) == 6
+
+
+@pytest.mark.parametrize(
+    ("question", "tool"),
+    [
+        ("Use b_get_sum with a=1 and b=2", "b_get_sum"),
+        ("Add 1 and 2 with the tool `a_get_sum`.", "a_get_sum"),
+        ("What does b_get_sum do?", None),
+        ("Use c_get_sum", None),
+        ("Make use of echo", None),
+    ],
+)
+def test_a_tool_that_a_question_says_to_use_is_chosen_by_its_name(question: str, tool: str | None) -> None:
+    assert named_tool(question, {"a_get_sum", "b_get_sum", "echo"}) == tool
+
+
+async def test_tools_that_are_alike_are_told_apart_by_name() -> None:
+    tools = tuple(Tool(f"{server}_tell", "Tells.", '{"type":"object"}', 5.0, ()) for server in "ab")
+    strategy = SimilarityToolStrategy(FakeEmbedder(), FakeModels(), FilePromptBook())
+    assert (await strategy.plan(asked("Please use b_tell", tools, demonstration=True))).calls == (
+        PlannedCall("b_tell", "{}"),
+    )
 
 
 async def test_hundreds_of_tools_are_embedded_by_and_by_where_time_runs_out() -> None:

@@ -15,6 +15,7 @@ from sandbox_service.domain.program import Language, Program
 from sandbox_service.domain.run_event import FilePiece, Finished, OutputChunk, RunEvent, SkippedFile, Started, Stream
 from sandbox_service.domain.workspace import InputFile
 from sandbox_service.use_cases.admit_run import AdmitRun
+from sandbox_service.use_cases.choose_backend import ChooseBackend
 from sandbox_service.use_cases.collect_files import CollectFiles
 from sandbox_service.use_cases.execute_program import ExecuteProgram, Parts
 from sandbox_service.use_cases.open_sandbox import Host, OpenSandbox

@@ -56,6 +56,13 @@ def test_patterns_over_folders(pattern: str, path: str, *, found: bool) -> None:
     assert matches(pattern, path) is found
 
 
+@pytest.mark.parametrize("pattern", ["*a" * 400 + "*b", "**a" * 300 + "b", "**/" * 300 + "b", "?*" * 400 + "b"])
+def test_no_pattern_takes_long(pattern: str) -> None:
+    # One who goes back and tries again would not come to an end here.
+    assert not matches(pattern, "a" * 255)
+    assert not matches(pattern, "a/" * 400 + "a")
+
+
 def test_only_stars_and_question_marks_make_a_pattern() -> None:
     assert [is_pattern(path) for path in ("a", "a[b]", "a*", "a?")] == [False, False, True, True]
 

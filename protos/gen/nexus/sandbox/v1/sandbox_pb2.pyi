@@ -1185,7 +1185,7 @@ class StartProcessRequest(_message.Message):
     """Idempotency key chosen by the client."""
     @_builtins.property
     def argv(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Its command line; the first word is a program of the image or under `read_only_paths`."""
+        """Its command line; the first word is a program of the image or the host, or in a granted path."""
 
     @_builtins.property
     def environment(self) -> _containers.RepeatedCompositeFieldContainer[Global___EnvironmentVariable]:
