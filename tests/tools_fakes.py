@@ -14,7 +14,7 @@ from artifact_fakes import MemoryArtifactStore
 
 from shared.auth.principal import Principal
 from shared.clock import Clock
-from shared.errors import NexusError, NotFound, QuotaExceeded
+from shared.errors import InvalidInput, NexusError, NotFound, QuotaExceeded
 from shared.ids import new_id
 from shared.testing.fakes import FakeClock
 from shared.testing.harness import principal
@@ -191,12 +191,15 @@ class FakeEmbedder:
         self.model = "local/words"
         self.asked: list[str] = []
         self.error: NexusError | None = None
+        self.most_chars = 1_000_000
         self._words: dict[str, int] = {}
 
     async def embed(self, texts: Sequence[str], model: str = "") -> Embedded:
         """Return the vectors."""
         if self.error:
             raise self.error
+        if any(len(text) > self.most_chars for text in texts):
+            raise InvalidInput("CONTEXT_TOO_LONG", "The model has less context.")
         self.asked += texts
         return Embedded(model or self.model, [self._vector(text) for text in texts])
 

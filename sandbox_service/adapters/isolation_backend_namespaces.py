@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sandbox_service.adapters.namespaces import canary
 from sandbox_service.adapters.namespaces.blueprints import Blueprints
+from sandbox_service.adapters.namespaces.canary_run import run_canary
 from sandbox_service.adapters.namespaces.cgroups import PREFIX, CgroupTree
 from sandbox_service.adapters.namespaces.failures import LaunchFailedError
 from sandbox_service.adapters.namespaces.host import HostSetup
@@ -23,7 +24,7 @@ from sandbox_service.domain.image import BASE, Image
 from sandbox_service.domain.isolation import IsolationLayer, IsolationReport
 from sandbox_service.domain.limits import RunLimits
 from sandbox_service.domain.program import Program
-from sandbox_service.domain.run_event import Finished, OutputChunk, Stream
+from sandbox_service.domain.run_event import Finished
 from sandbox_service.ports.isolation_backend import SandboxSpec
 from shared.clock import Clock
 from shared.ids import IdSource
@@ -166,23 +167,8 @@ class NamespaceBackend:
 
     async def _collect(self, program: Program, limits: RunLimits) -> tuple[bytes, Finished]:
         """Return the standard output of a canary, and its end."""
-        output = b""
-        finished: Finished | None = None
         sandbox = await self._create(SandboxSpec(_PROBE_ORG, _PROBE_IMAGE, limits), lambda: None)
-        try:
-            async for event in sandbox.run(self._new_id(), program):
-                match event:
-                    case OutputChunk(Stream.STDOUT, data):
-                        output += data
-                    case Finished():
-                        finished = event
-                    case _:
-                        pass
-        finally:
-            await sandbox.destroy()
-        if finished is None:
-            raise LaunchFailedError("canary", 0, "the service stops")
-        return output, finished
+        return await run_canary(sandbox, self._new_id(), program)
 
 
 def _root_group(host: HostSetup) -> CgroupTree | None:

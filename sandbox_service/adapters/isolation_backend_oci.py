@@ -16,6 +16,7 @@ from pathlib import Path
 from sandbox_service.adapters.egress.dialler import EgressDialler
 from sandbox_service.adapters.namespaces import canary
 from sandbox_service.adapters.namespaces.blueprints import Blueprints
+from sandbox_service.adapters.namespaces.canary_run import run_canary
 from sandbox_service.adapters.namespaces.cgroups import MEMORY, PREFIX, CgroupTree, RunGroup
 from sandbox_service.adapters.namespaces.failures import LaunchFailedError
 from sandbox_service.adapters.namespaces.host import HostSetup
@@ -34,7 +35,7 @@ from sandbox_service.domain.isolation_level import IsolationLevel
 from sandbox_service.domain.limits import RunLimits
 from sandbox_service.domain.outcome import Status
 from sandbox_service.domain.program import Program
-from sandbox_service.domain.run_event import Finished, OutputChunk, Stream
+from sandbox_service.domain.run_event import Finished
 from sandbox_service.ports.isolation_backend import SandboxSpec
 from shared.clock import Clock
 from shared.ids import IdSource
@@ -259,23 +260,7 @@ class OciBackend:
         return [*layers, memory], sees_gvisor
 
     async def _collect(self, program: Program, limits: RunLimits) -> tuple[bytes, Finished, bool]:
-        """Return the standard output of a canary, its end, and whether it saw gVisor's kernel."""
-        output = b""
-        finished: Finished | None = None
+        """Return the standard output of a canary, its end, and whether PID 1 saw gVisor's kernel."""
         sandbox = await self._create(SandboxSpec(_PROBE_ORG, _PROBE_IMAGE, limits), lambda: None)
-        try:
-            async for event in sandbox.run(self._new_id(), program):
-                match event:
-                    case OutputChunk(Stream.STDOUT, data):
-                        output += data
-                    case OutputChunk(_, data):
-                        _log.warning("canary_said", text=data[-500:].decode(errors="replace"))
-                    case Finished():
-                        finished = event
-                    case _:
-                        pass
-        finally:
-            await sandbox.destroy()
-        if finished is None:
-            raise LaunchFailedError("canary", 0, "the service stops")
+        output, finished = await run_canary(sandbox, self._new_id(), program)
         return output, finished, sandbox.sees_gvisor

@@ -12,9 +12,9 @@ MOST_CALLS = 2000
 
 
 class Callers:
-    """Counts the open calls of each caller, who may have `most_calls`. Who has none costs nothing."""
+    """Counts the open calls of each caller, who may have `most_calls`, or MOST_CALLS for 0. Who has none costs nothing."""
 
-    def __init__(self, most_calls: int = MOST_CALLS) -> None:
+    def __init__(self, most_calls: int = 0) -> None:
         self._most_calls = most_calls
         self._calls: dict[tuple[str, str], int] = {}
 
@@ -39,10 +39,11 @@ class Callers:
         """
         caller = (principal.org_id, principal.user_id)
         calls = self._calls.get(caller, 0)
-        if calls >= self._most_calls:
+        most = self._most_calls or MOST_CALLS
+        if calls >= most:
             raise QuotaExceeded(
                 "TOO_MANY_CALLS",
-                f"You have {self._most_calls} calls open. End some, or try again in a moment.",
+                f"You have {most} calls open. End some, or try again in a moment.",
                 retry_after_s=1.0,
             )
         self._calls[caller] = calls + 1

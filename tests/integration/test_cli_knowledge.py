@@ -39,14 +39,14 @@ def nexus(tmp_path):
 
 def test_paragraphs_become_passages_and_the_first_part_replaces(mesh, nexus, tmp_path):
     file = tmp_path / "book.txt"
-    paragraphs = [f"Paragraph {number}\r\nof the book." for number in range(70)]
+    paragraphs = [f"Paragraph {number}\r\nof the book." for number in range(22)]
     file.write_bytes(("\ufeff\r\n\r\n" + "\r\n \r\n\r\n".join([*paragraphs, paragraphs[0]])).encode())
     result = nexus("knowledge", "put", "book", str(file), "--json")
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout) == {"source": "book", "passages": 6, "new_passages": 70}
+    assert json.loads(result.stdout) == {"source": "book", "passages": 6, "new_passages": 22}
     first, second = mesh.requests("PutPassages")
     assert [(request.source, request.replace, len(request.passages)) for request in (first, second)] == [
-        ("book", True, 64),
+        ("book", True, 16),
         ("book", False, 6),
     ]
     assert first.passages[1].text == "Paragraph 1\nof the book."

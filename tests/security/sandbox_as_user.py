@@ -18,6 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 USER_ID = 54321
 
+import sandbox_file_abuse  # noqa: E402
 from sandbox_abuses import ABUSES, Abuse  # noqa: E402
 from sandbox_host import SECRET_TEXT, Canary, canary_of, host_state  # noqa: E402
 from sandbox_rig import Sandbox, children, real_sandbox, until  # noqa: E402
@@ -88,6 +89,7 @@ async def facts(sandbox: Sandbox) -> dict[str, object]:
 
 
 async def main() -> None:
+    sandbox_file_abuse.TRIES = 350  # the same code as for root, which is put to thousands
     with tempfile.TemporaryDirectory() as folder:
         secret = Path(folder, "secret")
         secret.write_text(SECRET_TEXT)

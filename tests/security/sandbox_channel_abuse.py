@@ -141,12 +141,12 @@ async def floods_of_results_are_cut_and_nobody_waits(sandbox: Sandbox) -> None:
     for name, message in frames.items():
         count = 1 if name == "large" else 500
         flood = f"{FRAME}b = frame({json.dumps(message)}) * {count}\nwhile True: os.write(3, b)"
-        ran = await awake(sandbox.run(flood, wall_ms=300, output_bytes=100_000))
+        ran = await awake(sandbox.run(flood, wall_ms=150, output_bytes=100_000))
         assert ran.end.status in (TIMEOUT, OUTPUT_LIMIT), name
         assert sum(len(form.data) for result in ran.results for form in result.forms) <= 100_000, name
         assert len(ran.results) <= 400, name
         async with sandbox.opened() as session:
-            ran = await awake(session.cell(flood, wall_ms=200))
+            ran = await awake(session.cell(flood, wall_ms=100))
             assert len(ran.results) <= 1_100, name
 
 

@@ -53,7 +53,7 @@ async def test_cancelling_kills_the_tree(sandbox: Sandbox, marker: str) -> None:
     call = sandbox.start(SLEEPER.format(marker=marker) + "print('up')\nwhile True: pass", wall_ms=30_000)
     assert (await call.read()).HasField("started")
     assert (await call.read()).stdout.startswith(b"up")
-    assert processes_with(marker)
+    await until(lambda: bool(processes_with(marker)))
     call.cancel()
     await until(lambda: not processes_with(marker) and not control_groups() and not children(), 1.5)
 

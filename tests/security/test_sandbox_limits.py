@@ -22,14 +22,6 @@ async def test_an_infinite_loop_ends_at_the_wall_limit(sandbox: Sandbox) -> None
     assert (ran.end.exit_code, ran.end.signal) == (-1, 9)
 
 
-async def test_a_sleeper_that_ignores_signals_ends_at_the_wall_limit(sandbox: Sandbox) -> None:
-    code = (
-        "import signal, time\nfor s in range(1, 32):\n try: signal.signal(s, signal.SIG_IGN)\n except OSError: pass\n"
-    )
-    ran = await sandbox.run(code + "time.sleep(60)", wall_ms=400)
-    assert ran.end.status == TIMEOUT
-
-
 async def test_a_memory_hog_is_killed_at_the_memory_limit(sandbox: Sandbox) -> None:
     ran = await sandbox.run("held = []\nwhile True: held.append(bytearray(8_000_000))", memory_bytes=64 * MIB)
     assert ran.end.status == OUT_OF_MEMORY
@@ -52,7 +44,7 @@ async def test_memory_of_children_and_files_counts_too(sandbox: Sandbox) -> None
 
 async def test_a_fork_bomb_is_contained(sandbox: Sandbox) -> None:
     bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
-    bombs = sandbox.run(bomb, wall_ms=1500)
+    bombs = sandbox.run(bomb, wall_ms=700)
     neighbour = asyncio.create_task(sandbox.run("print(6 * 7)"))
     assert (await bombs).end.status == TIMEOUT
     assert (await neighbour).text == "42\n"

@@ -20,7 +20,7 @@ from shared.ids import new_id
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 SourceArgument = Annotated[str, typer.Argument(help="The source's name.", metavar="SOURCE")]
-_AT_ONCE = 64
+_AT_ONCE = 16
 _TEXT_WIDTH = 200
 
 

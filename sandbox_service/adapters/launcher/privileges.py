@@ -15,6 +15,8 @@ _MAX_CAPABILITY = 63
 _SECUREBITS = 0x01 | 0x02 | 0x20 | 0x40 | 0x80
 _STACK_BYTES = 8 << 20
 _DESCRIPTORS = 512
+# Of 1 byte, too short for any: 0 would still start the host's own handler where core_pattern names one; core(5).
+_NO_CORE_DUMP = 1
 # What these limit does not exist in gVisor's kernel, which refuses to set them.
 _NOT_IN_GVISOR = frozenset(
     (resource.RLIMIT_MSGQUEUE, resource.RLIMIT_NICE, resource.RLIMIT_RTPRIO, resource.RLIMIT_SIGPENDING)
@@ -92,7 +94,7 @@ def limit_resources(limits: Mapping[str, int]) -> None:
         resource.RLIMIT_FSIZE: limits["file_bytes"],
         resource.RLIMIT_CPU: limits["cpu_s"] or resource.RLIM_INFINITY,
         resource.RLIMIT_STACK: _STACK_BYTES,
-        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CORE: _NO_CORE_DUMP,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_NICE: 0,

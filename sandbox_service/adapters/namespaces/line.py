@@ -168,4 +168,7 @@ class Line:
             elif "event" in message:
                 self._on_event(message, descriptors)
             else:
-                self._questions.answer(message, descriptors)
+                try:
+                    self._questions.answer(message, descriptors)
+                except ValueError:
+                    self.close()

@@ -124,6 +124,17 @@ async def test_permissions_are_asked_for() -> None:
         await refused(Unauthenticated, ".", nobody.SearchPassages(pb.SearchPassagesRequest(query="a")))
 
 
+async def test_what_the_model_has_no_room_for_is_compared_by_its_start() -> None:
+    async with mesh() as (_, stub, embedder):
+        embedder.most_chars = 300
+        await stub.PutPassages(put("book", "cat " * 400, "dog"))
+        assert max(map(len, embedder.asked)) <= 300
+        first, second = (await stub.SearchPassages(pb.SearchPassagesRequest(query="cat " * 200))).passages
+        assert (first.passage.text, first.score > 0.9 > second.score) == ("cat " * 400, True)
+        embedder.most_chars = 2
+        await refused(InvalidInput, "CONTEXT_TOO_LONG", stub.PutPassages(put("book", "cat " * 400)))
+
+
 async def test_the_model_of_the_first_put_is_asked_again_and_missed_when_it_is_gone() -> None:
     async with mesh() as (_, stub, embedder):
         await stub.PutPassages(put("book", "a"))

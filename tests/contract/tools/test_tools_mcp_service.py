@@ -228,21 +228,18 @@ async def test_a_tool_that_hangs_costs_its_own_time_until_its_breaker_opens(tmp_
         assert (await a.call("good_add_numbers", a=1, b=2)).status == tools_pb2.TOOL_STATUS_OK
 
 
-async def test_a_server_that_is_not_there_is_registered_and_says_so(tmp_path: Path) -> None:
+async def test_a_server_that_is_not_there_is_registered_and_one_that_is_not_allowed_is_not(tmp_path: Path) -> None:
     async with meshes(tmp_path, ["127.0.0.1:1"]) as (a, _, _):
         added = await a.add(http("http://127.0.0.1:1/mcp"))
         assert (added.state, added.error) == (mcp_pb2.SERVER_STATE_FAILED, "it takes no connection")
         down = a.mcp.ReadResource(mcp_pb2.ReadResourceRequest(name="good", uri="text://hello"))
         assert (await refused(down))[0] is grpc.StatusCode.UNAVAILABLE
-
-
-async def test_addresses_that_the_installation_does_not_allow_are_refused(tmp_path: Path) -> None:
-    async with meshes(tmp_path, []) as (a, _, _):
-        spec = http("http://127.0.0.1:9/mcp")
+        # What the installation does not allow is not even registered.
+        spec = http("http://127.0.0.1:9/mcp", "other")
         for call in (a.add(spec), a.mcp.TestServer(mcp_pb2.TestServerRequest(spec=spec))):
             code, told = await refused(call)
             assert (code, "must be https" in told) == (grpc.StatusCode.INVALID_ARGUMENT, True)
-        assert await a.servers() == []
+        assert [server.spec.name for server in await a.servers()] == ["good"]
 
 
 async def test_trying_a_server_leaves_nothing(tmp_path: Path) -> None:

@@ -175,6 +175,23 @@ def test_whatever_a_model_is_told_is_in_the_digest(change: dict[str, Any]) -> No
     assert offered(**change).digest != offered().digest
 
 
+def test_what_nobody_sees_is_taken_out_of_schemas_too() -> None:
+    hidden = "\u200bsay\U000e0041"
+    schema = {
+        "type": "object",
+        "description": hidden,
+        "properties": {"description": {"title": hidden, "enum": [hidden]}, "b": {"anyOf": [{"description": hidden}]}},
+    }
+    (named,) = admit("s", Offer("", (offered(input_schema=schema, output_schema=schema),)), {}, nothing_taken).tools
+    expected = {
+        "type": "object",
+        "description": "say",
+        # What a server compares with stays what it is.
+        "properties": {"description": {"title": "say", "enum": [hidden]}, "b": {"anyOf": [{"description": "say"}]}},
+    }
+    assert named.tool.input_schema == named.tool.output_schema == expected
+
+
 def test_what_nobody_sees_is_taken_out() -> None:
     assert plain("a\u200bb\u202ec\U000e0041d\x1b[0me\n f") == "abcd[0me\n f"
     assert plain("x" * 5_000) == "x" * 1_999 + "…"
