@@ -12,7 +12,7 @@ MOST_CALLS = 2000
 
 
 class Callers:
-    """Counts the open calls of each caller, who may have `most_calls`, or MOST_CALLS for 0. Who has none costs nothing."""
+    """Counts the open calls of each caller, who may have `most_calls`; 0 for MOST_CALLS. Who has none costs nothing."""
 
     def __init__(self, most_calls: int = 0) -> None:
         self._most_calls = most_calls
