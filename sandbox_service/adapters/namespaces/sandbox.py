@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +34,7 @@ from shared.clock import Clock
 from shared.telemetry.logging import get_logger
 
 _GRACE_S = 1.0
+_AGAIN_S = 0.1
 _SETUP_TIMEOUT_S = 20.0
 _log = get_logger(__name__)
 
@@ -187,8 +188,9 @@ class NamespaceSandbox:
             await self._start(order, streams, (code,))
         finally:
             os.close(code)
-        async for event in self._executed(Terms(execution_id, spec.limits)):
-            yield event
+        async with aclosing(self._executed(Terms(execution_id, spec.limits))) as events:
+            async for event in events:
+                yield event
 
     async def open_kernel(self, language: Language) -> None:
         """See the port."""
@@ -204,8 +206,9 @@ class NamespaceSandbox:
             await self._channel.send_cell(code)
         except OSError as error:
             raise sandbox_gone() from error
-        async for event in self._executed(Terms(execution_id, limits, is_cell=True)):
-            yield event
+        async with aclosing(self._executed(Terms(execution_id, limits, is_cell=True))) as events:
+            async for event in events:
+                yield event
 
     async def start_process(self, program: LongProgram) -> AsyncGenerator[RunEvent, None]:
         """See the port."""
@@ -218,8 +221,9 @@ class NamespaceSandbox:
         order["environment"] |= program.environment
         await self._start(order, streams)
         endless = RunLimits(0, spec.limits.memory_bytes, spec.limits.processes, 0)
-        async for event in self._executed(Terms("", endless)):
-            yield event
+        async with aclosing(self._executed(Terms("", endless))) as events:
+            async for event in events:
+                yield event
 
     async def write_input(self, data: bytes, *, end: bool) -> None:
         """See the port."""
@@ -283,6 +287,12 @@ class NamespaceSandbox:
         with suppress(LineClosedError):
             self._line.tell(order)
         self._arm_hard_kill()
+        if not whole:  # a kernel that had not begun with the cell has not noticed
+            self._loop.call_later(_AGAIN_S, self._interrupt_again)
+
+    def _interrupt_again(self) -> None:
+        if self._execution and self._hard_kill and self._line.is_open:
+            self.interrupt(whole=False)
 
     def _granted(self) -> SandboxSpec:
         if self._spec is None or not self._line.is_open:
@@ -331,11 +341,13 @@ class NamespaceSandbox:
                 yield event
         finally:
             execution.kill(KillReason.ABANDONED)
-            await asyncio.wait([task])
-            if terms.is_cell and self._hard_kill and not self._ended.done() and self._line.is_open:
-                self._hard_kill.cancel()  # it has obeyed
-                self._hard_kill = None
-            self._execution = None
+            try:
+                await _finished(task)
+            finally:
+                if terms.is_cell and self._hard_kill and not self._ended.done() and self._line.is_open:
+                    self._hard_kill.cancel()  # it has obeyed
+                    self._hard_kill = None
+                self._execution = None
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -410,6 +422,18 @@ class NamespaceSandbox:
             await asyncio.to_thread(self._group.remove)
         for then in self._then:
             then()
+
+
+async def _finished(task: asyncio.Task[None]) -> None:
+    """Wait for a task that ends soon, whoever leaves meanwhile: what comes next must find nothing of it."""
+    left: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            left = error
+    if left:
+        raise left
 
 
 def _told(report: EgressReport) -> dict[str, object]:
