@@ -46,7 +46,7 @@ from orchestrator.ports.agent_steps import AgentSteps
 from orchestrator.ports.run_store import Accepted
 from orchestrator.ports.tool_runner import ToolRequest
 from shared.auth.principal import Principal
-from shared.errors import NexusError, UpstreamDown
+from shared.errors import InvalidInput, NexusError, UpstreamDown
 from shared.testing.fakes import FakeClock
 from shared.testing.harness import principal
 
@@ -392,6 +392,7 @@ class FakePeers:
     router_error: NexusError | None = None
     tools_error: NexusError | None = None
     settings_error: NexusError | None = None
+    closed_channels: frozenset[str] = frozenset()
 
     async def catalogue(self, *, anew: bool = False) -> Catalogue:
         if self.router_error:
@@ -401,7 +402,7 @@ class FakePeers:
     async def tools(self, origin: Origin) -> tuple[Tool, ...]:
         if self.tools_error:
             raise self.tools_error
-        return self.known_tools
+        return () if origin.channel in self.closed_channels else self.known_tools
 
     async def fitting(self, origin: Origin, question: str, most: int) -> tuple[Tool, ...]:
         words = set(question.lower().split())
@@ -437,11 +438,14 @@ class FakeEmbedder:
         self.calls: list[int] = []
         self.routings: list[Routing] = []
         self.error: NexusError | None = None
+        self.most_chars = 1_000_000
 
     async def embed(self, texts: Sequence[str], routing: Routing = DEFAULT_ROUTING) -> list[tuple[float, ...]]:
         self.routings.append(routing)
         if self.error:
             raise self.error
+        if any(len(text) > self.most_chars for text in texts):
+            raise InvalidInput("CONTEXT_TOO_LONG", "The model has less context.")
         self.calls.append(len(texts))
         return [self._one(text) for text in texts]
 

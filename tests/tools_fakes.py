@@ -32,6 +32,7 @@ from tool_executor.ports.artifact_store import ArtifactStore
 from tool_executor.ports.embedder import Embedded
 from tool_executor.use_cases.authorize_call import AuthorizeCall
 from tool_executor.use_cases.move_artifacts import MoveArtifacts
+from tool_executor.use_cases.note_call import NoteCall
 from tool_executor.use_cases.run_code import RunCode
 
 ECHO = ToolDefinition(
@@ -155,7 +156,7 @@ class FakeAuditLog:
 
 def authorizing(policy: FakeToolPolicy, audit: FakeAuditLog | None = None, clock: Clock | None = None) -> AuthorizeCall:
     """Return what lets calls through over fakes."""
-    return AuthorizeCall(policy, audit or FakeAuditLog(), clock or FakeClock(), new_id)
+    return AuthorizeCall(policy, NoteCall(audit or FakeAuditLog(), clock or FakeClock(), new_id))
 
 
 class FakeCallQuota:

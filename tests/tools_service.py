@@ -7,12 +7,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from artifact_fakes import MemoryArtifactStore
-from tools_fakes import FakeEmbedder, FakeToolPolicy, authorizing
+from tools_fakes import FakeAuditLog, FakeEmbedder, FakeToolPolicy, authorizing
 from tools_store import ToolStore
 
 from protos.gen.nexus.tools.v1 import tools_pb2, tools_pb2_grpc
 from shared.circuit_breaker import BreakerPolicy
 from shared.clock import Clock, SystemClock
+from shared.ids import new_id
 from shared.server import Registration, Service
 from shared.testing.harness import Served, serving
 from tool_executor.adapters.breaker_board_memory import MemoryBreakerBoard
@@ -32,6 +33,7 @@ from tool_executor.use_cases.describe_tools import DescribeTools
 from tool_executor.use_cases.execute_tool import ExecuteTool
 from tool_executor.use_cases.get_tool import GetTool
 from tool_executor.use_cases.list_tools import ListTools
+from tool_executor.use_cases.note_call import NoteCall
 from tool_executor.use_cases.reload_tools import ReloadTools
 from tool_executor.use_cases.search_tools import SearchTools
 
@@ -52,7 +54,9 @@ class ToolBench:
         self.artifacts = MemoryArtifactStore()
         self.breakers = MemoryBreakerBoard(self.clock, BreakerPolicy(consecutive_failures=3))
         self.quota = SqliteCallQuota(store.writer, self.clock)
-        self.around = Surroundings(self.clock, self.breakers, Places(), self.quota)
+        self.audit = FakeAuditLog()
+        note = NoteCall(self.audit, self.clock, new_id)
+        self.around = Surroundings(self.clock, self.breakers, Places(), self.quota, note)
         self.registry = MemoryToolRegistry(tools, lambda source, tool: protected(source, tool, self.around))
         self.reads = InProcessCallMemory(self.clock, ttl_s=600, max_entries=100, max_chars=1_000_000)
         self.effects = SqliteCallMemory(self.reads, store.writer, self.clock, kept_s=3_600, most_rows=1_000)
@@ -60,7 +64,7 @@ class ToolBench:
         self.describe = DescribeTools(self.policy, self.quota, self.breakers)
         self.execute = ExecuteTool(
             self.registry,
-            authorizing(self.policy),
+            authorizing(self.policy, self.audit),
             CallMemories(self.reads, self.effects),
             self.clock,
             BoundResult(self.artifacts, output_limit_bytes=65_536),

@@ -22,7 +22,7 @@ from shared.storage import Database, GroupCommit
 from tool_executor.adapters.artifact_objects import ArtifactObjects, open_store
 from tool_executor.adapters.artifact_rows import ArtifactRows
 from tool_executor.adapters.artifact_store_obstore import ObstoreArtifactStore
-from tool_executor.adapters.audit_log_sqlite import SqliteAuditLog
+from tool_executor.adapters.audit_log_sqlite import AuditWriters, SqliteAuditLog
 from tool_executor.adapters.breaker_board_memory import MemoryBreakerBoard
 from tool_executor.adapters.call_memory_in_process import InProcessCallMemory
 from tool_executor.adapters.call_memory_sqlite import SqliteCallMemory
@@ -38,6 +38,7 @@ from tool_executor.adapters.mcp_connector_on_demand import OnDemandMcpConnector
 from tool_executor.adapters.mcp_server_store_sqlite import SqliteMcpServerStore
 from tool_executor.adapters.secret_box_aesgcm import AesGcmSecretBox
 from tool_executor.adapters.solver_process import ProcessSolver
+from tool_executor.adapters.tool_audited import AuditedTool
 from tool_executor.adapters.tool_bounded import BoundedTool, Places
 from tool_executor.adapters.tool_breaking import BreakingTool
 from tool_executor.adapters.tool_calculator import CalculatorTool
@@ -90,6 +91,7 @@ from tool_executor.use_cases.list_audit_events import ListAuditEvents
 from tool_executor.use_cases.list_policy_files import ListPolicyFiles
 from tool_executor.use_cases.list_tools import ListTools
 from tool_executor.use_cases.move_artifacts import MoveArtifacts
+from tool_executor.use_cases.note_call import NoteCall
 from tool_executor.use_cases.note_mcp_change import NoteMcpChange
 from tool_executor.use_cases.put_passages import PutPassages
 from tool_executor.use_cases.read_mcp_server import ReadMcpServer
@@ -110,6 +112,7 @@ class Surroundings:
     breakers: MemoryBreakerBoard
     places: Places
     quota: CallQuota
+    note: NoteCall
 
 
 def protected(source: SourceId, tool: Tool, around: Surroundings) -> Tool:
@@ -120,9 +123,10 @@ def protected(source: SourceId, tool: Tool, around: Surroundings) -> Tool:
     3. breaker: a tool that keeps failing costs nobody a place or a call of the quota;
     4. places: so many calls at once, and a share of them for an organisation;
     5. quota: last of all that refuses, so that it counts only calls that run;
-    6. guard: the time limit, and what a crash or a peer's error means to the breaker.
+    6. audit: an effect is written down when nothing refuses it any more, and before it happens;
+    7. guard: the time limit, and what a crash or a peer's error means to the breaker.
     """
-    counted = LimitedTool(GuardedTool(tool), around.quota)
+    counted = LimitedTool(AuditedTool(GuardedTool(tool), around.note), around.quota)
     breaking = BreakingTool(BoundedTool(counted, source, around.places), around.breakers)
     # Schemas of strangers are never used as they are: checking a value against one might take for ever.
     checked = CheckedTool(breaking) if source == BUILTIN else GatedTool(breaking)
@@ -357,11 +361,15 @@ def build(settings: Settings, deps: Dependencies) -> Service:
     artifacts = _artifacts(settings, deps, store, life)
     policy_files = CedarPolicyFiles(settings.policies_file, poll_s=settings.policies_reload_s)
     policy = _policy(settings, deps, policy_files, life)
-    audit = SqliteAuditLog(store.database, deps.clock, kept_days=settings.audit_days, kept_events=settings.audit_events)
+    writers = AuditWriters(refusals=store.counts, effects=store.effects)
+    audit = SqliteAuditLog(
+        store.database, writers, deps.clock, kept_days=settings.audit_days, kept_events=settings.audit_events
+    )
     quota = SqliteCallQuota(store.counts, deps.clock)
     life.background += [supervised("audit_trim", audit.keep_bounded), supervised("tool_days_prune", quota.keep_bounded)]
     breakers = MemoryBreakerBoard(deps.clock, settings.breaker)
-    around = Surroundings(deps.clock, breakers, Places(), quota)
+    note = NoteCall(audit, deps.clock, deps.new_id)
+    around = Surroundings(deps.clock, breakers, Places(), quota, note)
     embedder = GrpcEmbedder(deps.channel(settings.router_address))
     knowledge = _knowledge(settings, deps, embedder, life)
     make_tools = _builtin_tools(settings, deps, artifacts, knowledge, life)
@@ -377,7 +385,7 @@ def build(settings: Settings, deps: Dependencies) -> Service:
         ReloadTools(registry, sources),
         ExecuteTool(
             registry,
-            AuthorizeCall(policy, audit, deps.clock, deps.new_id),
+            AuthorizeCall(policy, note),
             _memories(settings, deps, store, life),
             deps.clock,
             BoundResult(artifacts, output_limit_bytes=settings.output_limit_bytes),

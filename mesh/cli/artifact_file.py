@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,10 +27,13 @@ def upload_of(file: Path) -> bytes:
     """Return the file's content.
 
     Raises:
-        InvalidInput: reason FILE_UNREADABLE or FILE_TOO_LARGE (over 6 MiB).
+        InvalidInput: reason FILE_UNREADABLE, also for a pipe or device, or FILE_TOO_LARGE (over 6 MiB).
     """
     try:
-        with file.open("rb") as opened:
+        # Not to wait for somebody to write into a pipe, which is refused anyway.
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                raise InvalidInput("FILE_UNREADABLE", f"{file} is not a regular file.")
             content = opened.read(_LARGEST_UPLOAD_BYTES + 1)
     except OSError as error:
         raise InvalidInput("FILE_UNREADABLE", f"{file} cannot be read: {error.strerror}.") from error

@@ -21,6 +21,7 @@ _BY_REASON = {
     "IMAGE_NOT_SET_UP": ExitCode.SETUP_INCOMPLETE,
     "ISOLATION_UNAVAILABLE": ExitCode.SETUP_INCOMPLETE,
     "ISOLATION_TOO_WEAK": ExitCode.SETUP_INCOMPLETE,
+    "BACKEND_LACKS": ExitCode.SETUP_INCOMPLETE,
 }
 _BY_CLASS: tuple[tuple[type[NexusError], ExitCode], ...] = (
     (InvalidInput, ExitCode.USAGE),

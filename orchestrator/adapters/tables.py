@@ -45,6 +45,7 @@ runs = Table(
     Column("question", Text, nullable=False),
     Column("requested_model", Text, nullable=False),
     Column("routing", Text, nullable=False, server_default="{}"),
+    Column("channel", String(64), nullable=False, server_default=""),
     Column("max_steps", Integer, nullable=False),
     Column("max_tool_calls", Integer, nullable=False),
     Column("timeout_ms", BigInteger, nullable=False),

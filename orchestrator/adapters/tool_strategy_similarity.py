@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from zoneinfo import available_timezones
 
-from orchestrator.adapters.tool_vectors import ToolVectors
+from orchestrator.adapters.tool_vectors import MOST_CHARS, ToolVectors, vectors_of
 from orchestrator.domain.chat import ChatCompleted, ChatMessage, ChatRequest, ChatRole, ChatStarted, ChatText
 from orchestrator.domain.events import UsageReported, usage_reported
 from orchestrator.domain.extract_code import forbids_running, other_language_wanted, without_code
@@ -35,8 +35,6 @@ from shared.telemetry.logging import get_logger
 log = get_logger(__name__)
 
 MOST_CALLS = 4
-MOST_CHOICE_CHARS = 1000
-"""Longer questions are compared by their start: the embedding model sees no more."""
 MOST_ARGUMENT_TOKENS = 512
 
 
@@ -123,12 +121,12 @@ class SimilarityToolStrategy:
 
     async def _chosen(self, request: PlanRequest, clause: str, found: Mapping[str, FoundArguments]) -> Tool | None:
         names = {tool.name: tool for tool in request.tools}
-        named = named_tool(clause[:MOST_CHOICE_CHARS], names)
+        named = named_tool(clause[:MOST_CHARS], names)
         if named is not None:
             return names[named]
         try:
             reference = await self._vectors.of(request.tools)
-            question = (await self._embedder.embed([clause[:MOST_CHOICE_CHARS]], request.routing))[0]
+            question = (await vectors_of(self._embedder, [clause[:MOST_CHARS]], request.routing))[0]
         except NexusError as error:
             # Without an embedding model only clear signs choose a tool; the model still answers.
             log.warning("tool_choice_unavailable", reason=error.reason)

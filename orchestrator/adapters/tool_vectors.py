@@ -7,13 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
+from orchestrator.domain.errors import FailureReason
+from orchestrator.domain.routing import DEFAULT_ROUTING, Routing
 from orchestrator.domain.tools import Tool
 from orchestrator.ports.embedder import Embedder, Vector
+from shared.errors import NexusError
 
 NO_TOOL_FILE = "tool_choice/no_tool_examples.v1.txt"
 MOST_GROUPS = 512
 """Tools whose vectors are kept: 20 KB each."""
 _TEXTS_AT_ONCE = 128
+MOST_CHARS = 1_000
+"""Longer texts are compared by their start. Of texts with more tokens than the model takes, still less is seen."""
+_LEAST_CHARS = 16
+"""Fewer than this fit into any model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class ToolVectors:
         return ReferenceVectors({name: vectors[texts] for name, texts in wanted.items()}, vectors[self._none_texts])
 
     async def _made(self, groups: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], Sequence[Vector]]:
-        vectors = iter(await self._embedder.embed([text for texts in groups for text in texts]))
+        vectors = iter(await vectors_of(self._embedder, [text for texts in groups for text in texts]))
         return {texts: [next(vectors) for _ in texts] for texts in groups}
 
     def _keep(self, vectors: Mapping[tuple[str, ...], Sequence[Vector]]) -> None:
@@ -75,7 +82,28 @@ def _parts(groups: Sequence[tuple[str, ...]]) -> Iterator[list[tuple[str, ...]]]
 
 def texts_of(tool: Tool) -> tuple[str, ...]:
     """Return the texts that stand for a tool."""
-    return (tool.description.strip() or tool.name, *tool.examples)
+    return tuple(text[:MOST_CHARS] for text in (tool.description.strip() or tool.name, *tool.examples))
+
+
+async def vectors_of(embedder: Embedder, texts: Sequence[str], routing: Routing = DEFAULT_ROUTING) -> list[Vector]:
+    """Return one vector a text, in order. Each that is too long for the model is shortened until it fits, no other is.
+
+    Raises:
+        NexusError: with the router's reason.
+    """
+    try:
+        return await embedder.embed(texts, routing)
+    except NexusError as error:
+        if error.reason != FailureReason.CONTEXT_TOO_LONG or all(len(text) <= _LEAST_CHARS for text in texts):
+            raise
+    # Only the router counts tokens, and it does not say whose were too many.
+    middle = len(texts) // 2
+    if not middle:
+        return await vectors_of(embedder, [text[: len(text) // 2] for text in texts], routing)
+    return [
+        *await vectors_of(embedder, texts[:middle], routing),
+        *await vectors_of(embedder, texts[middle:], routing),
+    ]
 
 
 def no_tool_examples() -> tuple[str, ...]:

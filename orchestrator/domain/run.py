@@ -100,6 +100,7 @@ class NewRun:
     limits: Limits
     created_at: datetime
     routing: Routing = DEFAULT_ROUTING
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,8 @@ class Run:
     `requested_model` is what the caller chose (empty for the router's chain), `model` what answered
     last or, when rules and tools gave the answer alone, what was chosen to.
     `attempt` counts starts, `crashes` the starts that ended without a word. `timeout_s` counts from `started_at`.
-    `routing` holds for every model call, whichever attempt makes it.
+    `routing` holds for every model call, and `channel` (that the question came over; empty for none) for every tool
+    call, whichever attempt makes it.
     """
 
     run_id: str
@@ -145,6 +147,7 @@ class Run:
     attempt: int = 0
     crashes: int = 0
     routing: Routing = DEFAULT_ROUTING
+    channel: str = ""
 
     @property
     def org_id(self) -> str:

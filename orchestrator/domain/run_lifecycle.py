@@ -61,6 +61,7 @@ def accepted(new: NewRun, conversation_id: str) -> Run:
         created_at=new.created_at,
         last_sequence=1,
         routing=new.routing,
+        channel=new.channel,
     )
 
 

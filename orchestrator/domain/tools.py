@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Origin:
     """Where calls of tools come from: the tool executor narrows them to what agent and channel may use.
 
-    Empty where there is none: no agent has a name yet, and no question comes over a channel.
+    Empty where there is none: no agent has a name yet, and the channel is the question's.
     """
 
     conversation_id: str = ""

@@ -59,6 +59,7 @@ def question_of(request: pb.QueryAgentRequest) -> Question:
         limits=RequestedLimits(limits.max_steps, limits.max_tool_calls, timeout_s),
         request_id=request.request_id,
         routing=_routing(request.routing),
+        channel=request.channel,
     )
 
 

@@ -106,6 +106,7 @@ class PreviewQuery:
             status=RunStatus.PENDING,
             created_at=self._clock.now(),
             routing=await self._routing(principal, question),
+            channel=question.channel,
         )
         # Nothing is recorded: nobody opens the log.
         events = RecordEvents(self._runs, self._clock, run)

@@ -43,7 +43,7 @@ class RunWork:
     @property
     def origin(self) -> Origin:
         """What the run's tool calls are part of."""
-        return Origin(self.run.conversation_id, self.run.run_id)
+        return Origin(self.run.conversation_id, self.run.run_id, channel=self.run.channel)
 
     def remaining_s(self) -> float:
         """Return the seconds that the run has left, at least a tenth."""

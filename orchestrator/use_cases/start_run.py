@@ -31,6 +31,7 @@ class Question:
     limits: RequestedLimits = field(default_factory=RequestedLimits)
     request_id: str = ""
     routing: Routing = DEFAULT_ROUTING
+    channel: str = ""
 
     def fingerprint(self) -> str:
         """Return a digest of what is asked: two requests with one id must have the same."""
@@ -38,6 +39,8 @@ class Question:
         asked: list[object] = [self.text, self.conversation_id, self.model, limits]
         if self.routing != DEFAULT_ROUTING:
             asked.append(astuple(self.routing))
+        if self.channel:
+            asked.append(self.channel)
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
@@ -93,6 +96,7 @@ class StartRun:
                 limits=limits_within(config, question.limits),
                 created_at=self._clock.now(),
                 routing=question.routing,
+                channel=question.channel,
             )
         )
         if not accepted.run.status.final:

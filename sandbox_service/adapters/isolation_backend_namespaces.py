@@ -71,6 +71,7 @@ class NamespaceBackend:
         self._clock = clock
         self._new_id = new_id
         self._lock = asyncio.Lock()
+        self._closed = False
         self._host: HostSetup | None = None
         self._root_group: CgroupTree | None = None
         self._nursery: Nursery | None = None
@@ -103,15 +104,18 @@ class NamespaceBackend:
 
     async def close(self) -> None:
         """Kill every sandbox and wait until nothing of them is left."""
+        self._closed = True
         if self._retiring:
             self._retiring.cancel()
-        if self._out:
+        async with self._lock:
+            nursery, self._nursery = self._nursery, None
+        if nursery:
+            await nursery.refuse()
             await asyncio.gather(*(sandbox.destroy() for sandbox in list(self._out)))
-        if self._nursery:
-            await self._nursery.close()
-        if self._root_group:
-            await asyncio.to_thread(self._root_group.remove)
-        self._nursery = self._root_group = self._host = None
+            await nursery.close()
+        root, self._root_group = self._root_group, None
+        if root:
+            await asyncio.to_thread(root.remove)
 
     async def _create(self, spec: SandboxSpec, on_gone: Callable[[], None]) -> NamespaceSandbox:
         nursery = await self._open_nursery()
@@ -122,6 +126,8 @@ class NamespaceBackend:
 
     async def _open_nursery(self) -> Nursery:
         async with self._lock:
+            if self._closed:
+                raise LaunchFailedError("process", 0, "the service stops")
             if self._nursery is None:
                 self._host = await asyncio.to_thread(self._look_at_host)
                 try:

@@ -159,7 +159,7 @@ class OciBackend:
 
     async def _create(self, spec: SandboxSpec, on_gone: Callable[[], None]) -> ContainerSandbox:
         host = await self._look_once()
-        user_id = self._user_ids.take(spec)
+        user_id = await self._user_ids.take(spec)
         name = f"{PREFIX}{os.getpid()}-oci-{next(self._numbers)}"
         held: list[ContainerSandbox] = []
 
@@ -170,9 +170,11 @@ class OciBackend:
 
         try:
             container, group = await asyncio.to_thread(self._start, host, spec, user_id, name)
-        except OSError as error:
+        except BaseException as error:
             self._user_ids.give_back(user_id)
-            raise LaunchFailedError("process", error.errno or 0, str(error)) from error
+            if isinstance(error, OSError):
+                raise LaunchFailedError("process", error.errno or 0, str(error)) from error
+            raise
         sandbox = ContainerSandbox(host, container, group, Around(user_id, self._clock, self._dialler))
         try:
             await self._ready(sandbox, container)

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from sandbox_service.domain.isolation import IsolationReport
 from sandbox_service.domain.isolation_level import IsolationLevel
-from shared.errors import FieldViolation, Internal, InvalidInput, NotFound, PreconditionFailed, QuotaExceeded
+from shared.errors import (
+    AlreadyExists,
+    FieldViolation,
+    Internal,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+    QuotaExceeded,
+)
 
 RETRY_AFTER_S = 1.0
 
@@ -149,6 +157,11 @@ def process_unknown(process_id: str) -> NotFound:
 def session_busy() -> PreconditionFailed:
     """Return the error of a session in which too many cells wait."""
     return PreconditionFailed("SESSION_BUSY", "Too many cells wait in this session. Wait for one to end.")
+
+
+def request_id_reused() -> AlreadyExists:
+    """Return the error of a request id under which something else was asked for."""
+    return AlreadyExists("REQUEST_ID_REUSED", "This request id belongs to another request. Choose a new one.")
 
 
 def path_refused(path: str, why: str) -> PreconditionFailed:

@@ -11,7 +11,10 @@ from sandbox_service.ports.sandbox import Sandbox
 from shared.errors import NotFound, PreconditionFailed
 
 MAX_FILES = 64
-_LOOKED_AT_ONCE = 32
+MAX_PATTERNS = 8
+MAX_PATTERN_LENGTH = 256
+_LOOKED_AT_ONCE = 4_096  # characters
+_LOOKED_AT_IN_ALL = 1 << 20
 
 
 class CollectFiles:
@@ -60,20 +63,46 @@ class CollectFiles:
     async def _paths(self, sandbox: Sandbox, wanted: tuple[str, ...], skipped: list[SkippedFile]) -> list[str]:
         """Return the paths that are meant, each once, in the order of the wishes."""
         found: dict[str, None] = {}
-        listing = await sandbox.list_files() if any(is_pattern(path) for path in wanted) else None
+        patterns = [path for path in wanted if is_pattern(path) and len(path) <= MAX_PATTERN_LENGTH]
+        search = _Search(await sandbox.list_files(), set(patterns[:MAX_PATTERNS])) if patterns else None
         for path in wanted:
-            if path_problem(path):
+            if path_problem(path) or (is_pattern(path) and len(path) > MAX_PATTERN_LENGTH):
                 skipped.append(SkippedFile(path, "path_invalid"))
-            elif listing is not None and is_pattern(path):
-                fitting = await _fitting(path, listing)
+            elif search is not None and is_pattern(path):
+                fitting, why_not_all = await search.fitting(path)
                 found.update(dict.fromkeys(fitting))
-                if not fitting:
-                    skipped.append(SkippedFile(path, "not_found"))
+                if why_not_all:
+                    skipped.append(SkippedFile(path, why_not_all))
             else:
                 found[path] = None
         paths = list(found)
         skipped.extend(SkippedFile(path, "too_many") for path in paths[MAX_FILES:][:MAX_FILES])
         return paths[:MAX_FILES]
+
+
+class _Search:
+    """Finds what patterns mean; what all of them together may look at has an end, as the loop is everybody's."""
+
+    def __init__(self, listing: Listing, patterns: set[str]) -> None:
+        self._listing = listing
+        self._patterns = patterns
+        self._looked_at = 0
+
+    async def fitting(self, pattern: str) -> tuple[list[str], str]:
+        """Return the files that a pattern means, and why they are none or perhaps not all."""
+        found: list[str] = []
+        if pattern not in self._patterns:
+            return found, "too_many"
+        for name, *_ in self._listing.files:
+            turns = self._looked_at // _LOOKED_AT_ONCE
+            self._looked_at += len(name) + 1
+            if self._looked_at > _LOOKED_AT_IN_ALL:
+                return found, "too_many"
+            if self._looked_at // _LOOKED_AT_ONCE > turns:
+                await asyncio.sleep(0)
+            if matches(pattern, name):
+                found.append(name)
+        return found, "" if found else "not_found"
 
 
 async def _read(sandbox: Sandbox, path: str, offset: int, length: int) -> tuple[bytes, int] | str:
@@ -86,14 +115,3 @@ async def _read(sandbox: Sandbox, path: str, offset: int, length: int) -> tuple[
         if error.reason != "FILE_REFUSED":
             raise
         return str((error.metadata or {}).get("reason", ""))
-
-
-async def _fitting(pattern: str, listing: Listing) -> list[str]:
-    """Return the files that a pattern means, letting others have a turn now and then."""
-    found: list[str] = []
-    for number, (name, *_) in enumerate(listing.files):
-        if number % _LOOKED_AT_ONCE == 0:
-            await asyncio.sleep(0)
-        if matches(pattern, name):
-            found.append(name)
-    return found

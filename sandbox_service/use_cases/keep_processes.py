@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import deque
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -14,14 +14,16 @@ from sandbox_service.domain.limits import LimitPolicy, RunLimits
 from sandbox_service.domain.long_process import LongProgram
 from sandbox_service.domain.order import Caller
 from sandbox_service.domain.outcome import KillReason
-from sandbox_service.domain.run_event import Finished, OutputChunk, Started
+from sandbox_service.domain.run_event import Finished, OutputChunk, RunEvent, Started
 from sandbox_service.ports.sandbox import Sandbox
 from sandbox_service.use_cases.open_sandbox import OpenSandbox, Wanted
+from sandbox_service.use_cases.openings import Openings
 from shared.clock import Clock
 
 _UNWATCHED_S = 60.0
 _LOOK_EVERY_S = 5.0
-_REMEMBERED_REQUESTS = 1_000
+_WRITTEN_WAITING = 8
+_LAST_WORDS_S = 2.0
 
 ProcessEvent = OutputChunk | Finished
 
@@ -51,8 +53,9 @@ class ProcessOrder:
 class _Kept:
     caller: Caller
     sandbox: Sandbox
-    events: AsyncGenerator[object, None]
     process_id: str
+    written: asyncio.Queue[ProcessEvent] = field(default_factory=lambda: asyncio.Queue[ProcessEvent](_WRITTEN_WAITING))
+    pump: asyncio.Task[None] | None = None
     watched: bool = False
     unwatched_since_s: float = 0.0
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -81,8 +84,7 @@ class KeepProcesses:
         self._rules = rules
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
-        self._starting: dict[tuple[Caller, str], asyncio.Task[_Kept]] = {}
-        self._started: deque[tuple[Caller, str]] = deque()
+        self._openings = Openings(lambda process_id: process_id in self._kept)
 
     async def start(self, caller: Caller, order: ProcessOrder) -> str:
         """Start a process and return its id; one that was started under the same request id is returned again.
@@ -92,16 +94,7 @@ class KeepProcesses:
             PreconditionFailed: ISOLATION_UNAVAILABLE, PATH_REFUSED, PROGRAM_NOT_FOUND, EGRESS_REFUSED.
             QuotaExceeded: SANDBOX_BUSY.
         """
-        key = (caller, order.request_id)
-        task = self._starting.get(key) if order.request_id else None
-        if task is None or (task.done() and (task.cancelled() or task.exception() or not self._is_kept(task))):
-            task = asyncio.create_task(self._make(caller, order))
-            if order.request_id:
-                self._starting[key] = task
-                self._started.append(key)
-                while len(self._started) > _REMEMBERED_REQUESTS:
-                    self._starting.pop(self._started.popleft(), None)
-        return (await asyncio.shield(task)).process_id
+        return await self._openings.once((caller, order.request_id), order, lambda: self._make(caller, order))
 
     async def watch(self, caller: Caller, process_id: str) -> AsyncGenerator[ProcessEvent, None]:
         """Yield what the process writes until it has ended; who reads slowly slows it down.
@@ -114,17 +107,15 @@ class KeepProcesses:
         if kept.watched:
             raise process_watched()
         kept.watched = True
-        ended = False
+        event: ProcessEvent | None = None
         try:
-            async for event in kept.events:
-                if isinstance(event, Finished):
-                    ended = True
-                if isinstance(event, OutputChunk | Finished):
-                    yield event
+            while not isinstance(event, Finished):
+                event = await kept.written.get()
+                yield event
         finally:
             kept.watched = False
             kept.unwatched_since_s = self._clock.monotonic()
-            if ended:
+            if isinstance(event, Finished):
                 await asyncio.shield(self._end(kept))
 
     async def write(self, caller: Caller, process_id: str, data: bytes, *, end: bool) -> None:
@@ -160,11 +151,10 @@ class KeepProcesses:
 
     async def stop(self) -> None:
         """End all processes."""
-        for task in self._starting.values():
-            task.cancel()
+        await self._openings.stop()
         await asyncio.gather(*(self._end(kept) for kept in list(self._kept.values())))
 
-    async def _make(self, caller: Caller, order: ProcessOrder) -> _Kept:
+    async def _make(self, caller: Caller, order: ProcessOrder) -> str:
         limits = self._rules.policy.granted(order.limits)
         for path in (*order.read_only_paths, *order.writable_paths):
             self._check(path)
@@ -185,9 +175,11 @@ class KeepProcesses:
             await asyncio.shield(sandbox.destroy())
             raise
         assert isinstance(first, Started)  # noqa: S101  the port says so
-        kept = _Kept(caller, sandbox, events, str(uuid.uuid4()), unwatched_since_s=self._clock.monotonic())
+        kept = _Kept(caller, sandbox, str(uuid.uuid4()), unwatched_since_s=self._clock.monotonic())
+        # In a task of its own: a watcher that leaves leaves the process as it is.
+        kept.pump = asyncio.create_task(_pump(events, kept.written))
         self._kept[kept.process_id] = kept
-        return kept
+        return kept.process_id
 
     def _check(self, path: str) -> None:
         """Refuse a path that the installation has not allowed.
@@ -206,9 +198,6 @@ class KeepProcesses:
             if pure.is_relative_to(hidden) or hidden.is_relative_to(pure):
                 raise path_refused(path, "it holds or lies in Nexus's own data")
 
-    def _is_kept(self, task: asyncio.Task[_Kept]) -> bool:
-        return task.result().process_id in self._kept
-
     def _mine(self, caller: Caller, process_id: str) -> _Kept:
         kept = self._kept.get(process_id)
         if kept is None or kept.caller != caller:
@@ -217,5 +206,17 @@ class KeepProcesses:
 
     async def _end(self, kept: _Kept) -> None:
         self._kept.pop(kept.process_id, None)
-        kept.sandbox.kill(KillReason.ABANDONED)
+        kept.sandbox.kill(KillReason.CANCELLED)
+        if kept.pump:
+            # Its watcher hears how it ended; nobody waits for one that reads nothing.
+            await asyncio.wait([kept.pump], timeout=_LAST_WORDS_S if kept.watched else 0)
+            kept.pump.cancel()
         await kept.sandbox.destroy()
+
+
+async def _pump(events: AsyncGenerator[RunEvent, None], written: asyncio.Queue[ProcessEvent]) -> None:
+    """Pass on what a process writes; while nobody takes it, the process waits."""
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, OutputChunk | Finished):
+                await written.put(event)

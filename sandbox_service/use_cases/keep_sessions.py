@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,10 +16,10 @@ from sandbox_service.domain.session import Session, SessionOrder
 from sandbox_service.ports.image_store import ImageStore
 from sandbox_service.ports.sandbox import Sandbox
 from sandbox_service.use_cases.open_sandbox import OpenSandbox, Wanted
+from sandbox_service.use_cases.openings import Openings
 from shared.clock import Clock
 
 _WAITING_CELLS = 8
-_REMEMBERED_REQUESTS = 1_000
 _LOOK_EVERY_S = 1.0
 
 
@@ -71,8 +70,7 @@ class KeepSessions:
         self._rules = rules
         self._clock = clock
         self._kept: dict[str, Kept] = {}
-        self._opening: dict[tuple[Caller, str], asyncio.Task[Kept]] = {}
-        self._opened: deque[tuple[Caller, str]] = deque()
+        self._openings = Openings(lambda session_id: session_id in self._kept)
 
     async def open(self, caller: Caller, order: SessionOrder) -> Session:
         """Open a session; one that was opened under the same request id is returned again.
@@ -82,14 +80,10 @@ class KeepSessions:
             NotFound: IMAGE_UNKNOWN.
             PreconditionFailed: ISOLATION_UNAVAILABLE, IMAGE_NOT_SET_UP, EGRESS_REFUSED.
             QuotaExceeded: SANDBOX_BUSY.
+            AlreadyExists: REQUEST_ID_REUSED for another order.
         """
-        key = (caller, order.request_id)
-        task = self._opening.get(key) if order.request_id else None
-        if task is None or (task.done() and (task.cancelled() or task.exception() or not self._is_kept(task))):
-            task = asyncio.create_task(self._make(caller, order))
-            if order.request_id:
-                self._remember(key, task)
-        return self._shown(await asyncio.shield(task))
+        session_id = await self._openings.once((caller, order.request_id), order, lambda: self._make(caller, order))
+        return self._shown(self._mine(caller, session_id))
 
     def find(self, caller: Caller, session_id: str) -> Session:
         """Return one session of the caller.
@@ -163,13 +157,12 @@ class KeepSessions:
 
     async def stop(self) -> None:
         """End all sessions."""
-        for task in self._opening.values():
-            task.cancel()
+        await self._openings.stop()
         await asyncio.gather(*(self._end(kept) for kept in list(self._kept.values())))
 
-    async def _make(self, caller: Caller, order: SessionOrder) -> Kept:
+    async def _make(self, caller: Caller, order: SessionOrder) -> str:
         limits = self._rules.policy.granted(order.limits)
-        image = self._images.find(order.image)
+        image = await asyncio.to_thread(self._images.find, order.image)
         sandbox = await self._open_sandbox(caller, Wanted(image.digest, limits, egress=order.egress))
         try:
             await sandbox.open_kernel(order.language)
@@ -190,16 +183,7 @@ class KeepSessions:
             self._clock.monotonic(),
         )
         self._kept[kept.session_id] = kept
-        return kept
-
-    def _remember(self, key: tuple[Caller, str], task: asyncio.Task[Kept]) -> None:
-        self._opening[key] = task
-        self._opened.append(key)
-        while len(self._opened) > _REMEMBERED_REQUESTS:
-            self._opening.pop(self._opened.popleft(), None)
-
-    def _is_kept(self, task: asyncio.Task[Kept]) -> bool:
-        return task.result().session_id in self._kept
+        return kept.session_id
 
     def _mine(self, caller: Caller, session_id: str) -> Kept:
         kept = self._kept.get(session_id)

@@ -86,7 +86,7 @@ class OpenSandbox:
                 PATH_REFUSED, PROGRAM_NOT_FOUND, BACKEND_LACKS.
             QuotaExceeded: SANDBOX_BUSY.
         """
-        image = self._images.find(wanted.image)
+        image = await asyncio.to_thread(self._images.find, wanted.image)  # which may have to read it anew
         egress = granted(wanted.egress, self._egress)
         backend = await self._choose(await self._policy.least(caller.org_id))
         give_back = await self._admit(caller.org_id)

@@ -20,6 +20,9 @@ _MOST_PARTS = 4
 _MOST_PART = 255
 _THIS_NETWORK = ip_network("0.0.0.0/8")
 _COMPATIBLE = ip_network("::/96")
+# The first half of an interface identifier that ends in an IPv4 address: that of a tunnel's end. One bit of it is free.
+_ISATAP = 0x0000_5EFE
+_ISATAP_BITS = 0xFDFF_FFFF
 # Special by the IANA registries, and public to some patch levels of Python: Teredo and site-local ones, for example.
 _SPECIAL = tuple(
     ip_network(network)
@@ -43,7 +46,7 @@ def reach_of(address: str) -> Reach:
 
     Private are loopback, RFC 1918, RFC 6598, RFC 4193 and all else that the registries of IANA do not count as globally
     reachable. Never are link-local addresses, those of the clouds' metadata, multicast, unspecified and reserved ones.
-    An IPv6 address that stands for an IPv4 one counts as that.
+    An IPv6 address that stands for an IPv4 one counts as that; so does a public one of a tunnel to an IPv4 one.
 
     Raises:
         ValueError: It is no address.
@@ -57,8 +60,10 @@ def reach_of(address: str) -> Reach:
     # Python counts the loopback address of IPv6 as reserved, too.
     if ip.is_reserved and not ip.is_loopback:
         return Reach.NEVER
-    special = scope or not ip.is_global or any(ip in network for network in _SPECIAL)
-    return Reach.PRIVATE if special else Reach.PUBLIC
+    if scope or not ip.is_global or any(ip in network for network in _SPECIAL):
+        return Reach.PRIVATE
+    tunnelled = isinstance(ip, IPv6Address) and int(ip) >> 32 & _ISATAP_BITS == _ISATAP
+    return reach_of(str(IPv4Address(int(ip) & 0xFFFFFFFF))) if tunnelled else Reach.PUBLIC
 
 
 def is_public(address: str) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -143,6 +144,9 @@ def test_a_file_that_cannot_be_stored_is_told_before_anything_is_sent(mesh, nexu
     Path("large").write_bytes(bytes(6 * 1024 * 1024 + 1))
     assert refusal(nexus("artifacts", "put", "large", "--json"), 2) == "FILE_TOO_LARGE"
     assert refusal(nexus("artifacts", "put", "missing", "--json"), 2) == "FILE_UNREADABLE"
+    os.mkfifo("pipe")
+    for other in ("pipe", ".", "/dev/zero"):
+        assert refusal(nexus("artifacts", "put", other, "--json"), 2) == "FILE_UNREADABLE"
     assert mesh.requests("CreateArtifact") == []
 
 

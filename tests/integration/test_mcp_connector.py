@@ -169,7 +169,9 @@ async def test_five_thousand_tools_are_cut() -> None:
 async def test_resources_that_say_too_much_are_cut() -> None:
     async def wordy(method: str, params: dict[str, Any]) -> Any:
         if method == "resources/list":
-            return {"resources": [{"uri": f"x://{n}", "name": "n", "description": "x" * 1_900} for n in range(1_500)]}
+            first = int(params.get("cursor", 0))
+            page = [{"uri": f"x://{first + n}", "name": "n", "description": "x" * 1_900} for n in range(750)]
+            return {"resources": page} | ({} if first else {"nextCursor": "750"})
         return {"tools": []}
 
     async with bad_server(wordy, resources={}) as place, connected(place, limits=McpLimits()) as connection:
@@ -191,15 +193,24 @@ async def test_pages_without_an_end_are_cut() -> None:
     assert (pages, len(offer.notes)) == (100, 1)
 
 
+NOWHERE = "its host name leads to no address that is allowed"
 LARGE = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"tools": [tool(description="x" * 300_000)]}}).encode()
 EVENT = b"data: " + json.dumps({"jsonrpc": "2.0", "method": "notifications/message", "params": {}}).encode() + b"\n\n"
+MANY = b'{"jsonrpc":"2.0","method":"notifications/progress","params":[' + b"1," * 60_000 + b"1]}"
 HTTP_CRIMES = {
+    "too many values": (answer(MANY, "content-type: application/json"), "too many values"),
+    "an event of too many values": (
+        answer(b': "\ndata: ' + MANY + b"\n\n", "content-type: text/event-stream"),
+        "too many values",
+    ),
+    "too many values without an end": (answer(b"data: " + MANY, "content-type: text/event-stream"), "too many values"),
+    "another encoding": (answer(b"data: {}\n\n", "content-type: text/event-stream; charset=utf-7"), "not in UTF-8"),
     "too large": (answer(LARGE, "content-type: application/json"), "too large"),
     "packed": (answer(gzip.compress(LARGE), "content-type: application/json", "content-encoding: gzip"), "packed"),
     "no JSON": (answer(b"hello", "content-type: application/json"), "Failed to parse"),
     "another type": (answer(b"<p>", "content-type: text/html"), "content type"),
     "a flood": (answer(EVENT * 3_000, "content-type: text/event-stream"), "floods"),
-    "one endless event": (answer(b"data: " + b"x" * 300_000, "content-type: text/event-stream"), "limit"),
+    "one endless event": (answer(b"data: " + b"x" * 300_000, "content-type: text/event-stream"), "too large"),
     "refused": (answer(b"", status="500 Oops"), "error"),
 }
 
@@ -213,6 +224,21 @@ async def test_an_answer_that_is_no_answer_ends_in_words(crime: str) -> None:
 
     async with bad_server(reply) as place:
         assert why in await refusal(place)
+
+
+async def test_an_answer_with_many_marks_in_its_texts_comes_whole() -> None:
+    text = 'a "quoted", [listed] row, and so on, on, on, on, on, on\\\n' * 4_500
+    result = {"content": [{"type": "text", "text": text}]}
+    event = b"data: " + json.dumps({"jsonrpc": "2.0", "id": "ID", "result": result}).encode()
+
+    async def reply(method: str, params: dict[str, Any]) -> Any:
+        if method == "tools/list":
+            return {"tools": [tool()]}
+        return answer(event + b"\r\n\r\n", "content-type: text/event-stream") if params["name"] == "t1" else result
+
+    async with bad_server(reply) as place, connected(place) as connection:
+        for name in ("t0", "t1"):
+            assert (await connection.call_tool(name, {}, 5)).parts == (TextPart(text),)
 
 
 async def test_answers_of_another_shape_are_a_failure_of_the_server() -> None:
@@ -263,14 +289,21 @@ async def test_a_name_that_leads_inside_is_not_connected_to(address: str) -> Non
     async with bad_server(just_tools) as place:
         port = place.partition(":")[2]
         why = await refusal(f"mcp.example.org:{port}", private_hosts=set(), lookup=lookup)
-    assert why == "its address is not one that is allowed"
+    assert why == NOWHERE
 
 
 async def test_even_where_private_addresses_are_allowed_metadata_is_not() -> None:
     async def lookup(host: str, port: int, family: Any) -> Any:
         return [(2, 1, 6, "", ("169.254.169.254", port))]
 
-    assert await refusal("mcp.example.org:80", lookup=lookup) == "its address is not one that is allowed"
+    assert await refusal("mcp.example.org:80", lookup=lookup) == NOWHERE
+
+
+async def test_a_name_that_leads_nowhere_is_told_in_the_same_words() -> None:
+    async def lookup(host: str, port: int, family: Any) -> Any:
+        raise OSError
+
+    assert await refusal("mcp.example.org:80", lookup=lookup) == NOWHERE
 
 
 async def test_a_server_that_is_not_there_is_told() -> None:
@@ -279,7 +312,7 @@ async def test_a_server_that_is_not_there_is_told() -> None:
     assert await refusal(place) == "it takes no connection"
 
 
-async def test_too_many_calls_at_once_are_refused() -> None:
+async def test_too_many_calls_and_readings_at_once_are_refused() -> None:
     called, enough = asyncio.Event(), asyncio.Event()
 
     async def reply(method: str, params: dict[str, Any]) -> Any:
@@ -291,7 +324,12 @@ async def test_too_many_calls_at_once_are_refused() -> None:
     async with bad_server(reply) as place, connected(place, limits=McpLimits(calls=1)) as connection:
         first = asyncio.create_task(connection.call_tool("t0", {}, 5))
         await called.wait()
-        with pytest.raises(QuotaExceeded):
-            await connection.call_tool("t0", {}, 5)
+        for another in (
+            connection.call_tool("t0", {}, 5),
+            connection.read_resource("x://1", 5),
+            connection.get_prompt("greet", {}, 5),
+        ):
+            with pytest.raises(QuotaExceeded):
+                await another
         enough.set()
         assert not (await first).is_error

@@ -23,6 +23,9 @@ MEMORY = {
     "in files that are gone": "held = []\nfor n in range(15):\n for d in ('/work', '/tmp', '/dev/shm'):\n"
     "  f = open(f'{d}/{n}', 'wb'); os.unlink(f.name); f.write(b'x' * 4 * M); f.flush()\n"
     "  held.append(f); time.sleep(.004)",
+    "of children that hide": "import ctypes\nhide = lambda: ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\nhide()\n"
+    "for _ in range(12):\n if os.fork() == 0:\n  hide(); b = b'x' * 16 * M; time.sleep(9)\n time.sleep(.01)\n"
+    "for _ in range(12): assert os.wait()[1] == 0",
     "of children": "for _ in range(12):\n if os.fork() == 0:\n  b = b'x' * 16 * M; time.sleep(9)\n time.sleep(.01)\n"
     "for _ in range(12): assert os.wait()[1] == 0",
 }

@@ -141,7 +141,7 @@ print(mounts.count('/proc'))
 """
     numbers, covered = (await sandbox.says(code)).splitlines()
     assert numbers == "[]"
-    assert covered == "2"  # both are there: the host's, read-only, and the sandbox's own above it
+    assert covered == "3"  # all are there: the host's, read-only, that of PID 1, and the sandbox's own above them
 
 
 async def runs_outlive_their_zygote_and_the_next_gets_another(sandbox: Sandbox) -> None:

@@ -246,9 +246,10 @@ def processes_with(marker: str) -> list[int]:
 
 
 def control_groups() -> list[Path]:
-    """Control groups of sandboxes of this process in which nobody is any more."""
+    """Control groups of sandboxes of this process in which nobody is any more: organisation, zygote, sandbox."""
     found = [Path(folder) for folder, *_ in os.walk("/sys/fs/cgroup") if f"nexus-sandbox-{os.getpid()}/" in folder]
-    return [folder for folder in found if folder.parent.name.isdigit() and _is_empty(folder)]
+    depths = {folder: str(folder).partition(f"nexus-sandbox-{os.getpid()}/")[2].count("/") for folder in found}
+    return [folder for folder, depth in depths.items() if depth == 2 and _is_empty(folder)]
 
 
 def _is_empty(folder: Path) -> bool:

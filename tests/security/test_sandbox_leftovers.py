@@ -119,4 +119,4 @@ async def test_fifty_runs_leave_nothing(sandbox: Sandbox) -> None:
     await until(lambda: not children() and not control_groups())
     assert mounts() == mounted
     await until(lambda: open_files() <= files)
-    assert not [path for path in set(Path(tempfile.gettempdir()).iterdir()) - folder if "nexus" in path.name]
+    assert not [path for path in set(Path(tempfile.gettempdir()).iterdir()) - folder if "nexus-sandbox" in path.name]

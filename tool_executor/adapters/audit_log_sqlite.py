@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import delete, select
 
 from shared.clock import Clock
-from shared.storage import Database
+from shared.storage import Database, GroupCommit
 from tool_executor.adapters.tables import audit_events as table
 from tool_executor.domain.audit_event import AuditEvent
 from tool_executor.domain.tool_call import CallOrigin
@@ -21,6 +22,29 @@ _TRIM_EVERY = 500
 _HOUR_S = 3600.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_INSERT = (
+    "INSERT INTO audit_events"
+    " (org_id, event_id, user_id, tool, agent, channel, run_id, allowed, reason, policies_json, created_at_us) VALUES"
+    " (:org_id, :event_id, :user_id, :tool, :agent, :channel, :run_id, :allowed, :reason, :policies_json,"
+    " :created_at_us)"
+)
+_TRIM = (
+    "DELETE FROM audit_events WHERE org_id = ?1 AND allowed = ?2 AND event_id <= (SELECT event_id FROM audit_events"
+    " WHERE org_id = ?1 AND allowed = ?2 ORDER BY event_id DESC LIMIT 1 OFFSET ?3)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditWriters:
+    """Writers of the file of the audit.
+
+    Args:
+        refusals: of what did not happen.
+        effects: of what does; one that syncs each commit, so that a power cut takes no effect out of the audit.
+    """
+
+    refusals: GroupCommit
+    effects: GroupCommit
 
 
 class SqliteAuditLog:
@@ -28,13 +52,17 @@ class SqliteAuditLog:
 
     Args:
         database: holds the table; opened and closed elsewhere.
+        writers: of the same file.
         clock: tells how old events are.
         kept_days: days after which an event is dropped.
         kept_events: most refusals, and most effects, of an organisation: a flood of one pushes none of the other out.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, kept_days: int, kept_events: int) -> None:
+    def __init__(
+        self, database: Database, writers: AuditWriters, clock: Clock, *, kept_days: int, kept_events: int
+    ) -> None:
         self._database = database
+        self._writers = writers
         self._clock = clock
         self._kept_days = kept_days
         self._kept_events = kept_events
@@ -43,10 +71,14 @@ class SqliteAuditLog:
     async def note(self, event: AuditEvent) -> None:
         """Write `event` down; see the port. One in 500 also drops what is too much."""
         self._noted += 1
-        async with self._database.begin() as connection:
-            await connection.execute(insert(table).values(_row(event)))
-            if self._noted % _TRIM_EVERY == 0:
-                await self._trim(connection, event.org_id, allowed=event.allowed)
+        trims = self._noted % _TRIM_EVERY == 0
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(_INSERT, _row(event))
+            if trims:
+                connection.execute(_TRIM, (event.org_id, event.allowed, self._kept_events))
+
+        await (self._writers.effects if event.allowed else self._writers.refusals).run(write)
 
     async def page(self, org_id: str, *, refused_only: bool, before: str, size: int) -> Sequence[AuditEvent]:
         """Return events, the newest first; see the port."""
@@ -70,19 +102,13 @@ class SqliteAuditLog:
             await connection.execute(delete(table).where(table.c.created_at_us < oldest_us))
             kinds = await connection.execute(select(table.c.org_id, table.c.allowed).distinct())
             for org_id, allowed in kinds.all():
-                await self._trim(connection, org_id, allowed=allowed)
+                await connection.exec_driver_sql(_TRIM, (org_id, allowed, self._kept_events))
 
     async def keep_bounded(self) -> None:
         """Forget what is old once an hour, until cancelled."""
         while True:
             await self.forget_old()
             await asyncio.sleep(_HOUR_S)
-
-    async def _trim(self, connection: AsyncConnection, org_id: str, *, allowed: bool) -> None:
-        of_kind = (table.c.org_id == org_id) & (table.c.allowed.is_(allowed))
-        newest = select(table.c.event_id).where(of_kind).order_by(table.c.event_id.desc())
-        too_much = newest.limit(1).offset(self._kept_events).scalar_subquery()
-        await connection.execute(delete(table).where(of_kind, table.c.event_id <= too_much))
 
 
 def _row(event: AuditEvent) -> dict[str, object]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+from referencing import Registry
 
 from tool_executor.domain.tool_definition import JsonObject
 
 _SHOWN = 5
+_NAMED = 64
 _MESSAGE_CHARS = 200
 _TYPES: Mapping[type, str] = {
     str: "a string",
@@ -22,12 +27,44 @@ _TYPES: Mapping[type, str] = {
 }
 
 
+def validator_of(schema: JsonObject) -> Draft202012Validator:
+    """Return what holds values to `schema`. What has too many items or fields is not looked into."""
+    # An empty registry: a reference to an address is an error, never a request to that address.
+    return cast("Draft202012Validator", _VALIDATOR(schema, registry=Registry()))
+
+
 def complaints(validator: Draft202012Validator, value: object) -> list[str]:
     """Return what of `value` does not fit, each as `<where>: <what>`; at most some of it. Empty when it fits."""
     errors = cast("Iterable[ValidationError]", cast("Any", validator).iter_errors(value))
-    ordered = sorted(errors, key=lambda error: [str(part) for part in error.absolute_path])
-    told = list(dict.fromkeys(f"{_path(error)}: {_complaint(error)}" for error in ordered))
-    return [*told[:_SHOWN], f"and {len(told) - _SHOWN} more"] if len(told) > _SHOWN else told
+    first = sorted(islice(errors, _SHOWN + 1), key=lambda error: [str(part) for part in error.absolute_path])
+    told = list(dict.fromkeys(f"{_path(error)}: {_complaint(error)}" for error in first))
+    return [*told[:_SHOWN], "and more"] if len(told) > _SHOWN else told
+
+
+def _unless_too_many(keyword: str, limit: str, kind: type) -> Callable[..., Iterator[ValidationError]]:
+    """Return `keyword` of JSON Schema for values that have no more parts than `limit` says; that one tells the rest."""
+    whole = cast("Callable[..., Iterable[ValidationError] | None]", Draft202012Validator.VALIDATORS[keyword])
+
+    def check(validator: object, expected: object, value: Any, schema: JsonObject) -> Iterator[ValidationError]:
+        if not isinstance(value, kind) or len(cast("Sequence[object]", value)) <= cast(
+            "float", schema.get(limit, len(cast("Sequence[object]", value)))
+        ):
+            yield from whole(validator, expected, value, schema) or ()
+
+    return check
+
+
+_VALIDATOR = cast(
+    "Callable[..., object]",
+    cast("Any", extend)(
+        Draft202012Validator,
+        {
+            "items": _unless_too_many("items", "maxItems", list),
+            "properties": _unless_too_many("properties", "maxProperties", dict),
+            "additionalProperties": _unless_too_many("additionalProperties", "maxProperties", dict),
+        },
+    ),
+)
 
 
 def _path(error: ValidationError) -> str:
@@ -48,8 +85,8 @@ def _complaint(error: ValidationError) -> str:
             told = f"{_listed(name for name in names if name not in given)} must be given"
         case "additionalProperties" if isinstance(given, Mapping):
             known = cast("Mapping[str, object]", cast("JsonObject", error.schema).get("properties", {}))
-            unknown = [name for name in cast("JsonObject", given) if name not in known]
-            told = f"unknown {_listed(unknown)}; known: {_listed(known)}"
+            unknown = (name for name in cast("JsonObject", given) if name not in known)
+            told = f"unknown {_listed(unknown, _SHOWN)}; known: {_listed(known)}"
         case "type":
             told = f"must be of type {expected}, not {_TYPES.get(type(given), 'null')}"
         case "enum":
@@ -63,5 +100,6 @@ def _complaint(error: ValidationError) -> str:
     return told
 
 
-def _listed(items: Iterable[object]) -> str:
-    return ", ".join(f"{str(item)[:64]!r}" for item in items) or "nothing"
+def _listed(items: Iterable[object], most: int = _NAMED) -> str:
+    found = [f"{str(item)[:64]!r}" for item in islice(items, most + 1)]
+    return ", ".join(found[:most]) + " and more" * (len(found) > most) or "nothing"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
-from referencing import Registry
 
 from shared.errors import PreconditionFailed
 from shared.telemetry.logging import get_logger
-from tool_executor.adapters.schema_words import complaints
+from tool_executor.adapters.schema_words import complaints, validator_of
 from tool_executor.domain.output_limit import encode
 from tool_executor.domain.tool_call import CallContext, ToolFailure, ToolOutput, invalid_arguments
 from tool_executor.domain.tool_definition import JsonObject, ToolDefinition
 from tool_executor.ports.tool import Tool
+from tool_executor.use_cases.off_loop import off_loop
 
 _log = get_logger(__name__)
 
@@ -40,17 +40,17 @@ class CheckedTool:
         Raises:
             ToolFailure: ARGUMENTS_INVALID, naming each field that is wrong; TOOL_OUTPUT_INVALID, a defect of the tool.
         """
-        wrong = complaints(self._input, arguments)
+        wrong = await off_loop(arguments, lambda: complaints(self._input, arguments))
         if wrong:
             raise invalid_arguments("ARGUMENTS_INVALID", f"The arguments do not fit: {'; '.join(wrong)}.")
         output = await self._tool.run(arguments, call)
-        self._check(output.value)
+        await self._check(output.value)
         return output
 
-    def _check(self, value: JsonObject) -> None:
+    async def _check(self, value: JsonObject) -> None:
         try:
-            encode(value)
-            wrong = complaints(self._output, value)
+            await off_loop(value, lambda: encode(value))
+            wrong = await off_loop(value, lambda: complaints(self._output, value))
         except (TypeError, ValueError) as error:
             wrong = [str(error)]
         if wrong:
@@ -73,5 +73,4 @@ def _compiled(definition: ToolDefinition, which: str, schema: JsonObject) -> Dra
         raise PreconditionFailed(
             "TOOL_SCHEMA_INVALID", f"{which} of the tool {definition.name!r} must be the schema of an object."
         )
-    # An empty registry: a reference to an address is an error, never a request to that address.
-    return Draft202012Validator(schema, registry=Registry())
+    return validator_of(schema)

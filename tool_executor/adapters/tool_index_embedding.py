@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from tool_executor.domain.tool_definition import ToolDefinition
 from tool_executor.ports.embedder import Embedder
 from tool_executor.ports.tool_index import Match
+from tool_executor.use_cases.embed_fitting import embed_fitting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
 
 _MOST_CHARS = 1_000
-"""Longer texts are compared by their start: the embedding model that ships with Nexus sees no more."""
+"""Longer texts are compared by their start. Of texts with more tokens than the model takes, still less is seen."""
 _TEXTS_AT_ONCE = 48
 _MOST_BYTES = 64 * 1024 * 1024
 _Key = tuple[str, bytes]
@@ -51,7 +52,7 @@ class EmbeddingToolIndex:
 
         if not tools:
             return []
-        asked = await self._embedder.embed([query[:_MOST_CHARS]])
+        asked = await embed_fitting(self._embedder, [query[:_MOST_CHARS]])
         vectors = await self._of(asked.model, tools)
         # Not by `@`: the threads of its library wait for each other, on a busy machine for tens of milliseconds.
         scores = np.einsum("ij,j->i", np.concatenate(vectors), np.asarray(asked.vectors[0], dtype=np.float32))
@@ -93,7 +94,7 @@ class EmbeddingToolIndex:
     ) -> Mapping[_Key, Vectors]:
         import numpy as np
 
-        made = await self._embedder.embed([text for key in part for text in texts[key]], model)
+        made = await embed_fitting(self._embedder, [text for key in part for text in texts[key]], model)
         vectors = iter(made.vectors)
         found = {key: np.asarray([next(vectors) for _ in texts[key]], dtype=np.float32) for key in part}
         for key, each in found.items():

@@ -19,6 +19,7 @@ from tool_executor.domain.tool_definition import JsonObject, SideEffect, ToolDef
 from tool_executor.ports.artifact_store import ArtifactStore
 from tool_executor.ports.mcp_connection import McpConnection
 from tool_executor.use_cases.bound_result import in_chunks
+from tool_executor.use_cases.off_loop import off_loop
 
 _MAX_CONCURRENCY = 8
 _MAX_ATTACHMENTS = 20
@@ -102,12 +103,12 @@ class McpTool:
         value: dict[str, object] = {}
         if outcome.structured is not None:
             value["structured"] = outcome.structured
-            _encoded(value)
+            await off_loop(value, lambda: _encoded(value))
         if text and not (outcome.structured is not None and _says_the_same(text, outcome.structured)):
             value["text"] = text
         if attachments:
             value["attachments"] = attachments
-        summary = text or (_encoded(value) if value else "")
+        summary = text or (await off_loop(value, lambda: _encoded(value)) if value else "")
         if outcome.is_error:
             raise ToolFailure("MCP_TOOL_FAILED", summary or "It failed.", value=value, artifacts=handles)
         return ToolOutput(value, summary or "It answered with nothing.", handles)

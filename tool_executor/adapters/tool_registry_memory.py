@@ -10,7 +10,7 @@ from tool_executor.ports.tool import Tool
 
 Protect = Callable[[SourceId, Tool], Tool]
 MOST_TOOLS = 1_000
-"""Of one source."""
+"""Of one source, and of all sources together that an organisation has for itself."""
 
 
 def _as_it_is(_source: SourceId, tool: Tool) -> Tool:
@@ -61,6 +61,7 @@ class MemoryToolRegistry:
             if name in named:
                 raise _taken(source, name, f"{source.name} itself")
             named[name] = self._protect(source, tool)
+        self._require_room(source, len(named))
         self._require_free(source, named)
         return self._replace(source, named)
 
@@ -70,6 +71,20 @@ class MemoryToolRegistry:
 
     def _view(self, org_id: str) -> Mapping[str, Tool]:
         return self._views.get(org_id) or self._views[""]
+
+    def _require_room(self, source: SourceId, count: int) -> None:
+        if not source.org_id:
+            return
+        others = sum(
+            len(tools) for other, tools in self._sources.items() if other.org_id == source.org_id and other != source
+        )
+        if others + count > MOST_TOOLS:
+            raise PreconditionFailed(
+                "TOOLS_TOO_MANY",
+                f"{source.name} has {count} tools and the organisation's other servers have {others}, together more "
+                f"than {MOST_TOOLS}. Remove a server; nothing was changed.",
+                metadata=_of(source),
+            )
 
     def _require_free(self, source: SourceId, named: Mapping[str, Tool]) -> None:
         for other, tools in self._sources.items():

@@ -67,6 +67,7 @@ class CallContext:
         request_id: the caller's idempotency key; empty for none.
         origin: what the call is part of.
         dry_run: whether to tell what the call would do, and do nothing.
+        permitted_by: names of the policies that let it through.
     """
 
     principal: Principal
@@ -75,6 +76,7 @@ class CallContext:
     request_id: str
     origin: CallOrigin = NOWHERE
     dry_run: bool = False
+    permitted_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ class McpConnection(Protocol):
     """A connection that stands. Methods may be called from any task; cancelling one tells the server.
 
     Every method raises McpFailure when the connection is gone or the server does not keep to the protocol, and
-    McpRefusal when the server answers with an error.
+    McpRefusal when the server answers with an error. Those that call, read and fill in raise QuotaExceeded, TOOL_BUSY,
+    when too many of these requests run.
     """
 
     async def offer(self) -> Offer:
@@ -25,11 +26,7 @@ class McpConnection(Protocol):
         ...
 
     async def call_tool(self, name: str, arguments: JsonObject, timeout_s: float) -> CallOutcome:
-        """Call the tool that the server calls `name`. Not idempotent.
-
-        Raises:
-            QuotaExceeded: TOOL_BUSY when too many calls of this server run.
-        """
+        """Call the tool that the server calls `name`. Not idempotent."""
         ...
 
     async def read_resource(self, uri: str, timeout_s: float) -> ResourceContent:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from shared.errors import NexusError
 from tool_executor.domain.artifact import NewArtifact, size_words
-from tool_executor.domain.output_limit import clip, encode, fit
+from tool_executor.domain.output_limit import clip, fit
 from tool_executor.domain.tool_call import ArtifactHandle, CallContext
 from tool_executor.domain.tool_definition import JsonObject
 from tool_executor.ports.artifact_store import ArtifactStore
+from tool_executor.use_cases.off_loop import off_loop
 
 _SUMMARY_CHARS = 8_000
 _CHUNK_BYTES = 1024 * 1024
@@ -54,11 +55,12 @@ class BoundResult:
             ValueError, TypeError: when the output is not JSON.
         """
         summary, clipped = clip(said.summary, _SUMMARY_CHARS)
-        text, cut = fit(said.value, self._output_limit_bytes) if said.value is not None else ("", False)
-        if not cut or said.value is None:
+        value, limit = said.value, self._output_limit_bytes
+        text, uncut = await off_loop(value, lambda: fit(value, limit)) if value is not None else ("", "")
+        if not uncut:
             return Bounded(text, summary, clipped, said.artifacts)
         try:
-            whole = await self._kept(tool, call, encode(said.value).encode())
+            whole = await self._kept(tool, call, uncut.encode())
         except NexusError as error:
             note = f"The output was cut, and the whole of it could not be kept: {error.message} [{error.reason}]"
             return Bounded(text, f"{summary}\n{note}", truncated=True, artifacts=said.artifacts)

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from shared.errors import NexusError
 from tool_executor.domain.knowledge_errors import model_gone
 from tool_executor.ports.embedder import Embedded, Embedder, Vector
+from tool_executor.use_cases.embed_fitting import embed_fitting
 
 _AT_ONCE = 16
 """Few enough for a busy machine without a graphics card to embed in time."""
-_LEAST_CHARS = 100
-_TOO_LONG = "CONTEXT_TOO_LONG"
 _MODEL_GONE = frozenset(
     {"MODEL_UNKNOWN", "UNSUPPORTED_CAPABILITY", "PROVIDER_NOT_CONFIGURED", "PROVIDER_MODEL_MISSING"}
 )
@@ -37,7 +36,7 @@ class EmbedKnowledge:
         now = model
         try:
             for start in range(0, len(texts), _AT_ONCE):
-                part = await self._fitting(texts[start : start + _AT_ONCE], now)
+                part = await embed_fitting(self._embedder, texts[start : start + _AT_ONCE], now)
                 now = part.model
                 vectors.extend(part.vectors)
         except NexusError as error:
@@ -45,13 +44,3 @@ class EmbedKnowledge:
                 raise model_gone(model, error.message) from error
             raise
         return Embedded(now, vectors)
-
-    async def _fitting(self, texts: Sequence[str], model: str) -> Embedded:
-        while True:
-            longest = max(map(len, texts))
-            try:
-                return await self._embedder.embed(texts, model)
-            except NexusError as error:
-                if error.reason != _TOO_LONG or longest <= _LEAST_CHARS:
-                    raise
-            texts = [text[: longest // 2] for text in texts]

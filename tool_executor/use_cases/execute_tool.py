@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.auth.principal import Principal
 from shared.clock import Clock
@@ -97,8 +97,8 @@ class ExecuteTool:
 
         async def work() -> ToolResult:
             context = _context(principal, call, tool.definition.timeout_s)
-            await self._authorize(tool.definition, arguments, context)
-            return await self._run(tool, arguments, context)
+            permitted_by = await self._authorize(tool.definition, arguments, context)
+            return await self._run(tool, arguments, replace(context, permitted_by=permitted_by))
 
         # A dry run does nothing, so that its key is free for the call that does.
         if not call.request_id or call.dry_run:
@@ -118,8 +118,8 @@ class ExecuteTool:
         else:
             status, reason = ToolStatus.OK, ""
             said = Said(output.value, output.summary, output.artifacts)
-        took_s = self._clock.monotonic() - started
         bounded = await self._bound(tool.definition.name, context, said)
+        took_s = self._clock.monotonic() - started
         return ToolResult(
             status, bounded.output_json, bounded.summary, reason, bounded.truncated, took_s, bounded.artifacts
         )

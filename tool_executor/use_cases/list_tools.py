@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from tool_executor.domain.tool_decision import PolicyQuestion
 from tool_executor.domain.tool_standing import ListedTool
 from tool_executor.ports.tool_registry import ToolRegistry
 from tool_executor.use_cases.describe_tools import DescribeTools
+
+_DECIDED_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,14 @@ class ListTools:
             UpstreamDown: when it is not known which tools are enabled.
         """
         tools = [tool.definition for tool in self._registry.all(question.principal.org_id)]
-        listed = await self._describe(question, [tool for tool in tools if tool.name > after])
-        found = [tool for tool in listed if tool.decision.enabled or not enabled_only]
+        left = [tool for tool in tools if tool.name > after]
+        found: list[ListedTool] = []
+        # A few at a time, and others in between: to decide on hundreds of tools would keep everybody waiting.
+        for start in range(0, len(left), _DECIDED_AT_ONCE):
+            described = await self._describe(question, left[start : start + _DECIDED_AT_ONCE])
+            found += [tool for tool in described if tool.decision.enabled or not enabled_only]
+            if len(found) > page_size:
+                break
+            await asyncio.sleep(0)
         page = tuple(found[:page_size])
         return ToolPage(page, page[-1].definition.name if len(found) > page_size else None)

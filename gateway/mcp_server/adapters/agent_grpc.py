@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 
 import grpc
 
+from gateway.mcp_server.adapters.tool_catalogue_grpc import CHANNEL
 from gateway.mcp_server.domain.question import Question
 from gateway.mcp_server.domain.run_event import Answered, Began, Broke, Noted, RunEvent, Voided, Wrote
 from protos.gen.nexus.agent.v1 import agent_pb2, agent_pb2_grpc
@@ -23,7 +24,10 @@ class GrpcAgent:
     async def ask(self, question: Question, request_id: str) -> AsyncGenerator[RunEvent, None]:
         """See `Agent.ask`."""
         query = agent_pb2.QueryAgentRequest(
-            question=question.text, conversation_id=question.conversation_id, request_id=request_id
+            question=question.text,
+            conversation_id=question.conversation_id,
+            request_id=request_id,
+            channel=CHANNEL,
         )
         async with translated_errors("orchestrator"):
             async for reply in self._stub.StreamQuery(agent_pb2.StreamQueryRequest(query=query)):

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from gateway.mcp_server.domain.errors import Reason, failure
-
-MOST_VALUES = 50_000
-"""As many as the tool executor takes in the arguments of a call."""
-_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+from shared.json_values import MOST_VALUES, has_too_many_values
 
 
 def check_values(body: bytes) -> None:
@@ -17,9 +12,5 @@ def check_values(body: bytes) -> None:
     Raises:
         InvalidInput: TOO_MANY_VALUES.
     """
-    if _marks(body) > MOST_VALUES and _marks(_TEXT.sub(b"", body)) > MOST_VALUES:
+    if has_too_many_values(body):
         raise failure(Reason.TOO_MANY_VALUES, f"The body has more than {MOST_VALUES} values.")
-
-
-def _marks(body: bytes) -> int:
-    return body.count(b",") + body.count(b"[") + body.count(b"{")

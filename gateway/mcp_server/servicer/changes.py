@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from weakref import WeakValueDictionary
 
 from gateway.mcp_server.servicer.convert import AGENT
 from gateway.mcp_server.use_cases.list_artifacts import ListArtifacts
@@ -26,8 +28,19 @@ class Listener:
     resources_changed: Callable[[], Awaitable[None]]
 
 
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class _Sight:
+    """What a caller's lists were like when somebody last looked."""
+
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    at_s: float = -math.inf
+    seen: tuple[bytes | None, bytes | None] = (None, None)
+
+
 class Changes:
     """Looks at a caller's lists every so often, for as long as that caller listens.
+
+    All who listen with the same rights share what is seen: however many they are, there are two looks in that time.
 
     No service tells when a list changes for one caller: policies, scopes and MCP servers all decide on it.
 
@@ -41,6 +54,8 @@ class Changes:
         self._tools = tools
         self._artifacts = artifacts
         self._every_s = every_s
+        # By who looks, without the key. Gone with the last who listens.
+        self._sights: WeakValueDictionary[Principal, _Sight] = WeakValueDictionary()
 
     async def watch(self, caller: Caller, listener: Listener) -> None:
         """Tell `listener` of changes until cancelled.
@@ -48,17 +63,34 @@ class Changes:
         Raises:
             Unauthenticated: The key does not work any more.
         """
-        looks = ((self._seen_tools, listener.tools_changed), (self._seen_artifacts, listener.resources_changed))
-        before = [await _or_none(look, caller) for look, _ in looks]
+        tells = (listener.tools_changed, listener.resources_changed)
+        before: list[bytes | None] = [None, None]
         while True:
-            await asyncio.sleep(self._every_s)
-            for index, (look, tell) in enumerate(looks):
-                now = await _or_none(look, caller)
+            sight = await self._sight_of(caller)
+            for index, now in enumerate(sight.seen if sight else ()):
                 if now is None:
                     continue
                 if before[index] not in (None, now):
-                    await tell()
+                    await tells[index]()
                 before[index] = now
+            # The sight is held meanwhile, for the others.
+            await asyncio.sleep(self._every_s)
+
+    async def _sight_of(self, caller: Caller) -> _Sight | None:
+        """Return what `caller` sees; None where it is not known who that is. Looks, unless another has just looked."""
+        try:
+            who = replace(await caller(), key_id="")
+        except Unauthenticated:
+            raise
+        except NexusError:
+            return None
+        sight = self._sights.setdefault(who, _Sight())
+        time_s = asyncio.get_running_loop().time
+        async with sight.looking:
+            if time_s() - sight.at_s >= self._every_s / 2:
+                sight.seen = (await _or_none(self._seen_tools, who), await _or_none(self._seen_artifacts, who))
+                sight.at_s = time_s()
+        return sight
 
     async def _seen_tools(self, caller: Principal) -> bytes:
         seen, token = hashlib.sha256(AGENT.name.encode() if caller.may("runs.create") else b""), ""
@@ -76,10 +108,10 @@ class Changes:
         return hashlib.sha256(repr([each.artifact_id for each in page.artifacts]).encode()).digest()
 
 
-async def _or_none(look: Callable[[Principal], Awaitable[bytes]], caller: Caller) -> bytes | None:
+async def _or_none(look: Callable[[Principal], Awaitable[bytes]], caller: Principal) -> bytes | None:
     """Return what `look` sees; None where nothing can be seen at the moment."""
     try:
-        return await look(await caller())
+        return await look(caller)
     except Unauthenticated:
         raise
     except NexusError:

@@ -35,6 +35,7 @@ class Init:
         self._blueprint = blueprint
         self._network = network
         self._killable_fd = -1
+        self._usage = usage.Usage(-1)  # until there is a /proc
         self._guest = 0
         self._memory_bytes = 0
         self._peak_bytes = 0
@@ -45,7 +46,7 @@ class Init:
         try:
             # Python's handler for SIGINT would let a program interrupt PID 1, which ignores what it does not handle.
             kernel.default_signal(signal.SIGINT)
-            mounts.build_private(self._blueprint)
+            self._usage = usage.Usage(mounts.build_private(self._blueprint))
             kernel.set_hostname("sandbox")
             stage = "network"
             door = doorway.open_listener() if self._network else None
@@ -86,7 +87,7 @@ class Init:
                 self._end_program("memory")
 
     def _exceeds(self) -> bool:
-        found = usage.memory_bytes(self._memory_bytes)
+        found = self._usage.memory_bytes(self._memory_bytes)
         self._peak_bytes = max(self._peak_bytes, found)
         return found > self._memory_bytes
 
@@ -127,7 +128,7 @@ class Init:
                 "exit": max(code, -1),
                 "signal": max(-code, 0),
                 "killed": killed,
-                "cpu_us": usage.cpu_us(),
+                "cpu_us": self._usage.cpu_us(),
                 "peak_bytes": self._peak_bytes,
             }
         )
@@ -185,7 +186,7 @@ class Init:
         self._end_program("asked")
 
     def _do_usage(self, _order: Message, _descriptors: list[int]) -> None:
-        self._tell({"re": "usage", "cpu_us": usage.cpu_us(), "peak_bytes": self._peak_bytes})
+        self._tell({"re": "usage", "cpu_us": self._usage.cpu_us(), "peak_bytes": self._peak_bytes})
 
     def _do_write(self, order: Message, descriptors: list[int]) -> None:
         size = files.write(order["path"], int(order["offset"]), descriptors[0])

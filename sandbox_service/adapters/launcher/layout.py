@@ -16,7 +16,8 @@ class Blueprint(NamedTuple):
 
     Attributes:
         is_root: whether the zygote is started as root and has to become `user_id`.
-        user_id: host user and group of all its sandboxes.
+        user_id: host user of all its sandboxes.
+        group_id: its group.
         binds: (host path, path inside) of what is shown, read-only.
         granted_paths: (host path, may be changed) of what is shown at the same place; none leads through a link.
         links: (target, path inside) of symbolic links.
@@ -32,6 +33,7 @@ class Blueprint(NamedTuple):
 
     is_root: bool
     user_id: int
+    group_id: int
     binds: list[tuple[str, str]]
     granted_paths: list[tuple[str, bool]]
     links: list[tuple[str, str]]

@@ -137,8 +137,11 @@ def build_root(blueprint: Blueprint) -> None:
     kernel.restrict_mount("/", _READ_ONLY)
 
 
-def build_private(blueprint: Blueprint) -> None:
+def build_private(blueprint: Blueprint) -> int:
     """Mount what one sandbox has for itself. Needs to be PID 1 of a new PID namespace with mounts of its own.
+
+    Returns:
+        A descriptor of a /proc for PID 1 alone, which shows processes that hide from those of their own user too.
 
     Raises:
         OSError: when the kernel refuses a step.
@@ -154,4 +157,7 @@ def build_private(blueprint: Blueprint) -> None:
         kernel.attach_tree(tree, _inside(path))
     kernel.mount("nexus", PROGRAM_FOLDER, "tmpfs", _NO_EXEC, f"size={_PROGRAM_BYTES},nr_inodes=4,mode=700,{owner}")
     # subset=pid leaves out everything but processes: no sysctl, no kernel addresses, nothing of the machine.
+    kernel.mount("proc", "/proc", "proc", _NO_EXEC | kernel.MS_RDONLY, "subset=pid")
+    processes_fd = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     kernel.mount("proc", "/proc", "proc", _NO_EXEC | kernel.MS_RDONLY, "subset=pid,hidepid=2")
+    return processes_fd

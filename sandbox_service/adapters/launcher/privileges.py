@@ -41,7 +41,7 @@ def become_tenant(blueprint: Blueprint) -> None:
     """Become the unprivileged user of the sandboxes for good; nothing to do for a service that is not root."""
     if blueprint.is_root:
         os.setgroups([])
-        os.setresgid(blueprint.user_id, blueprint.user_id, blueprint.user_id)
+        os.setresgid(blueprint.group_id, blueprint.group_id, blueprint.group_id)
         os.setresuid(blueprint.user_id, blueprint.user_id, blueprint.user_id)
 
 

@@ -6,6 +6,7 @@ from sandbox_service.adapters.launcher.layout import Blueprint
 from sandbox_service.adapters.namespaces.granted_paths import require_grantable
 from sandbox_service.adapters.namespaces.host import HostSetup
 from sandbox_service.adapters.namespaces.host_programs import HostPrograms
+from sandbox_service.adapters.namespaces.user_ids import group_of
 from sandbox_service.ports.isolation_backend import SandboxSpec
 
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/work", "LANG": "C.UTF-8"}
@@ -27,12 +28,14 @@ class Blueprints:
         layout = host.layout
         granted = dict.fromkeys(spec.read_only_paths, False) | dict.fromkeys(spec.writable_paths, True)
         require_grantable(spec)
+        group_id = group_of(spec.writable_paths[0]) if host.is_root and spec.writable_paths else user_id
         found = HostPrograms(spec, layout.binds)
         if spec.program:
             found.find(spec.program)
         return Blueprint(
             is_root=host.is_root,
             user_id=user_id,
+            group_id=group_id,
             binds=[
                 *((str(path), str(path)) for path in layout.binds),
                 *image.binds,

@@ -12,6 +12,7 @@ from typing import Protocol
 from sandbox_service.adapters.launcher.wire import Message, receive, send
 
 _MAX_PARTS = 128
+_MAX_QUESTIONS = 16  # which fit into the socket
 
 
 class LineClosedError(Exception):
@@ -104,6 +105,7 @@ class Line:
         self._on_event = on_event
         self._on_closed = on_closed
         self._questions = Questions()
+        self._asking = asyncio.Semaphore(_MAX_QUESTIONS)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(end.fileno(), self._receive)
         self._open = True
@@ -121,11 +123,12 @@ class Line:
         Raises:
             LineClosedError: when the other side has left.
         """
-        if not self._open:
-            raise LineClosedError
-        answer = self._questions.add()
-        self.tell(message, descriptors)
-        return await answer
+        async with self._asking:
+            if not self._open:
+                raise LineClosedError
+            answer = self._questions.add()
+            self.tell(message, descriptors)
+            return await answer
 
     def tell(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         """Send a message that has no answer.

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sandbox_service.adapters.egress.dialler import EgressDialler
@@ -14,6 +13,7 @@ from sandbox_service.adapters.namespaces.blueprints import Blueprints
 from sandbox_service.adapters.namespaces.cgroups import CgroupTree, RunGroup
 from sandbox_service.adapters.namespaces.failures import LaunchFailedError, ZygoteDiedError
 from sandbox_service.adapters.namespaces.host import HostSetup
+from sandbox_service.adapters.namespaces.organisation_groups import OrganisationGroups
 from sandbox_service.adapters.namespaces.sandbox import Around, NamespaceSandbox
 from sandbox_service.adapters.namespaces.user_ids import UserIds
 from sandbox_service.adapters.namespaces.zygote import Spawned, Zygote
@@ -48,6 +48,7 @@ class NurseryOptions:
 class _Family:
     """A zygote and what has come of it."""
 
+    org_id: str
     zygote: Zygote
     groups: CgroupTree | None
     user_id: int
@@ -71,7 +72,7 @@ class Nursery:
         clock: Clock,
     ) -> None:
         self._host = host
-        self._root_group = root_group
+        self._groups = OrganisationGroups(root_group)
         self._blueprints = blueprints
         self._options = options
         self._clock = clock
@@ -80,6 +81,10 @@ class Nursery:
         self._user_ids = UserIds(is_root=host.is_root)
         self._numbers = itertools.count()
         self._closing: set[asyncio.Task[None]] = set()
+        self._taking = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._closed = False
         self._dialler = EgressDialler()
 
     async def take(self, spec: SandboxSpec, on_gone: Callable[[], None]) -> NamespaceSandbox:
@@ -88,12 +93,20 @@ class Nursery:
         Raises:
             LaunchFailedError: when none can be made; `on_gone` is not called then.
         """
+        self._taking += 1
+        self._quiet.clear()
         try:
-            return await self._take(spec, on_gone)
-        except ZygoteDiedError:  # of an earlier one, just now
-            return await self._take(spec, on_gone)
+            try:
+                return await self._take(spec, on_gone)
+            except ZygoteDiedError:  # of an earlier one, just now
+                return await self._take(spec, on_gone)
+        finally:
+            self._taking -= 1
+            if not self._taking:
+                self._quiet.set()
 
     async def _take(self, spec: SandboxSpec, on_gone: Callable[[], None]) -> NamespaceSandbox:
+        self._require_open()
         alone = spec.strict or spec.egress or spec.read_only_paths or spec.writable_paths
         if alone:
             family = await self._found(spec)
@@ -103,6 +116,7 @@ class Nursery:
         family.out += 1
         family.used_at_s = self._clock.monotonic()
         try:
+            self._require_open()
             sandbox = await self._next(family, network=bool(spec.egress))
             try:
                 sandbox.hand_out(spec, lambda: self._gone(family, on_gone))
@@ -115,6 +129,10 @@ class Nursery:
         if not alone:
             self._keep_ready(family)
         return sandbox
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise LaunchFailedError("process", 0, "the service stops")
 
     async def retire_idle(self) -> None:
         """End what nobody has asked for a while. Runs until it is cancelled.
@@ -132,10 +150,18 @@ class Nursery:
                     while len(family.ready) > 1:
                         family.ready.popleft().discard()
 
+    async def refuse(self) -> None:
+        """Take no further orders, and wait until those under way have ended. Idempotent."""
+        self._closed = True
+        starting = list(self._starting.values())
+        for task in starting:
+            task.cancel()
+        await asyncio.gather(*starting, return_exceptions=True)
+        await self._quiet.wait()
+
     async def close(self) -> None:
-        """End all zygotes and what they keep ready, and wait for it."""
-        for starting in self._starting.values():
-            starting.cancel()
+        """End all zygotes and what they keep ready, and wait for it. What was handed out has to be destroyed before."""
+        await self.refuse()
         for key in list(self._families):
             self._retire(key)
         while self._closing:
@@ -168,15 +194,14 @@ class Nursery:
                 self._retire(other)
 
     async def _found(self, spec: SandboxSpec) -> _Family:
-        user_id = self._user_ids.take(spec)
+        user_id = await self._user_ids.take(spec)
         try:
             zygote = Zygote(self._host.layout.executable, await asyncio.to_thread(self._blueprints.of, spec, user_id))
-            groups = await asyncio.to_thread(self._make_group) if self._root_group else None
+            groups = await self._groups.take(spec.org_id)
             try:
                 await zygote.start()
             except BaseException:
-                if groups:
-                    await asyncio.to_thread(groups.remove)
+                await asyncio.shield(self._groups.give_back(spec.org_id, groups))
                 raise
         except OSError as error:
             self._user_ids.give_back(user_id)
@@ -184,11 +209,7 @@ class Nursery:
         except BaseException:
             self._user_ids.give_back(user_id)
             raise
-        return _Family(zygote, groups, user_id, used_at_s=self._clock.monotonic())
-
-    def _make_group(self) -> CgroupTree:
-        assert self._root_group is not None  # noqa: S101  who calls has looked
-        return self._root_group.subtree(str(next(self._numbers)), cpu_share=1.0)
+        return _Family(spec.org_id, zygote, groups, user_id, used_at_s=self._clock.monotonic())
 
     async def _next(self, family: _Family, *, network: bool) -> NamespaceSandbox:
         while family.ready:
@@ -261,9 +282,7 @@ class Nursery:
         while family.ready:
             await family.ready.popleft().destroy()
         await family.zygote.stop()
-        if family.groups:
-            with suppress(OSError):
-                await asyncio.to_thread(family.groups.remove)
+        await self._groups.give_back(family.org_id, family.groups)
         self._user_ids.give_back(family.user_id)
 
 

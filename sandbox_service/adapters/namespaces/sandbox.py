@@ -121,8 +121,10 @@ class NamespaceSandbox:
         """Make a prepared sandbox somebody's.
 
         Raises:
-            LaunchFailedError: when its limits cannot be set; destroy it then.
+            LaunchFailedError: when it has died or its limits cannot be set; destroy it then.
         """
+        if self._gone.is_set():
+            raise LaunchFailedError("process", 0, "PID 1 has died while it was ready")
         if self._group:
             try:
                 self._group.limit(self._host.group_limits(spec.limits))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -9,10 +10,22 @@ from dataclasses import dataclass, field
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
+_MFD_NOEXEC_SEAL = 0x8
+
+
+def _memory_file(name: str) -> int:
+    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+    try:
+        return os.memfd_create(name, flags | _MFD_NOEXEC_SEAL)  # Linux 6.3
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return os.memfd_create(name, flags)
+
 
 def sealed(name: str, content: bytes) -> int:
-    """Return a descriptor of a file in memory with `content` that nobody can change."""
-    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    """Return a descriptor of a file in memory that nobody can change, nor run as a program from Linux 6.3 on."""
+    fd = _memory_file(name)
     view = memoryview(content)
     while view:
         view = view[os.write(fd, view) :]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import secrets
 
+from sandbox_service.adapters.namespaces.failures import LaunchFailedError
 from sandbox_service.domain.errors import path_refused
 from sandbox_service.ports.isolation_backend import SandboxSpec
 
@@ -19,34 +21,54 @@ class UserIds:
     Args:
         is_root: whether the service may choose.
         first: the first of them.
+        count: how many there are.
     """
 
-    def __init__(self, *, is_root: bool, first: int = FIRST_USER_ID) -> None:
+    def __init__(self, *, is_root: bool, first: int = FIRST_USER_ID, count: int = USER_IDS) -> None:
         self._is_root = is_root
         self._first = first
+        self._count = count
         self._taken: set[int] = set()
-        self._next = itertools.count(secrets.randbelow(USER_IDS))
+        self._next = itertools.count(secrets.randbelow(count))
 
-    def take(self, spec: SandboxSpec) -> int:
+    async def take(self, spec: SandboxSpec) -> int:
         """Return the user for a zygote of `spec`: the owner of the paths that it may write, else a fresh one.
 
         Raises:
             PreconditionFailed: PATH_REFUSED, when the paths belong to root or to several users.
+            LaunchFailedError: when all users are taken.
         """
         if not self._is_root:
             return os.getuid()
         if spec.writable_paths:
-            return _owner(spec.writable_paths)
-        for number in self._next:
-            user_id = self._first + number % USER_IDS
+            return await asyncio.to_thread(_owner, spec.writable_paths)
+        for number in itertools.islice(self._next, self._count):
+            user_id = self._first + number % self._count
             if user_id not in self._taken:
                 self._taken.add(user_id)
                 return user_id
-        raise AssertionError("unreachable: the count has no end")
+        raise LaunchFailedError("process", 0, "every user for sandboxes is taken")
 
     def give_back(self, user_id: int) -> None:
         """Let another have the user."""
         self._taken.discard(user_id)
+
+
+def group_of(path: str) -> int:
+    """Return the group in which a program acts that may write below `path`: that of the path.
+
+    Raises:
+        PreconditionFailed: PATH_REFUSED, when it is root's.
+    """
+    try:
+        group_id = os.stat(path).st_gid  # noqa: PTH116
+    except OSError as error:
+        raise path_refused(path, error.strerror or "it cannot be looked at") from error
+    if group_id == 0:
+        raise path_refused(
+            path, "it belongs to root's group: give it an ordinary one (chgrp), in which the program acts"
+        )
+    return group_id
 
 
 def _owner(paths: tuple[str, ...]) -> int:

@@ -102,10 +102,15 @@ class Zygote:
         ours, theirs = wire.pair()
         with theirs:
             try:
-                message, descriptors = await self._line.ask({"network": network}, (theirs.fileno(),))
+                async with asyncio.timeout(_SETUP_TIMEOUT_S):
+                    message, descriptors = await self._line.ask({"network": network}, (theirs.fileno(),))
             except LineClosedError as error:
                 ours.close()
                 raise ZygoteDiedError from error
+            except TimeoutError as error:
+                ours.close()
+                self._line.close()  # whatever holds it up, the next caller gets another one
+                raise LaunchFailedError("process", 0, "the zygote does not answer") from error
             except BaseException:
                 ours.close()
                 raise

@@ -19,6 +19,7 @@ import sys
 from sandbox_service.adapters.launcher import files, kernel, seccomp, wire
 from sandbox_service.adapters.launcher.init import Init
 from sandbox_service.adapters.launcher.layout import Blueprint
+from sandbox_service.adapters.launcher.usage import Usage
 from sandbox_service.adapters.oci.frames import MAX_CONTENT_BYTES, Decoder, FrameError, Message, encode
 from sandbox_service.adapters.oci.pumps import CHANNEL, STDERR, STDIN, STDOUT, Sink, Source
 
@@ -77,6 +78,7 @@ class ContainedInit(Init):
             self._bytes_before = _gvisor_bytes()
         try:
             kernel.default_signal(signal.SIGINT)
+            self._usage = Usage(os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
             self._killable_fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
             kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
             kernel.prctl(kernel.PR_SET_DUMPABLE, 0)

@@ -13,9 +13,9 @@ from tools_fakes import FakeAuditLog
 
 from shared.errors import UpstreamDown
 from shared.ids import new_id
-from shared.storage import Database
+from shared.storage import Database, GroupCommit
 from shared.testing.fakes import FakeClock
-from tool_executor.adapters.audit_log_sqlite import SqliteAuditLog
+from tool_executor.adapters.audit_log_sqlite import AuditWriters, SqliteAuditLog
 from tool_executor.domain.audit_event import AuditEvent
 from tool_executor.domain.tool_call import CallOrigin
 from tool_executor.ports.audit_log import AuditLog
@@ -35,11 +35,17 @@ async def fake(folder: Path, clock: FakeClock) -> AsyncGenerator[AuditLog, None]
 
 @asynccontextmanager
 async def sqlite(folder: Path, clock: FakeClock, kept: int = 5) -> AsyncGenerator[SqliteAuditLog, None]:
-    database = Database(folder / "tools.sqlite", "tool_executor.adapters.migrations")
+    path = folder / "tools.sqlite"
+    database = Database(path, "tool_executor.adapters.migrations")
+    writers = AuditWriters(refusals=GroupCommit(path), effects=GroupCommit(path, synchronous="FULL"))
     await database.open()
+    await writers.refusals.start()
+    await writers.effects.start()
     try:
-        yield SqliteAuditLog(database, clock, kept_days=90, kept_events=kept)
+        yield SqliteAuditLog(database, writers, clock, kept_days=90, kept_events=kept)
     finally:
+        await writers.effects.stop()
+        await writers.refusals.stop()
         await database.close()
 
 
@@ -77,17 +83,28 @@ async def test_a_flood_of_refusals_pushes_no_effect_out_and_old_events_go(tmp_pa
         assert not await audit.page("org-a", refused_only=False, before="", size=9)
 
 
-async def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_full_disk_is_an_error(tmp_path: Path, allowed: bool) -> None:
     clock = FakeClock()
     async with sqlite(tmp_path, clock) as audit:
-        async with audit._database.begin() as connection:
+        writers = audit._writers
+        for writer in (writers.refusals, writers.effects):
             # No page more than there are: what SQLite says then is what it says when the disk is full.
-            await connection.exec_driver_sql("PRAGMA max_page_count=1")
+            await writer.run(lambda connection: connection.execute("PRAGMA max_page_count=1").fetchone())
 
         async def flood() -> None:
             for _ in range(100):
-                await audit.note(event(clock))
+                await audit.note(event(clock, allowed=allowed))
 
         with pytest.raises(UpstreamDown) as caught:
             await flood()
         assert caught.value.reason == "STORAGE_FULL"
+
+
+async def test_effects_are_written_by_the_writer_that_syncs_each_of_them_and_refusals_are_not(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with sqlite(tmp_path, clock) as audit:
+        await audit._writers.effects.stop()
+        await audit.note(event(clock))
+        with pytest.raises(UpstreamDown):
+            await audit.note(event(clock, allowed=True))

@@ -78,11 +78,12 @@ async def test_a_run_is_driven_in_the_name_of_its_caller_and_its_key(stores) -> 
         Routing(max_cost_micro_usd=7, cache_mode=CacheMode.EXACT),
     ],
 )
-async def test_a_run_keeps_how_it_is_routed_through_every_attempt(stores, routing) -> None:
-    accepted = await stores.runs.accept(new_run(routing=routing))
+async def test_a_run_keeps_how_it_is_routed_and_its_channel_through_every_attempt(stores, routing) -> None:
+    accepted = await stores.runs.accept(new_run(routing=routing, channel="mcp"))
     first = await stores.runs.begin("org-a", "run-1", NOW)
     again = await stores.runs.begin("org-a", "run-1", NOW)
     assert [run.routing for run in (accepted.run, first, again)] == [routing] * 3
+    assert [run.channel for run in (accepted.run, first, again)] == ["mcp"] * 3
 
 
 async def test_the_same_request_gives_the_first_run(stores) -> None:

@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 from tools_fakes import ECHO, FakeEmbedder
 
-from shared.errors import UpstreamDown
+from shared.errors import InvalidInput, UpstreamDown
 from tool_executor.adapters.tool_index_embedding import EmbeddingToolIndex
 from tool_executor.domain.tool_definition import ToolDefinition
 
@@ -103,3 +103,18 @@ async def test_what_is_kept_is_bounded() -> None:
     before = len(embedder.asked)
     await index.nearest("thing", many[-4:], 50)
     assert len(embedder.asked) == before + 1
+
+
+async def test_what_the_model_has_no_room_for_is_shortened_and_nothing_else_is() -> None:
+    embedder = FakeEmbedder()
+    embedder.most_chars = 200
+    index = EmbeddingToolIndex(embedder)
+    rainy = tool("rainy", "Knows nothing. " + "rain " * 180)
+    found = await index.nearest("will it rain in paris tomorrow " + "? " * 400, [*TOOLS, rainy, MAIL], 2)
+    assert [match.tool for match in found] == ["weather", "rainy"]
+    assert found[0].score == pytest.approx(1.0, abs=1e-5)
+    assert set(MAIL.examples) | set(WEATHER.examples) <= set(embedder.asked)
+    assert sum(text.startswith("rainy:") for text in embedder.asked) == 1
+    embedder.most_chars = 2
+    with pytest.raises(InvalidInput, match="CONTEXT_TOO_LONG"):
+        await index.nearest("rain", TOOLS, 1)

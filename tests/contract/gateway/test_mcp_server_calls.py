@@ -228,6 +228,8 @@ async def test_the_agent_tells_what_it_does_and_answers(gate: McpGateway, connec
         assert base64.b64decode(result.content[1].data) == PICTURE
         assert [each.uri for each in result.content[2:]] == [URI + PICTURE_ID, URI + TEXT_ID]
         assert gate.agent.queries[0].conversation_id == CONVERSATION_ID
+        # What narrows the tools of this way in narrows the agent that is asked over it.
+        assert gate.agent.queries[0].channel == "mcp"
 
 
 async def test_a_run_that_fails_says_why(connect: Connect) -> None:

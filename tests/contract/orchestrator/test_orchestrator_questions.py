@@ -167,6 +167,23 @@ async def test_a_question_is_routed_as_its_caller_asks(client, world) -> None:
         await query(client, request_id="r")
 
 
+async def test_a_runs_tools_are_those_of_the_channel_that_its_question_came_over(client, world) -> None:
+    world.peers.closed_channels = frozenset({"mcp"})
+    world.models.answers = [asks(("a", "calculator", "{}")), says("4")]
+    await query(client, channel="mcp", request_id="r")
+    # Nothing is offered there, and a model that names a tool all the same is narrowed by the tool executor.
+    assert [request.tools for request in world.models.requests] == [(), ()]
+    assert world.tools.requests[0].origin.channel == "mcp"
+    world.models.answers = [asks(("a", "calculator", "{}")), says("4")]
+    await query(client)
+    assert world.models.requests[-1].tools
+    assert world.tools.requests[1].origin.channel == ""
+    with pytest.raises(AlreadyExists, match="REQUEST_ID_REUSED"):
+        await query(client, request_id="r")
+    with pytest.raises(InvalidInput):
+        await query(client, channel="x" * 65)
+
+
 async def test_planning_for_a_model_without_tool_calling_is_routed_so_too(client, world) -> None:
     world.peers.known_models = (OFFLINE,)
     routing = pb.RunRouting(data_class=contract_pb2.DATA_CLASS_RESTRICTED, residency=["eu"])

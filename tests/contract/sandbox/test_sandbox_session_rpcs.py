@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -239,6 +240,26 @@ async def _is_watched(bench: Bench, named: dict[str, str]) -> bool:
     except DeadlineExceeded:
         return False
     return False
+
+
+async def test_a_watcher_that_leaves_leaves_the_process_as_it_is(bench: Bench) -> None:
+    bench.backend.hold.clear()
+    named = {"process_id": (await bench.call("StartProcess", pb.StartProcessRequest(argv=["server"]))).process_id}
+    first = bench.stub().WatchProcess(pb.WatchProcessRequest(**named), timeout=5)
+    reading = asyncio.ensure_future(first.read())
+    async with asyncio.timeout(5):
+        while not await _is_watched(bench, named):
+            pass
+    first.cancel()
+    with suppress(asyncio.CancelledError):
+        await reading
+    async with asyncio.timeout(5):
+        while await _is_watched(bench, named):
+            pass
+    await bench.call("WriteProcess", pb.WriteProcessRequest(data=b"still there", **named))
+    bench.backend.hold.set()
+    second = bench.stub().WatchProcess(pb.WatchProcessRequest(**named), timeout=5)
+    assert [event.WhichOneof("event") async for event in second] == ["stdout", "finished"]
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,37 @@ async def test_a_broken_tool_is_refused_and_shown(tmp_path: Path) -> None:
         assert await shown() == (tools_pb2.BREAKER_STATE_HALF_OPEN, 3)
 
 
+async def test_what_is_refused_before_it_runs_is_no_effect_in_the_audit(tmp_path: Path) -> None:
+    began, go = asyncio.Event(), asyncio.Event()
+
+    async def wait(arguments: JsonObject, context: CallContext) -> ToolOutput:
+        began.set()
+        await go.wait()
+        raise UpstreamDown("UNREACHABLE", "Away.")
+
+    definition = dataclasses.replace(
+        ECHO, side_effect=SideEffect.WRITE, timeout_s=30, max_concurrency=1, calls_per_minute=3
+    )
+    clock = FakeClock()
+    async with served_tools(tmp_path, [ScriptedTool(wait, definition)], clock) as (bench, served):
+        stub = tools_pb2_grpc.ToolServiceStub(served.channel)
+        for wrong in ("{}", "[1]"):
+            await stub.ExecuteTool(tools_pb2.ExecuteToolRequest(name="echo", arguments_json=wrong))
+        assert bench.audit.events == []
+        running = asyncio.ensure_future(stub.ExecuteTool(call(), timeout=20))
+        await asyncio.wait_for(began.wait(), 5)
+        assert len(bench.audit.events) == 1
+        assert (await refused(stub.ExecuteTool(call())))[1] == "TOOL_BUSY"
+        go.set()
+        await running
+        for _ in range(2):
+            await stub.ExecuteTool(call())
+        assert (await refused(stub.ExecuteTool(call())))[1] == "TOOL_BROKEN"
+        clock.advance(10)
+        assert (await refused(stub.ExecuteTool(call())))[1] == "TOOL_RATE_LIMITED"
+    assert [event.allowed for event in bench.audit.events] == [True] * 3
+
+
 async def test_parallel_calls_have_deadlines_of_their_own(tmp_path: Path) -> None:
     go = asyncio.Event()
 

@@ -83,6 +83,7 @@ def test_the_largest_question_is_taken():
         (errors.PreconditionFailed("WEIGHTS_MISSING", "."), ExitCode.SETUP_INCOMPLETE),
         (errors.PreconditionFailed("IMAGE_NOT_SET_UP", "."), ExitCode.SETUP_INCOMPLETE),
         (errors.PreconditionFailed("ISOLATION_TOO_WEAK", "."), ExitCode.SETUP_INCOMPLETE),
+        (errors.PreconditionFailed("BACKEND_LACKS", "."), ExitCode.SETUP_INCOMPLETE),
         (errors.PreconditionFailed("PORT_TAKEN", "."), ExitCode.FAILED),
         (errors.InvalidInput("X", "."), ExitCode.USAGE),
         (errors.Unauthenticated("X", "."), ExitCode.UNAUTHENTICATED),

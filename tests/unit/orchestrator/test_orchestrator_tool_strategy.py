@@ -294,3 +294,15 @@ async def test_without_an_embedding_model_clear_signs_still_decide() -> None:
     strategy = SimilarityToolStrategy(embedder, FakeModels(), FilePromptBook())
     assert (await strategy.plan(asked("when is my next meeting?"))).calls == ()
     assert len((await strategy.plan(asked("What is 2+2?"))).calls) == 1
+
+
+async def test_a_description_that_the_model_has_no_room_for_harms_no_other_tool() -> None:
+    embedder = FakeEmbedder()
+    strategy = SimilarityToolStrategy(embedder, FakeModels(), FilePromptBook(), ChoiceRules(least_lead_over_none=0))
+    long = Tool("long", "x1y2 " * 180, '{"type":"object"}', 5.0, ())
+    told = Tool("planets", "names of all planets and moons", '{"type":"object"}', 5.0, ())
+    embedder.most_chars = 200
+    asked_of = "names of all planets and moons" + " ?" * 300
+    plan = await strategy.plan(asked(asked_of, (long, *TOOLS, told), demonstration=True))
+    assert [call.tool for call in plan.calls] == ["planets"]
+    assert all(len(group) for group in (await ToolVectors(embedder).of((long, *TOOLS))).tools.values())

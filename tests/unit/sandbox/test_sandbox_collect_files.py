@@ -12,7 +12,8 @@ from sandbox_service.domain.image import BASE, Image
 from sandbox_service.domain.limits import RunLimits
 from sandbox_service.domain.run_event import MAX_PIECE_BYTES, SkippedFile
 from sandbox_service.ports.isolation_backend import SandboxSpec
-from sandbox_service.use_cases.collect_files import CollectFiles
+from sandbox_service.use_cases import collect_files
+from sandbox_service.use_cases.collect_files import MAX_PATTERN_LENGTH, MAX_PATTERNS, CollectFiles
 from sandbox_service.use_cases.open_sandbox import _made
 from shared.errors import NexusError, NotFound
 
@@ -42,6 +43,38 @@ async def test_a_file_that_goes_while_it_is_read_is_skipped(then: NexusError, re
     pieces = [piece async for piece in CollectFiles(1 << 20)(sandbox, ("big", "small"), skipped)]
     assert [(piece.path, len(piece.data)) for piece in pieces] == [("big", MAX_PIECE_BYTES), ("small", 1)]
     assert skipped == [SkippedFile("big", reason)]
+
+
+async def collected(sandbox: FakeSandbox, *wanted: str) -> tuple[list[str], list[SkippedFile]]:
+    skipped: list[SkippedFile] = []
+    return [piece.path async for piece in CollectFiles(1 << 20)(sandbox, wanted, skipped)], skipped
+
+
+async def test_patterns_are_few_and_short() -> None:
+    sandbox = FakeSandbox(FakeBackend(), SPEC, lambda: None)
+    sandbox.files = {str(number): b"x" for number in range(20)}
+    long = "?*" * (MAX_PATTERN_LENGTH // 2) + "*"
+    found, skipped = await collected(sandbox, long, *(f"{number}*" for number in range(2, 20)), "1")
+    assert found == [*map(str, range(2, MAX_PATTERNS + 2)), "1"]
+    assert skipped[0] == SkippedFile(long, "path_invalid")
+    assert skipped[1:] == [SkippedFile(f"{number}*", "too_many") for number in range(MAX_PATTERNS + 2, 20)]
+
+
+async def test_what_patterns_look_at_has_an_end_and_leaves_others_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[int] = []
+    monkeypatch.setattr(collect_files, "matches", lambda _, name: looked_at.append(len(name)))
+    sandbox = FakeSandbox(FakeBackend(), SPEC, lambda: None)
+    sandbox.files = {f"{number:0200}": b"" for number in range(2_000)}
+    task = asyncio.create_task(collected(sandbox, *(f"{number}*" for number in range(MAX_PATTERNS))))
+    longest = 0
+    while not task.done():
+        before = sum(looked_at)
+        await asyncio.sleep(0)
+        longest = max(longest, sum(looked_at) - before)
+    assert longest < 10_000
+    assert 900_000 < sum(looked_at) <= 1 << 20
+    _, skipped = task.result()
+    assert {file.reason for file in skipped} == {"not_found", "too_many"}
 
 
 class Slow(FakeBackend):

@@ -20,7 +20,8 @@ PRIVATE_V6 = [
     "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "fec0::1",
     "ff02::1", "2001:db8::1", "100::1", "64:ff9b:1::1", "3fff::1",
 ]  # fmt: skip
-PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.32.0.1", "2606:4700:4700::1111", "2a00:1450:4001:80b::200e"]
+PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.32.0.1", "2606:4700:4700::1111", "2a00:1450:4001:80b::200e",
+          "2001:470:1f0b::5efe:808:808", "2001:470:1f0b::100:5efe:7f00:1"]  # fmt: skip
 
 
 @pytest.mark.parametrize("address", [*PRIVATE_V4, *PRIVATE_V6, "", "localhost", "2130706433", "0x7f.1", "1.1.1.1:80"])
@@ -40,6 +41,8 @@ def _disguises(v4: int) -> list[str]:
         str(IPv6Address(int(IPv6Address("::ffff:0:0")) | v4)),
         str(IPv6Address(int(IPv6Address("64:ff9b::")) | v4)),
         str(IPv6Address(int(IPv6Address("2002::")) | (v4 << 80))),
+        str(IPv6Address(int(IPv6Address("2001:470:1f0b::5efe:0:0")) | v4)),
+        str(IPv6Address(int(IPv6Address("2001:470:1f0b::200:5efe:0:0")) | v4)),
         str(IPv6Address(int(IPv6Address("2001:0:1.1.1.1::".replace("1.1.1.1", "101:101"))) | (v4 ^ 0xFFFF_FFFF))),
     ]
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from tools_fakes import ECHO, FakeAuditLog, FakeToolPolicy, authorizing, call_context
+from tools_fakes import ECHO, FakeAuditLog, FakeToolPolicy, ScriptedTool, authorizing, call_context
 
 from shared.errors import Forbidden, PreconditionFailed, UpstreamDown
-from tool_executor.domain.tool_call import CallOrigin, invalid_arguments
+from shared.ids import new_id
+from shared.testing.fakes import FakeClock
+from tool_executor.adapters.tool_audited import AuditedTool
+from tool_executor.domain.tool_call import CallOrigin
 from tool_executor.domain.tool_definition import SideEffect
+from tool_executor.use_cases.note_call import NoteCall
 
 ORIGIN = CallOrigin("clerk", "telegram", "conversation-1", "run-1")
 SECRET = {"text": "hunter2"}
@@ -38,24 +42,31 @@ async def test_a_disabled_tool_stays_a_precondition_and_is_audited() -> None:
     assert [event.allowed for event in audit.events] == [False]
 
 
+def auditing(effect: SideEffect, audit: FakeAuditLog) -> tuple[ScriptedTool, AuditedTool]:
+    tool = ScriptedTool(definition=dataclasses.replace(ECHO, side_effect=effect))
+    return tool, AuditedTool(tool, NoteCall(audit, FakeClock(), new_id))
+
+
 @pytest.mark.parametrize("effect", EFFECTS)
 async def test_an_effect_is_audited_before_it_happens_and_does_not_happen_unaudited(effect: SideEffect) -> None:
-    policy, audit = FakeToolPolicy(), FakeAuditLog()
-    definition = dataclasses.replace(ECHO, side_effect=effect)
-    await authorizing(policy, audit)(definition, SECRET, call_context())
-    assert [event.allowed for event in audit.events] == [True]
+    audit = FakeAuditLog()
+    tool, audited = auditing(effect, audit)
+    await audited.run(SECRET, call_context(origin=ORIGIN, permitted_by=("platform:a",)))
+    (event,) = audit.events
+    assert (event.org_id, event.user_id, event.tool, event.origin) == ("org-a", "user-1", "echo", ORIGIN)
+    assert (event.allowed, event.reason, event.policies) == (True, "", ("platform:a",))
+    assert "hunter2" not in repr(event)
     audit.error = UpstreamDown("STORAGE_FULL", "The disk is full.")
     with pytest.raises(UpstreamDown):
-        await authorizing(policy, audit)(definition, SECRET, call_context())
+        await audited.run(SECRET, call_context())
+    assert len(tool.calls) == 1
 
 
 async def test_what_changes_nothing_is_not_audited() -> None:
-    policy, audit = FakeToolPolicy(), FakeAuditLog()
-    authorize = authorizing(policy, audit)
-    write = dataclasses.replace(ECHO, side_effect=SideEffect.WRITE)
-    await authorize(ECHO, SECRET, call_context())
-    await authorize(write, SECRET, call_context(dry_run=True))
-    await authorize(write, invalid_arguments("ARGUMENTS_MALFORMED", "No JSON."), call_context())
+    audit = FakeAuditLog()
+    await authorizing(FakeToolPolicy(), audit)(ECHO, SECRET, call_context())
+    await auditing(SideEffect.READ, audit)[1].run(SECRET, call_context())
+    await auditing(SideEffect.WRITE, audit)[1].run(SECRET, call_context(dry_run=True))
     assert audit.events == []
 
 

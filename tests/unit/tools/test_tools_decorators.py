@@ -67,7 +67,7 @@ async def test_arguments_that_do_not_fit_name_the_field(arguments: JsonObject, t
 
 
 async def test_many_errors_are_counted() -> None:
-    with pytest.raises(ToolFailure, match=r"; and 4 more\."):
+    with pytest.raises(ToolFailure, match=r"; and more\."):
         await CheckedTool(ScriptedTool()).run({"text": "a", "tags": list(range(9))}, call_context())
 
 

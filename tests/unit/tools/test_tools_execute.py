@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+from collections.abc import Sequence
 
 import pytest
 from artifact_fakes import MemoryArtifactStore
@@ -18,8 +19,8 @@ from tool_executor.adapters.breaker_board_memory import MemoryBreakerBoard
 from tool_executor.adapters.call_memory_in_process import InProcessCallMemory
 from tool_executor.adapters.tool_registry_memory import MemoryToolRegistry
 from tool_executor.domain.tool_call import CallContext, ToolFailure, ToolOutput, ToolResult, ToolStatus
-from tool_executor.domain.tool_decision import PolicyQuestion
-from tool_executor.domain.tool_definition import JsonObject
+from tool_executor.domain.tool_decision import PolicyQuestion, ToolDecision
+from tool_executor.domain.tool_definition import JsonObject, ToolDefinition
 from tool_executor.ports.call_memory import CallMemories
 from tool_executor.use_cases.bound_result import BoundResult
 from tool_executor.use_cases.describe_tools import DescribeTools
@@ -187,6 +188,30 @@ async def test_pages_hold_every_tool_once() -> None:
     enabled = await listed(PolicyQuestion(OWNER), enabled_only=True, after="", page_size=6)
     assert [tool.definition.name for tool in enabled.tools] == [name for name in names if name != "tool_03"]
     assert enabled.next_after is None
+
+
+async def test_a_page_of_many_tools_is_decided_by_few_and_keeps_nobody_waiting() -> None:
+    asked: list[int] = []
+    turns: list[int] = []
+
+    class Counting(FakeToolPolicy):
+        async def decisions(self, question: PolicyQuestion, tools: Sequence[ToolDefinition]) -> list[ToolDecision]:
+            asked.append(len(tools))
+            return await super().decisions(question, tools)
+
+    async def others() -> None:
+        while True:
+            turns.append(len(asked))
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(others())
+    page = await ListTools(_many(400), describing(Counting()))(
+        PolicyQuestion(OWNER), enabled_only=True, after="", page_size=210
+    )
+    waiting.cancel()
+    assert (len(page.tools), page.next_after) == (210, page.tools[-1].definition.name)
+    assert (max(asked), len(asked)) == (50, 5)
+    assert {1, 2, 3, 4} <= set(turns)
 
 
 async def test_one_tool_shows_its_state() -> None:

@@ -155,3 +155,18 @@ async def test_a_reload_asks_every_source_and_one_that_fails_keeps_its_tools() -
     assert "so does builtin" in reloaded.failed[2]
     assert seen(registry) == ["b", "c", "clash_one", "down_one", "slow_one"]
     assert seen(registry, "org-b") == ["b", "c", "theirs"]
+
+
+def test_an_organisation_has_room_for_so_many_tools_of_its_own() -> None:
+    registry = MemoryToolRegistry(tools("b"))
+    more = SourceId("mcp:more", "org-a")
+    registry.put(OURS, tools(*(f"a{number}" for number in range(MOST_TOOLS - 1))))
+    registry.put(more, tools("c"))
+    told = "mcp:more has 2 tools and the organisation's other servers have 999, together more than 1000"
+    with pytest.raises(PreconditionFailed, match=told) as caught:
+        registry.put(more, tools("c", "d"))
+    assert caught.value.reason == "TOOLS_TOO_MANY"
+    assert seen(registry)[-2:] == ["b", "c"]
+    registry.put(THEIRS, tools("c", "d"))
+    registry.put(OURS, tools(*(f"a{number}" for number in range(MOST_TOOLS - 2))))
+    registry.put(more, tools("c", "d"))

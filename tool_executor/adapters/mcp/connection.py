@@ -25,7 +25,7 @@ from tool_executor.domain.tool_definition import JsonObject
 
 _MOST_PAGES = 100
 _TOLD_CHARS = 1_000
-_RESOURCE_BYTES = 2_097_152
+_RESOURCE_BYTES = 1_048_576
 _LISTED_BYTES = 2_097_152
 _BUSY_S = 1.0
 _WRONG = frozenset({types.INVALID_PARAMS, -32002})  # -32002: an unknown resource, before 2026
@@ -94,19 +94,9 @@ class SdkConnection:
 
     async def call_tool(self, name: str, arguments: JsonObject, timeout_s: float) -> CallOutcome:
         """Call a tool; see the port."""
-        if self._calls >= self._limits.calls:
-            raise QuotaExceeded(
-                "TOOL_BUSY",
-                f"The MCP server already runs {self._limits.calls} calls, its limit. Try again in a moment.",
-                retry_after_s=_BUSY_S,
-            )
-        self._calls += 1
-        try:
-            request = types.CallToolRequest(params=types.CallToolRequestParams(name=name, arguments=dict(arguments)))
-            # Not the session's own call_tool: it would check the answer against a schema that a stranger wrote.
-            return outcome_of(_complete(await self._send(request, _CALL, timeout_s)))
-        finally:
-            self._calls -= 1
+        request = types.CallToolRequest(params=types.CallToolRequestParams(name=name, arguments=dict(arguments)))
+        # Not the session's own call_tool: it would check the answer against a schema that a stranger wrote.
+        return outcome_of(_complete(await self._send(request, _CALL, timeout_s)))
 
     async def read_resource(self, uri: str, timeout_s: float) -> ResourceContent:
         """Read a resource; see the port."""
@@ -203,11 +193,21 @@ class SdkConnection:
         return await self._answered(lambda: method(params=params))
 
     async def _send(self, request: types.Request[Any, Any], answer: TypeAdapter[R], timeout_s: float) -> R:
-        return await self._answered(
-            lambda: self._session.send_request(
-                request, answer, request_read_timeout_seconds=timeout_s, progress_callback=_take_progress
+        if self._calls >= self._limits.calls:
+            raise QuotaExceeded(
+                "TOOL_BUSY",
+                f"The MCP server already runs {self._limits.calls} calls, its limit. Try again in a moment.",
+                retry_after_s=_BUSY_S,
             )
-        )
+        self._calls += 1
+        try:
+            return await self._answered(
+                lambda: self._session.send_request(
+                    request, answer, request_read_timeout_seconds=timeout_s, progress_callback=_take_progress
+                )
+            )
+        finally:
+            self._calls -= 1
 
     async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Return what the server answers.

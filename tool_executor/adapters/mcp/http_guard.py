@@ -12,6 +12,7 @@ import httpx2
 
 from shared.net.address_rules import Reach, is_public, reach_of
 from shared.net.lookup import Lookup
+from tool_executor.adapters.mcp.answers import whole_body, whole_events
 from tool_executor.adapters.mcp.limits import McpLimits
 from tool_executor.adapters.mcp.watch import Watch
 from tool_executor.domain.mcp_spec_rules import place_of
@@ -23,6 +24,9 @@ _WRITE_S = 30.0
 _LEAVE_S = 3.0
 # Longer than any call: what is still open then was given up long ago.
 _ANSWER_S = 330.0
+_ENCODING = "utf-8"
+# One text for both, or it would tell which names of the network here lead anywhere.
+_NOWHERE = "its host name leads to no address that is allowed"
 
 
 def _is_anybodys(address: str) -> bool:
@@ -62,7 +66,7 @@ class AllowedNetwork(httpcore2.AsyncNetworkBackend):
         Raises:
             ConnectError: when none does, or one of them is not allowed.
         """
-        refusal: Exception = _NowhereError("its host name cannot be resolved")
+        refusal: Exception = _NowhereError(_NOWHERE)
         for address in await self._addresses(host, port, timeout):
             try:
                 return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
@@ -79,13 +83,13 @@ class AllowedNetwork(httpcore2.AsyncNetworkBackend):
             with anyio.fail_after(longest_s):
                 found = await self._lookup(host, port, cast("Any", 0))
         except (OSError, UnicodeError) as error:
-            raise _NowhereError("its host name cannot be resolved") from error
+            raise _NowhereError(_NOWHERE) from error
         addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
         # By what is connected to and not by the URL: others might read that in another way.
         place = place_of(host, port)
         allows = _is_anybodys if place in self._private_hosts else is_public
         if not all(map(allows, addresses)):
-            raise _NowhereError("its address is not one that is allowed")
+            raise _NowhereError(_NOWHERE)
         return addresses
 
 
@@ -128,21 +132,14 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             )
         except _FAULTS as error:
             raise _translated(error) from error
-        body = _Body(answer, self._watch)
+        body = _Body(answer, self._watch, self._limits.message_bytes)
         response = httpx2.Response(answer.status, headers=answer.headers, stream=body)
         try:
-            body.most = self._most(response)
+            body.is_stream = _is_stream(response)
         except httpx2.TransportError:
             await body.aclose()
             raise
         return response
-
-    def _most(self, response: httpx2.Response) -> int | None:
-        """Return how large the body may be: a stream of events has no end, and its events a limit of their own."""
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise httpx2.RemoteProtocolError("its answer is packed, which was not asked for")
-        is_stream = response.headers.get("content-type", "").lower().startswith("text/event-stream")
-        return None if is_stream and response.is_success else self._limits.message_bytes
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -152,25 +149,42 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 _FAULTS = (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.UnsupportedProtocol)
 
 
-class _Body(httpx2.AsyncByteStream):
-    """The body of an answer, of at most `most` bytes."""
+def _is_stream(response: httpx2.Response) -> bool:
+    """Return whether the body is a stream of events, which has no end.
 
-    def __init__(self, answer: httpcore2.Response, watch: Watch) -> None:
+    Raises:
+        TransportError: when it is packed, or in an encoding in which nothing can be counted.
+    """
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise httpx2.RemoteProtocolError("its answer is packed, which was not asked for")
+    if (response.charset_encoding or _ENCODING).lower() != _ENCODING:
+        raise httpx2.RemoteProtocolError("its answer is not in UTF-8")
+    return response.is_success and response.headers.get("content-type", "").lower().startswith("text/event-stream")
+
+
+class _Body(httpx2.AsyncByteStream):
+    """The body of an answer; it or each of its events has at most `most` bytes."""
+
+    def __init__(self, answer: httpcore2.Response, watch: Watch, most: int) -> None:
         self._answer = answer
         self._watch = watch
-        self.most: int | None = None
+        self._most = most
+        self.is_stream = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        taken = 0
+        pieces = whole_events if self.is_stream else whole_body
         try:
-            async for chunk in self._answer.aiter_stream():
-                taken += len(chunk)
-                self._watch.take_bytes(len(chunk))
-                if self._watch.why_ended or (self.most is not None and taken > self.most):
-                    raise httpx2.RemoteProtocolError("its answer is too large")
-                yield chunk
+            async for piece in pieces(self._chunks(), self._most):
+                yield piece
         except _FAULTS as error:
             raise _translated(error) from error
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        async for chunk in self._answer.aiter_stream():
+            self._watch.take_bytes(len(chunk))
+            if self._watch.why_ended:
+                raise httpx2.RemoteProtocolError("its answer is too large")
+            yield chunk
 
     async def aclose(self) -> None:
         """Give the connection back."""

@@ -37,11 +37,11 @@ class McpLimits:
     probe_s: float = 30.0
     refresh_probes: int = 10
     answer_s: float = 10.0
-    message_bytes: int = 4_194_304
+    message_bytes: int = 2_097_152
     window_s: float = 10.0
     window_messages: int = 2_000
     window_requests: int = 100
-    window_bytes: int = 67_108_864
+    window_bytes: int = 16_777_216
     calls: int = 16
 
 

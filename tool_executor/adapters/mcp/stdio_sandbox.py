@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -10,15 +11,16 @@ import anyio
 import grpc
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import JSONRPCNotification, jsonrpc_message_adapter
 
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2, sandbox_pb2_grpc
 from shared.auth.context import acting_as
 from shared.auth.principal import Principal
 from shared.client import translated_errors
 from shared.errors import NexusError
+from shared.json_values import has_too_many_values
 from tool_executor.adapters.mcp.limits import McpLimits
-from tool_executor.adapters.mcp.watch import Watch
+from tool_executor.adapters.mcp.watch import NEEDED, Watch
 from tool_executor.domain.mcp_server import McpFailure, StdioTransport
 
 _START_S = 20.0
@@ -26,6 +28,8 @@ _WRITE_S = 30.0
 _STOP_S = 5.0
 _WRITE_BYTES = 1_048_576
 _TOLD_BYTES = 4_096
+# How a notification begins as everybody writes it; one that begins otherwise is parsed whole.
+_HEAD = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"method"\s*:\s*"(notifications/[a-z_/]{1,64})"')
 _CANNOT_RUN = frozenset({126, 127})  # as shells say it, and the sandbox
 
 Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
@@ -131,13 +135,17 @@ class SandboxProcess:
                     whole, newline, after = event.stdout.rpartition(b"\n")
                     if newline:
                         for line in bytes(rest + whole).split(b"\n"):
+                            self._require_size(line)
                             yield line
                         rest.clear()
                     rest += after
-                    if len(rest) > self._limits.message_bytes:
-                        raise McpFailure("it writes a line that is too long")
+                    self._require_size(rest)
         finally:
             call.cancel()
+
+    def _require_size(self, line: bytes | bytearray) -> None:
+        if len(line) > self._limits.message_bytes:
+            raise McpFailure("it writes a line that is too long")
 
     def _note(self, complaint: bytes) -> None:
         if complaint:
@@ -173,7 +181,17 @@ def _end_of(finished: sandbox_pb2.ExecutionFinished) -> str:
 
 
 def _parsed(line: bytes) -> SessionMessage | Exception:
-    """Return the message in `line`, or why it is none."""
+    """Return the message in `line`, or why it is none.
+
+    Raises:
+        McpFailure: when it has more values than may be parsed.
+    """
+    head = _HEAD.match(line)
+    if head and (method := head[1].decode()) not in NEEDED:
+        # Only that it came is of interest: it is not parsed any further.
+        return SessionMessage(JSONRPCNotification(jsonrpc="2.0", method=method))
+    if has_too_many_values(line):
+        raise McpFailure("it writes a line with too many values")
     try:
         return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
     except ValueError as error:

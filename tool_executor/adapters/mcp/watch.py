@@ -18,7 +18,7 @@ from tool_executor.adapters.mcp.limits import McpLimits
 
 _LISTS = frozenset(f"notifications/{kind}/list_changed" for kind in ("tools", "resources", "prompts"))
 # What the SDK needs to see; the rest, such as log messages, is let go before it costs anything.
-_NEEDED = frozenset({"notifications/progress", "notifications/cancelled", "notifications/subscriptions/acknowledged"})
+NEEDED = frozenset({"notifications/progress", "notifications/cancelled", "notifications/subscriptions/acknowledged"})
 _MOST_VIOLATIONS = 20
 
 
@@ -73,7 +73,7 @@ class Watch:
         if isinstance(message, JSONRPCNotification):
             if message.method in _LISTS:
                 self.change()
-            return message.method in _NEEDED
+            return message.method in NEEDED
         return True
 
     def _slide(self) -> None:

@@ -149,6 +149,7 @@ class QueryAgentRequest(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ROUTING_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     """The question, 1 byte to 1 MiB of UTF-8."""
     conversation_id: _builtins.str
@@ -158,6 +159,10 @@ class QueryAgentRequest(_message.Message):
     request_id: _builtins.str
     """Idempotency key chosen by the client, at most 64 characters. The same key returns the
     first run. Empty: the server makes one.
+    """
+    channel: _builtins.str
+    """The channel that the question came over, for example `mcp`: what narrows the tools of the channel narrows every tool
+    call of the run, also of one that is resumed. Empty for none.
     """
     @_builtins.property
     def limits(self) -> Global___RunLimits:
@@ -176,10 +181,11 @@ class QueryAgentRequest(_message.Message):
         limits: Global___RunLimits | None = ...,
         request_id: _builtins.str = ...,
         routing: Global___RunRouting | None = ...,
+        channel: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "routing", b"routing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "limits", b"limits", "model", b"model", "question", b"question", "request_id", b"request_id", "routing", b"routing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "conversation_id", b"conversation_id", "limits", b"limits", "model", b"model", "question", b"question", "request_id", b"request_id", "routing", b"routing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -195,7 +195,9 @@ class ExecuteRequest(_message.Message):
 
     @_builtins.property
     def output_paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Paths or patterns (`*`, `?`, `**`) of files in the workspace to return when the program has ended."""
+        """Paths or patterns (`*`, `?`, `**`) of files in the workspace to return when the program has ended: at most 8
+        patterns, of 256 characters each; what goes beyond is told in `skipped_files`.
+        """
 
     @_builtins.property
     def egress(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
