@@ -45,11 +45,17 @@ class Guest:
             )
 
     def frame(self) -> dict[str, Any] | None:
-        head = self._received.read(4)
-        return json.loads(self._received.read(int.from_bytes(head, "big"))) if head else None
+        """The next frame's head, with the forms of a result by type."""
+        size = self._received.read(4)
+        if not size:
+            return None
+        head = json.loads(self._received.read(int.from_bytes(size, "big")))
+        if head["op"] == "result":
+            head["forms"] = {kind: self._received.read(length).decode() for kind, length in head["forms"]}
+        return head
 
     def send(self, code: str) -> None:
-        body = json.dumps({"op": "cell", "code": code}).encode()
+        body = code.encode()
         self.channel.sendall(len(body).to_bytes(4, "big") + body)
 
     def frames(self) -> list[dict[str, Any]]:
@@ -65,7 +71,7 @@ class Guest:
         """How a cell ended, and its results, each as forms by type."""
         self.send(code)
         *results, done = self.frames()
-        return done, [{form["type"]: form["data"] for form in frame["forms"]} for frame in results]
+        return done, [frame["forms"] for frame in results]
 
     def cell_interrupted(self, code: str) -> dict[str, Any]:
         """How a cell ended that was interrupted once it said `b` on standard output."""

@@ -28,6 +28,7 @@ from tool_executor.adapters.call_memory_in_process import InProcessCallMemory
 from tool_executor.adapters.call_memory_sqlite import SqliteCallMemory
 from tool_executor.adapters.call_quota_sqlite import SqliteCallQuota
 from tool_executor.adapters.cedar.policy_files import CedarPolicyFiles
+from tool_executor.adapters.cedar.role_file import load_includes
 from tool_executor.adapters.code_runner_grpc import GrpcCodeRunner
 from tool_executor.adapters.context_source_grpc import GrpcContextSource
 from tool_executor.adapters.embedder_grpc import GrpcEmbedder
@@ -100,6 +101,7 @@ from tool_executor.use_cases.remove_mcp_server import RemoveMcpServer
 from tool_executor.use_cases.run_code import RunCode
 from tool_executor.use_cases.search_passages import SearchPassages
 from tool_executor.use_cases.search_tools import SearchTools
+from tool_executor.use_cases.server_turns import ServerTurns
 from tool_executor.use_cases.sweep_artifacts import SweepArtifacts
 from tool_executor.use_cases.try_mcp_server import TryMcpServer
 
@@ -207,7 +209,7 @@ def _policy(settings: Settings, deps: Dependencies, files: CedarPolicyFiles, lif
     life.start.append(start)
     life.stop.append(tool_settings.stop)
     life.background.append(supervised("tool_policies", files.watch))
-    return CedarToolPolicy(tool_settings, files)
+    return CedarToolPolicy(tool_settings, files, load_includes(settings.roles_file))
 
 
 def _memories(settings: Settings, deps: Dependencies, store: _Store, life: _Life) -> CallMemories:
@@ -299,9 +301,11 @@ def _mcp(
     deps: Dependencies,
     registry: MemoryToolRegistry,
     kept: _McpStores,
+    authorize: AuthorizeCall,
     life: _Life,
 ) -> McpUseCases:
     servers, note = kept.servers, NoteMcpChange(kept.audit, deps.clock, deps.new_id)
+    turns = ServerTurns()
     names, private = NameThreads(), frozenset(place.lower() for place in settings.mcp_private_hosts)
     sandbox = deps.channel(settings.sandbox_address)
     connector = OnDemandMcpConnector(McpSurroundings(sandbox, names, private, settings.web_ca_file), McpLimits())
@@ -321,10 +325,10 @@ def _mcp(
     life.start.append(connections.start)
     life.stop.append(stop)
     return McpUseCases(
-        add=AddMcpServer(servers, connections, note, deps.clock, private, most=settings.mcp_servers),
-        remove=RemoveMcpServer(servers, connections, note),
-        attempt=TryMcpServer(connector, registry, deps.clock, private),
-        read=ReadMcpServer(connections),
+        add=AddMcpServer(servers, connections, note, turns, deps.clock, private, most=settings.mcp_servers),
+        remove=RemoveMcpServer(servers, connections, note, turns),
+        attempt=TryMcpServer(connector, registry, note, deps.clock, private),
+        read=ReadMcpServer(connections, authorize, NoteCall(kept.audit, deps.clock, deps.new_id)),
         connections=connections,
     )
 
@@ -375,7 +379,8 @@ def build(settings: Settings, deps: Dependencies) -> Service:
     make_tools = _builtin_tools(settings, deps, artifacts, knowledge, life)
     registry = MemoryToolRegistry(make_tools(), lambda source, tool: protected(source, tool, around))
     servers = SqliteMcpServerStore(store.database, AesGcmSecretBox(settings.data_dir / "secrets" / "mcp.key"))
-    mcp = _mcp(settings, deps, registry, _McpStores(servers, artifacts, audit), life)
+    authorize = AuthorizeCall(policy, note)
+    mcp = _mcp(settings, deps, registry, _McpStores(servers, artifacts, audit), authorize, life)
     sources: list[ToolSources] = [BuiltinToolSource(make_tools), McpToolSources(mcp.connections)]
     describe = DescribeTools(policy, quota, breakers)
     servicer = ToolServicer(
@@ -385,7 +390,7 @@ def build(settings: Settings, deps: Dependencies) -> Service:
         ReloadTools(registry, sources),
         ExecuteTool(
             registry,
-            AuthorizeCall(policy, note),
+            authorize,
             _memories(settings, deps, store, life),
             deps.clock,
             BoundResult(artifacts, output_limit_bytes=settings.output_limit_bytes),

@@ -48,6 +48,10 @@ class Settings(ServiceSettings):
         default=Path(__file__).resolve().parent.parent / "config/policies/tools.cedar",
         description="The platform's tool policies; organisations' own are in a folder of the same name beside it.",
     )
+    roles_file: Path = Field(
+        default=Path(__file__).resolve().parent.parent / "config/policies/roles.yaml",
+        description="The roles, as the settings service reads them: policies see those that a role includes.",
+    )
     policies_reload_s: float = Field(1.0, gt=0, le=3600, description="Seconds between two looks at the policies.")
     audit_days: int = Field(90, ge=1, le=3650, description="Days that refusals and effects are kept.")
     audit_events: int = Field(

@@ -25,6 +25,9 @@ KNOWLEDGE: Final = "knowledge_search"
 # Nothing else can be meant by these words.
 _ASKS_TIME = re.compile(r"\bwhat\s+time\s+is\s+it\b|\bwhat(?:['\u2019]s|\s+is)\s+the\s+time\b(?!\s+of)", re.IGNORECASE)
 _MOST_ASKING_CHARS = 1000
+_ARTIFACT = re.compile(r"\bartifacts?\b", re.IGNORECASE)
+_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
+_MOST_ARTIFACTS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +84,24 @@ def _code(question: str, _: Setting) -> FoundArguments | None:
     found = extract_code(question)
     if found is None:
         return None
-    return FoundArguments((_json({"code": found.code}),), evident=found.wanted, certain=found.wanted)
+    arguments = {"code": found.code, **_artifacts(question.replace(found.code, " "))}
+    return FoundArguments((_json(arguments),), evident=found.wanted, certain=found.wanted)
 
 
 def _shell(question: str, _: Setting) -> FoundArguments | None:
     found = extract_shell(question)
     if found is None:
         return None
-    return FoundArguments((_json({"command": found.code}),), evident=found.wanted, certain=found.wanted)
+    arguments = {"command": found.code, **_artifacts(question.replace(found.code, " "))}
+    return FoundArguments((_json(arguments),), evident=found.wanted, certain=found.wanted)
+
+
+def _artifacts(words: str) -> dict[str, object]:
+    """Return the stored files that the words around a program name, to be put beside it; nothing for none."""
+    if not _ARTIFACT.search(words):
+        return {}
+    ids = list(dict.fromkeys(match.lower() for match in _ID.findall(words)))[:_MOST_ARTIFACTS]
+    return {"artifacts": [{"artifact_id": name} for name in ids]} if ids else {}
 
 
 def _calendar(question: str, setting: Setting) -> FoundArguments:
@@ -109,7 +122,7 @@ def _knowledge(question: str, _: Setting) -> FoundArguments:
     return FoundArguments((_json({"query": question[:_MOST_ASKING_CHARS]}),))
 
 
-def _json(arguments: dict[str, str]) -> str:
+def _json(arguments: Mapping[str, object]) -> str:
     return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
 from sandbox_service.domain.order import Caller
 from sandbox_service.domain.outcome import KillReason
 from sandbox_service.domain.program import Program
 from sandbox_service.domain.run_event import Finished, RunEvent, SkippedFile
-from sandbox_service.ports.sandbox import Sandbox
 from sandbox_service.use_cases.collect_files import CollectFiles
-from sandbox_service.use_cases.execute_program import check_program
+from sandbox_service.use_cases.execute_program import DELIVERY_S, check_program
 from sandbox_service.use_cases.keep_sessions import KeepSessions, Kept
 from sandbox_service.use_cases.running import Running
-from shared.errors import PreconditionFailed
+from shared.errors import NotFound, PreconditionFailed
 from shared.ids import IdSource
 
 
@@ -51,7 +50,8 @@ class ExecuteCell:
     ) -> AsyncGenerator[tuple[RunEvent, bool], None]:
         """Run a cell and yield its events, each with whether the session is gone with it.
 
-        Setting `abandoned` or closing the generator interrupts it.
+        Setting `abandoned` or closing the generator interrupts it. A reader that has not come for everything a minute
+        after the wall limit loses the session: it must not hold a place for ever.
 
         Raises:
             InvalidInput: PROGRAM_INVALID.
@@ -74,7 +74,7 @@ class ExecuteCell:
         limits = kept.limits
         if order.wall_time_s:
             limits = replace(limits, wall_time_s=min(limits.wall_time_s, order.wall_time_s))
-        watch = asyncio.create_task(_abandon_when(abandoned, sandbox))
+        watch = asyncio.create_task(self._watch(caller, kept, abandoned, limits.wall_time_s + DELIVERY_S))
         finished: Finished | None = None
         try:
             with self._running.entered(caller, execution_id, sandbox.kill):
@@ -97,7 +97,13 @@ class ExecuteCell:
         finally:
             watch.cancel()
 
-
-async def _abandon_when(abandoned: asyncio.Event, sandbox: Sandbox) -> None:
-    await abandoned.wait()
-    sandbox.kill(KillReason.ABANDONED)
+    async def _watch(self, caller: Caller, kept: Kept, abandoned: asyncio.Event, late_s: float) -> None:
+        """Interrupt the cell when nobody waits for it; end the session when somebody does not read for `late_s`."""
+        try:
+            async with asyncio.timeout(late_s):
+                await abandoned.wait()
+        except TimeoutError:
+            with suppress(NotFound):  # closed meanwhile
+                await self._sessions.close(caller, kept.session_id)
+        else:
+            kept.sandbox.kill(KillReason.ABANDONED)

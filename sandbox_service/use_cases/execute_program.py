@@ -21,7 +21,8 @@ from shared.errors import FieldViolation, PreconditionFailed
 from shared.ids import IdSource
 
 MAX_INPUT_BYTES = 6 << 20
-_DELIVERY_S = 60.0
+DELIVERY_S = 60.0
+"""Seconds after the wall limit in which a reader is to have come for everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class ExecuteProgram:
         execution_id = self._new_id()
         watch = asyncio.create_task(_abandon_when(abandoned, sandbox))
         # A reader that never comes for the output or the files must not hold a place for ever.
-        late = asyncio.get_running_loop().call_later(limits.wall_time_s + _DELIVERY_S, abandoned.set)
+        late = asyncio.get_running_loop().call_later(limits.wall_time_s + DELIVERY_S, abandoned.set)
         try:
             with self._parts.running.entered(caller, execution_id, sandbox.kill):
                 await _put(sandbox, order.files)

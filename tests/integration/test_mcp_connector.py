@@ -236,7 +236,7 @@ async def test_an_answer_with_many_marks_in_its_texts_comes_whole() -> None:
             return {"tools": [tool()]}
         return answer(event + b"\r\n\r\n", "content-type: text/event-stream") if params["name"] == "t1" else result
 
-    async with bad_server(reply) as place, connected(place) as connection:
+    async with bad_server(reply) as place, connected(place, limits=McpLimits()) as connection:
         for name in ("t0", "t1"):
             assert (await connection.call_tool(name, {}, 5)).parts == (TextPart(text),)
 

@@ -12,8 +12,8 @@ from sandbox_rig import ERROR, OK, OUTPUT_LIMIT, TIMEOUT, Sandbox, refusal
 
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2 as pb
 
-FRAME = "import json, os\ndef frame(m):\n b = m if isinstance(m, bytes) else json.dumps(m).encode()\n"
-FRAME += " return len(b).to_bytes(4, 'big') + b\n"
+FRAME = "import json, os\ndef frame(m, data=b''):\n b = m if isinstance(m, bytes) else json.dumps(m).encode()\n"
+FRAME += " return len(b).to_bytes(4, 'big') + b + data\n"
 
 
 async def awake(work: Awaitable[object], most_s: float = 0.5) -> object:
@@ -88,15 +88,15 @@ GARBAGE = {
     "half a body": "os.write(3, b'\\x00\\x00\\x10\\x00{')",
     "nothing": "os.write(3, b'\\x00' * 4)",
     "no JSON": "os.write(3, frame(b'\\x80\\x04\\x95cos\\nsystem\\n'))",
-    "deep": "os.write(3, frame(b'[' * 100_000))",
+    "deep": "os.write(3, frame(b'[' * 4_000))",
+    "a long head": "os.write(3, frame(b'{\"op\": \"done\", \"x\": [' + b'[[]],' * 200_000 + b'0]}'))",
     "a list": "os.write(3, frame([1]))",
     "an unknown word": "os.write(3, frame({'op': 'ended', 'exit': 0, 'signal': 0, 'killed': ''}))",
-    "a wrong form": "os.write(3, frame({'op': 'result', 'forms': [{'type': 'text/x-evil', 'data': 'x'}]}))",
-    "a wrong type": "os.write(3, frame({'op': 'result', 'forms': {'type': ['a'], 'data': 7}}))",
-    "a broken picture": "os.write(3, frame({'op': 'result', 'forms': "
-    "[{'type': 'image/png', 'data': '!', 'b64': True}]}))",
-    "a huge number": "os.write(3, frame(b'{\"op\": \"done\", \"exit_code\": ' + b'9' * 9999 + b'}'))",
-    "half a character": 'os.write(3, frame(b\'{"op":"result","forms":[{"type":"text/plain","data":"\\\\ud800"}]}\'))',
+    "a wrong form": "os.write(3, frame({'op': 'result', 'forms': [['text/x-evil', 1]]}, b'x'))",
+    "a wrong type": "os.write(3, frame({'op': 'result', 'forms': [[['a'], 7]]}, b'1234567'))",
+    "a negative size": "os.write(3, frame({'op': 'result', 'forms': [['image/png', -1]]}))",
+    "a huge number": "os.write(3, frame(b'{\"op\": \"done\", \"exit_code\": ' + b'9' * 4050 + b'}'))",
+    "half a character": "os.write(3, frame({'op': 'result', 'forms': [['text/plain', 1]]}, b'\\xc3'))",
     "shut": "os.close(3)",
     "shut for all": "__import__('socket').socket(fileno=3).shutdown(2)",
     "another in its place": "os.dup2(1, 3)",
@@ -132,15 +132,15 @@ async def a_forged_end_is_of_that_cell_alone(sandbox: Sandbox) -> None:
 
 async def floods_of_results_are_cut_and_nobody_waits(sandbox: Sandbox) -> None:
     frames = {
-        "empty": {"op": "result", "forms": []},
-        "of nothing": {"op": "result", "forms": [{"type": "text/plain", "data": ""}]},
-        "small": {"op": "result", "forms": [{"type": "text/plain", "data": "x" * 100}]},
-        "large": {"op": "result", "forms": [{"type": "text/html", "data": "x" * 900_000}]},
-        "done": {"op": "done", "status": "ok"},
+        "empty": ({"op": "result", "forms": []}, 0),
+        "of nothing": ({"op": "result", "forms": [["text/plain", 0]]}, 0),
+        "small": ({"op": "result", "forms": [["text/plain", 100]]}, 100),
+        "large": ({"op": "result", "forms": [["text/html", 900_000]]}, 900_000),
+        "done": ({"op": "done", "status": "ok"}, 0),
     }
-    for name, message in frames.items():
+    for name, (head, size) in frames.items():
         count = 1 if name == "large" else 500
-        flood = f"{FRAME}b = frame({json.dumps(message)}) * {count}\nwhile True: os.write(3, b)"
+        flood = f"{FRAME}b = frame({json.dumps(head)}, b'x' * {size}) * {count}\nwhile True: os.write(3, b)"
         ran = await awake(sandbox.run(flood, wall_ms=150, output_bytes=100_000))
         assert ran.end.status in (TIMEOUT, OUTPUT_LIMIT), name
         assert sum(len(form.data) for result in ran.results for form in result.forms) <= 100_000, name
@@ -162,7 +162,7 @@ async def every_descriptor_is_its_own(sandbox: Sandbox) -> None:
     assert await sandbox.says(named) == "True True '' ''"
     # A descriptor cannot be had from the service over it either: whatever is sent along is thrown away.
     sent = f"{FRAME}import socket\ns = socket.socket(fileno=os.dup(3))\n"
-    sent += "b = frame({'op': 'result', 'forms': [{'type': 'text/plain', 'data': 'x'}]})\n"
+    sent += "b = frame({'op': 'result', 'forms': [['text/plain', 1]]}, b'x')\n"
     sent += "for _ in range(50): socket.send_fds(s, [b], [0, 1, 2])"
     assert len((await sandbox.run(sent)).results) == 50
 

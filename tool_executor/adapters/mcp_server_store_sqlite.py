@@ -29,15 +29,17 @@ class SqliteMcpServerStore:
         self._database = database
         self._box = box
 
+    async def earlier(self, server: RegisteredServer, *, most: int) -> RegisteredServer | None:
+        """Return what `add` would return; see the port."""
+        async with self._database.connect() as connection:
+            return await self._earlier(connection, server, most)
+
     async def add(self, server: RegisteredServer, *, most: int) -> RegisteredServer:
         """Keep `server`; see the port."""
         async with self._database.begin() as connection:
-            there = await self._conflict(connection, server)
+            there = await self._earlier(connection, server, most)
             if there is not None:
                 return there
-            count = select(func.count()).select_from(mcp_servers).where(mcp_servers.c.org_id == server.org_id)
-            if (await connection.execute(count)).scalar_one() >= most:
-                raise too_many_servers(most)
             await connection.execute(
                 insert(mcp_servers).values(
                     org_id=server.org_id,
@@ -76,12 +78,9 @@ class SqliteMcpServerStore:
             rows = await connection.execute(select(mcp_servers).order_by(mcp_servers.c.org_id, mcp_servers.c.name))
             return [self._server(row) for row in rows.mappings()]
 
-    async def _conflict(self, connection: AsyncConnection, server: RegisteredServer) -> RegisteredServer | None:
-        """Return the server that was added under the same key as the same.
-
-        Raises:
-            AlreadyExists: see the port.
-        """
+    async def _earlier(
+        self, connection: AsyncConnection, server: RegisteredServer, most: int
+    ) -> RegisteredServer | None:
         mine = mcp_servers.c.org_id == server.org_id
         if server.request_id:
             query = select(mcp_servers).where(mine, mcp_servers.c.request_id == server.request_id)
@@ -94,6 +93,9 @@ class SqliteMcpServerStore:
         query = select(mcp_servers.c.name).where(mine, mcp_servers.c.name == server.spec.name)
         if (await connection.execute(query)).first() is not None:
             raise server_exists(server.spec.name)
+        count = select(func.count()).select_from(mcp_servers).where(mine)
+        if (await connection.execute(count)).scalar_one() >= most:
+            raise too_many_servers(most)
         return None
 
     def _sealed(self, server: RegisteredServer) -> bytes:

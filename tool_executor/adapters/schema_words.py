@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, cast
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
 from referencing import Registry
 
 from tool_executor.domain.tool_definition import JsonObject
@@ -30,7 +29,7 @@ _TYPES: Mapping[type, str] = {
 def validator_of(schema: JsonObject) -> Draft202012Validator:
     """Return what holds values to `schema`. What has too many items or fields is not looked into."""
     # An empty registry: a reference to an address is an error, never a request to that address.
-    return cast("Draft202012Validator", _VALIDATOR(schema, registry=Registry()))
+    return cast("Draft202012Validator", _VALIDATOR(schema, registry=Registry[object]()))
 
 
 def complaints(validator: Draft202012Validator, value: object) -> list[str]:
@@ -46,9 +45,8 @@ def _unless_too_many(keyword: str, limit: str, kind: type) -> Callable[..., Iter
     whole = cast("Callable[..., Iterable[ValidationError] | None]", Draft202012Validator.VALIDATORS[keyword])
 
     def check(validator: object, expected: object, value: Any, schema: JsonObject) -> Iterator[ValidationError]:
-        if not isinstance(value, kind) or len(cast("Sequence[object]", value)) <= cast(
-            "float", schema.get(limit, len(cast("Sequence[object]", value)))
-        ):
+        most = cast("float", schema.get(limit, math.inf))
+        if not isinstance(value, kind) or len(cast("Sequence[object]", value)) <= most:
             yield from whole(validator, expected, value, schema) or ()
 
     return check
@@ -56,7 +54,7 @@ def _unless_too_many(keyword: str, limit: str, kind: type) -> Callable[..., Iter
 
 _VALIDATOR = cast(
     "Callable[..., object]",
-    cast("Any", extend)(
+    cast("Any", validators).extend(
         Draft202012Validator,
         {
             "items": _unless_too_many("items", "maxItems", list),
@@ -77,7 +75,13 @@ def _path(error: ValidationError) -> str:
 def _complaint(error: ValidationError) -> str:
     expected = cast("object", error.validator_value)
     given = cast("object", error.instance)
-    limits = {"maxLength": "long", "maxItems": "long", "minLength": "short", "minItems": "short"}
+    limits = {
+        "maxLength": "long",
+        "maxItems": "long",
+        "maxProperties": "long",
+        "minLength": "short",
+        "minItems": "short",
+    }
     told = error.message[:_MESSAGE_CHARS]
     match error.validator:
         case "required" if isinstance(given, Mapping):

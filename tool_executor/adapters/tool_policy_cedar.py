@@ -8,6 +8,7 @@ import cedarpy
 
 from tool_executor.adapters.cedar.entities import entities_of, requests_of
 from tool_executor.adapters.cedar.policy_files import CedarPolicyFiles
+from tool_executor.adapters.cedar.role_file import Includes, held
 from tool_executor.domain.tool_decision import (
     PolicyQuestion,
     ToolDecision,
@@ -25,11 +26,13 @@ class CedarToolPolicy:
     Args:
         settings: what organisations have set.
         files: the policies in force.
+        includes: the roles that each role includes: whoever holds it holds them too.
     """
 
-    def __init__(self, settings: ToolSettings, files: CedarPolicyFiles) -> None:
+    def __init__(self, settings: ToolSettings, files: CedarPolicyFiles, includes: Includes) -> None:
         self._settings = settings
         self._files = files
+        self._includes = includes
 
     async def decisions(self, question: PolicyQuestion, tools: Sequence[ToolDefinition]) -> Sequence[ToolDecision]:
         """Return a decision for each of `tools`; see the port.
@@ -51,7 +54,7 @@ class CedarToolPolicy:
         if policies is None:
             return [decision_without_policies(self._files.problem_of(org_id))] * len(tools)
         entities = cedarpy.Entities.from_json_str(  # pyright: ignore[reportUnknownMemberType]
-            entities_of(question.principal, tools)
+            entities_of(question.principal, held(question.principal.roles, self._includes), tools)
         )
         answers = cedarpy.is_authorized_batch(  # pyright: ignore[reportUnknownMemberType]
             requests_of(question, tools), policies, entities

@@ -12,7 +12,7 @@ from tool_executor.domain.tool_call import CallOrigin
 class AuditEvent:
     """One call that was refused, or that has an effect; written before the effect. Never holds arguments or results.
 
-    Or an MCP server that was registered or forgotten: `tool` is `mcp:` and its name, `reason` says which.
+    Or an MCP server that was registered, tried or forgotten: `tool` is `mcp:` and its name, `reason` says which.
 
     Args:
         event_id: UUIDv7.

@@ -7,6 +7,7 @@ from typing import cast
 from tool_executor.domain.tool_definition import JsonObject
 
 _LISTS = ("enum", "required", "type")
+_BRANCHES = ("allOf", "anyOf")
 _CHARS_A_UNIT = 1_024
 _VALUES_A_UNIT = 4
 _NAMES_A_UNIT = 16
@@ -40,11 +41,11 @@ class _Count:
         if isinstance(value, dict):
             self._add_fields(schema, cast("dict[str, object]", value))
         elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+            part = cast("JsonObject", schema["items"])
             for item in cast("list[object]", value):
-                self.add(cast("JsonObject", schema["items"]), item)
-        for keyword in ("allOf", "anyOf"):
-            for branch in cast("list[JsonObject]", schema.get(keyword, [])):
-                self.add(branch, value)
+                self.add(part, item)
+        for branch in (each for keyword in _BRANCHES for each in cast("list[JsonObject]", schema.get(keyword, []))):
+            self.add(branch, cast("object", value))
 
     def _add_fields(self, schema: JsonObject, value: dict[str, object]) -> None:
         named = cast("dict[str, JsonObject]", schema.get("properties", {}))

@@ -14,6 +14,15 @@ class McpServerStore(Protocol):
     Every method raises UpstreamDown when the storage cannot be used.
     """
 
+    async def earlier(self, server: RegisteredServer, *, most: int) -> RegisteredServer | None:
+        """Return what `add` would return without keeping anything; None when it would keep `server`.
+
+        Raises:
+            AlreadyExists: as `add` does.
+            QuotaExceeded: as `add` does.
+        """
+        ...
+
     async def add(self, server: RegisteredServer, *, most: int) -> RegisteredServer:
         """Keep `server` and return it; the one that is there when it was added under the same key as the same.
 

@@ -84,7 +84,7 @@ class McpServicer(mcp_pb2_grpc.McpServiceServicer):
         context: grpc.aio.ServicerContext[mcp_pb2.ReadResourceRequest, mcp_pb2.ReadResourceResponse],
     ) -> mcp_pb2.ReadResourceResponse:
         """Return what a resource says."""
-        said = await self._use_cases.read.resource(current_principal().org_id, request.name, request.uri)
+        said = await self._use_cases.read.resource(current_principal(), request.name, request.uri)
         return mcp_pb2.ReadResourceResponse(
             text=said.text, data=said.data, media_type=said.media_type, truncated=said.is_truncated
         )
@@ -104,8 +104,9 @@ class McpServicer(mcp_pb2_grpc.McpServiceServicer):
         context: grpc.aio.ServicerContext[mcp_pb2.GetPromptRequest, mcp_pb2.GetPromptResponse],
     ) -> mcp_pb2.GetPromptResponse:
         """Return a prompt with its arguments filled in."""
-        org_id = current_principal().org_id
-        messages = await self._use_cases.read.prompt(org_id, request.name, request.prompt, request.arguments_json)
+        messages = await self._use_cases.read.prompt(
+            current_principal(), request.name, request.prompt, request.arguments_json
+        )
         return mcp_pb2.GetPromptResponse(
             messages=[mcp_pb2.PromptMessage(role=each.role, text=each.text) for each in messages]
         )

@@ -11,6 +11,7 @@ from tool_executor.domain.mcp_spec_rules import require_acceptable
 from tool_executor.ports.mcp_connections import McpConnections
 from tool_executor.ports.mcp_server_store import McpServerStore
 from tool_executor.use_cases.note_mcp_change import ADDED, NoteMcpChange
+from tool_executor.use_cases.server_turns import ServerTurns
 
 _WAIT_S = 15.0
 
@@ -21,7 +22,8 @@ class AddMcpServer:
     Args:
         store: keeps it.
         connections: connects.
-        note: writes it down, before it is connected to.
+        note: writes it down, before it is kept and connected to.
+        turns: one change of a server at a time.
         clock: tells when.
         private_hosts: `host:port` at which private addresses and plain http are allowed.
         most: how many servers an organisation may have.
@@ -32,6 +34,7 @@ class AddMcpServer:
         store: McpServerStore,
         connections: McpConnections,
         note: NoteMcpChange,
+        turns: ServerTurns,
         clock: Clock,
         private_hosts: Container[str],
         *,
@@ -40,6 +43,7 @@ class AddMcpServer:
         self._store = store
         self._connections = connections
         self._note = note
+        self._turns = turns
         self._clock = clock
         self._private_hosts = private_hosts
         self._most = most
@@ -51,13 +55,13 @@ class AddMcpServer:
             InvalidInput: MCP_SERVER_INVALID.
             AlreadyExists: MCP_SERVER_EXISTS, REQUEST_ID_REUSED.
             QuotaExceeded: MCP_SERVERS_TOO_MANY.
-            UpstreamDown: when it cannot be audited; it is not connected to then.
+            UpstreamDown: when it cannot be audited; it is neither kept nor connected to then.
         """
         require_acceptable(spec, self._private_hosts)
-        server = await self._store.add(
-            RegisteredServer(principal.org_id, principal.user_id, request_id, spec, self._clock.now()), most=self._most
-        )
-        await self._note(principal, spec.name, ADDED)
-        self._connections.begin(server)
+        new = RegisteredServer(principal.org_id, principal.user_id, request_id, spec, self._clock.now())
+        async with self._turns.of(principal.org_id, spec.name):
+            if await self._store.earlier(new, most=self._most) is None:
+                await self._note(principal, spec.name, ADDED)
+            self._connections.begin(await self._store.add(new, most=self._most))
         await self._connections.settled(principal.org_id, spec.name, _WAIT_S)
         return self._connections.view(principal.org_id, spec.name)

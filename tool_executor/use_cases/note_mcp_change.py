@@ -1,4 +1,4 @@
-"""Writes down that an MCP server was registered or forgotten."""
+"""Writes down that an MCP server was registered, tried or forgotten."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tool_executor.ports.audit_log import AuditLog
 
 ADDED = "MCP_SERVER_ADDED"
 REMOVED = "MCP_SERVER_REMOVED"
+TESTED = "MCP_SERVER_TESTED"
 
 
 class NoteMcpChange:
@@ -28,7 +29,7 @@ class NoteMcpChange:
         self._new_id = new_id
 
     async def __call__(self, principal: Principal, server: str, change: str) -> None:
-        """Write down that `principal` made `change` to `server`.
+        """Write down that `principal` makes `change` to `server`.
 
         Raises:
             UpstreamDown: when it cannot be written.

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from gateway.mcp_server.servicer.convert import AGENT
 from gateway.mcp_server.use_cases.list_artifacts import ListArtifacts
 from gateway.mcp_server.use_cases.list_tools import ListTools
+from shared.auth.context import acting_as
 from shared.auth.principal import Principal
 from shared.errors import NexusError, Unauthenticated
 
@@ -79,16 +80,19 @@ class Changes:
     async def _sight_of(self, caller: Caller) -> _Sight | None:
         """Return what `caller` sees; None where it is not known who that is. Looks, unless another has just looked."""
         try:
-            who = replace(await caller(), key_id="")
+            principal = await caller()
         except Unauthenticated:
             raise
         except NexusError:
             return None
-        sight = self._sights.setdefault(who, _Sight())
+        sight = self._sights.setdefault(replace(principal, key_id=""), _Sight())
         time_s = asyncio.get_running_loop().time
         async with sight.looking:
             if time_s() - sight.at_s >= self._every_s / 2:
-                sight.seen = (await _or_none(self._seen_tools, who), await _or_none(self._seen_artifacts, who))
+                # As who that is now, not as who it was when the stream began: the others see the same then.
+                with acting_as(principal):
+                    tools = await _or_none(self._seen_tools, principal)
+                    sight.seen = (tools, await _or_none(self._seen_artifacts, principal))
                 sight.at_s = time_s()
         return sight
 

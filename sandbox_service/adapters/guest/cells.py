@@ -60,11 +60,11 @@ class Kernel:
             ChannelLost: when the program has closed the channel.
         """
         signal.signal(signal.SIGINT, self._on_interrupt)
-        while (order := self._channel.receive()) is not None:
+        while (code := self._channel.receive()) is not None:
             self._interrupted = False
             # A cell may have set a handler of its own; the next one can be interrupted all the same.
             signal.signal(signal.SIGINT, self._on_interrupt)
-            error, exit_code = self._run(str(order.get("code", "")))
+            error, exit_code = self._run(code)
             flush_streams()
             if os.getpid() != self._process:
                 os._exit(exit_code)  # a fork that ran to the end of its cell
@@ -155,7 +155,7 @@ class Kernel:
     def _display(self, *values: object) -> None:
         """Show values as results of this cell, each in all its forms."""
         for value in values:
-            self._channel.send({"op": "result", "forms": forms_of(value)})
+            self._channel.send_result(forms_of(value))
             self._obey()
 
     def _failed(self, error: BaseException) -> str:

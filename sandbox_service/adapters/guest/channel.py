@@ -1,17 +1,23 @@
-"""Frames on the channel: 4 bytes of length, big-endian, then JSON in UTF-8."""
+"""What goes over the channel: cells come in, each as 4 bytes of length, big-endian, and its text in UTF-8.
+
+Frames go out: 4 bytes of length, a head of that length in JSON, and behind it the bytes whose sizes the head gives.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import threading
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
 
+from sandbox_service.adapters.guest.forms import Form
+
+MAX_HEAD_BYTES = 4 << 10
+"""Longest head of a frame."""
 MAX_RESULT_BYTES = 1 << 20
-"""Longest frame that goes out."""
-MAX_ORDER_BYTES = 8 << 20
-"""Longest frame that comes in: a cell of 1 MiB with every character escaped."""
+"""Most bytes behind a head."""
+MAX_CELL_BYTES = 1 << 20
+"""Longest cell that comes in."""
 _LENGTH_BYTES = 4
 
 
@@ -43,19 +49,24 @@ class Channel:
         if not same:
             raise ChannelLost
 
-    def send(self, message: Mapping[str, object]) -> None:
+    def send_result(self, forms: Sequence[Form]) -> None:
+        """Send the forms of a value; see `send`."""
+        heads = [[kind, len(data)] for kind, data in forms]
+        self.send({"op": "result", "forms": heads}, b"".join(data for _, data in forms))
+
+    def send(self, head: Mapping[str, object], data: bytes = b"") -> None:
         """Send one frame; waits while nobody reads. A fork of the program sends nothing.
 
         Raises:
             ChannelLost: when there is no channel any more.
-            ValueError: when the frame would be longer than `MAX_RESULT_BYTES`.
+            ValueError: when the frame would be too long.
         """
         if os.getpid() != self._process:
             return
-        body = json.dumps(message, ensure_ascii=False).encode("utf-8", "replace")
-        if len(body) > MAX_RESULT_BYTES:
+        body = json.dumps(head).encode()
+        if len(body) > MAX_HEAD_BYTES or len(data) > MAX_RESULT_BYTES:
             raise ValueError("the frame is too long")
-        left = memoryview(len(body).to_bytes(_LENGTH_BYTES, "big") + body)
+        left = memoryview(len(body).to_bytes(_LENGTH_BYTES, "big") + body + data)
         with self._lock:
             self._check()
             while left:
@@ -64,11 +75,11 @@ class Channel:
                 except OSError as error:
                     raise ChannelLost from error
 
-    def receive(self) -> dict[str, Any] | None:
-        """Wait for one frame and return it; None when the other side has left.
+    def receive(self) -> str | None:
+        """Wait for one cell and return it; None when the other side has left.
 
         Raises:
-            ChannelLost: when there is no channel any more, or it does not speak frames.
+            ChannelLost: when there is no channel any more, or what comes is no cell.
         """
         self._check()
         try:
@@ -76,9 +87,9 @@ class Channel:
             if not head:
                 return None
             size = int.from_bytes(head, "big")
-            if len(head) < _LENGTH_BYTES or size > MAX_ORDER_BYTES:
+            if len(head) < _LENGTH_BYTES or size > MAX_CELL_BYTES:
                 raise ChannelLost
-            return cast("dict[str, Any]", json.loads(self._read(size)))
+            return self._read(size).decode()
         except (OSError, ValueError) as error:
             raise ChannelLost from error
 

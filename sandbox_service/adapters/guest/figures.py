@@ -7,12 +7,11 @@ import sys
 from typing import Any
 
 from sandbox_service.adapters.guest.channel import Channel, ChannelLost
-from sandbox_service.adapters.guest.forms import Form, image_form, text_form
+from sandbox_service.adapters.guest.forms import MAX_FORM_BYTES, Form, image_form, text_form
 from sandbox_service.adapters.guest.process import say
 
 MAX_FIGURES = 16
 """Most figures that a program or a cell shows at its end."""
-_MAX_PNG_BYTES = 576 << 10  # 768 KiB when written as base64
 _SCALES = (1.0, 0.5, 0.25)
 
 
@@ -27,7 +26,7 @@ def figure_forms(figure: Any) -> list[Form]:
     for scale in _SCALES:
         target = io.BytesIO()
         figure.savefig(target, format="png", dpi=figure.dpi * scale, bbox_inches="tight")
-        if target.tell() <= _MAX_PNG_BYTES:
+        if target.tell() <= MAX_FORM_BYTES:
             return [text_form("text/plain", repr(figure)), image_form(target.getvalue())]
     return [text_form("text/plain", f"{figure!r}\n[image/png left out: too large]")]
 
@@ -51,7 +50,7 @@ def send_open_figures(channel: Channel) -> None:
     numbers = list(pyplot.get_fignums())
     for number in numbers[:MAX_FIGURES]:
         try:
-            channel.send({"op": "result", "forms": figure_forms(pyplot.figure(number))})
+            channel.send_result(figure_forms(pyplot.figure(number)))
         except ChannelLost:
             raise
         except Exception as error:  # noqa: BLE001  drawing runs what the program has put into the figure

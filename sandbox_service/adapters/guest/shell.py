@@ -35,8 +35,8 @@ def serve_shell(channel_fd: int) -> int:
     become_interpreter(None)
     shell = Shell()
     try:
-        while not shell.ended and (order := channel.receive()) is not None:
-            channel.send(shell.run(str(order.get("code", ""))))
+        while not shell.ended and (code := channel.receive()) is not None:
+            channel.send(shell.run(code))
     except ChannelLost:
         return 1
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections.abc import Callable
 from typing import cast
@@ -30,8 +32,8 @@ def forms_of(value: object) -> list[Form]:
         forms.append(text_form("text/html", html))
     image = _asked(value, "_repr_png_")
     if isinstance(image, str):  # some libraries encode it themselves
-        forms.append({"type": "image/png", "data": image, "b64": True})
-    elif isinstance(image, bytes):
+        image = _decoded(image)
+    if isinstance(image, bytes):
         forms.append(image_form(image))
     return within_limits(forms)
 
@@ -40,6 +42,15 @@ def _cut(text: str) -> str:
     if len(text) <= _MAX_TEXT:
         return text
     return f"{text[:_MAX_TEXT]}\n[{len(text) - _MAX_TEXT} characters left out]"
+
+
+def _decoded(image: str) -> bytes | None:
+    """Return an image that is written as base64; None when it is not."""
+    try:
+        return base64.b64decode(image)
+    except (binascii.Error, ValueError):
+        say("_repr_png_ gave no base64\n")
+        return None
 
 
 def _json_of(value: object) -> str | None:

@@ -124,8 +124,8 @@ def main() -> None:
             os._exit(0)
         blueprint = Blueprint(**order)
         proc_fd = _confine(blueprint, stage)
-        # Programs that are functions of this process need not know where things lie on the host.
-        blueprint = blueprint._replace(binds=[], links=[], masks=[])
+        # A program is a function of a fork of this one, can look at who called it, and need not know the host's paths.
+        order, blueprint = None, blueprint._replace(binds=[], links=[], masks=[])
         stage.name = "images"
         _warm_up(blueprint)
     except (OSError, ImportError) as error:

@@ -9,17 +9,16 @@ from typing import Protocol
 
 from sandbox_service.adapters.launcher.wire import Message
 from sandbox_service.adapters.namespaces.cgroups import GroupUsage
-from sandbox_service.adapters.namespaces.feed import EventFeed
-from sandbox_service.adapters.namespaces.guest_channel import CellDone, GuestChannel
+from sandbox_service.adapters.namespaces.feed import LEAST_EVENT_BYTES, EventFeed
+from sandbox_service.adapters.namespaces.guest_channel import CellDone, GuestChannel, Result
 from sandbox_service.adapters.namespaces.output import OutputRelay
 from sandbox_service.adapters.namespaces.streams import Streams
 from sandbox_service.domain.limits import RunLimits
 from sandbox_service.domain.outcome import Ending, KillReason, status_of
-from sandbox_service.domain.run_event import Finished, RichOutput, RunEvent, Started, Stream
+from sandbox_service.domain.run_event import Finished, RunEvent, Started, Stream
 from shared.clock import Clock
 
-_EVENTS_WAITING = 8
-_LEAST_RESULT_BYTES = 256  # what even an empty result counts: each is work for everybody on its way
+_WAITING_BYTES = 1 << 20
 _KILLED_BY_KERNEL: Message = {"exit": -1, "signal": 9, "killed": "asked"}
 
 
@@ -46,12 +45,12 @@ class Terms:
     Attributes:
         execution_id: its id.
         limits: of its wall time (0 for none) and its output (0 for none).
-        is_cell: whether the program goes on when it is done.
+        cell: what the program is given to do, which goes on when it is done; None to follow the program itself.
     """
 
     execution_id: str
     limits: RunLimits
-    is_cell: bool = False
+    cell: str | None = None
 
 
 class Execution:
@@ -73,7 +72,7 @@ class Execution:
         self._channel = channel
         self._terms = terms
         self._clock = clock
-        self._feed = EventFeed(_EVENTS_WAITING)
+        self._feed = EventFeed(_WAITING_BYTES)
         limit = terms.limits.output_bytes or 1 << 62
         self._relay = OutputRelay(self._feed, limit, lambda: self.kill(KillReason.OUTPUT))
         self._kill_reason: KillReason | None = None
@@ -84,12 +83,16 @@ class Execution:
         return self._feed.events()
 
     def kill(self, reason: KillReason) -> None:
-        """End it before its time. Idempotent: the first reason counts."""
+        """End it before its time. Idempotent: the first reason counts.
+
+        From then on it does not wait for its reader: what has no room is thrown away, so that a cell can obey.
+        """
         if reason is KillReason.ABANDONED:
             self._feed.abandon()
         if self._kill_reason is None and not self._over:
             self._kill_reason = reason
-            self._place.interrupt(whole=not self._terms.is_cell)
+            self._feed.cut()
+            self._place.interrupt(whole=self._terms.cell is None)
 
     async def supervise(self) -> None:
         """Follow it to its end. Must not be cancelled: `kill` ends it fast."""
@@ -102,13 +105,13 @@ class Execution:
 
     async def _follow(self) -> None:
         began_s, used_before = self._clock.monotonic(), await self._place.usage()
-        await self._feed.put(Started(self._terms.execution_id))
+        self._feed.add(Started(self._terms.execution_id))
         loop = asyncio.get_running_loop()
         relays = [
             loop.create_task(self._relay.relay(self._streams.stdout_fd, Stream.STDOUT)),
             loop.create_task(self._relay.relay(self._streams.stderr_fd, Stream.STDERR)),
         ]
-        results = loop.create_task(self._channel.read(self._pass_on)) if self._channel else None
+        results = loop.create_task(self._talk(self._channel)) if self._channel else None
         timer = None
         if self._terms.limits.wall_time_s:
             timer = loop.call_later(self._terms.limits.wall_time_s, self.kill, KillReason.WALL_TIME)
@@ -123,12 +126,24 @@ class Execution:
             for task in (*relays, results):
                 if task:
                     task.cancel()
-        await self._feed.put(self._finished(report, done, _Used(ended_s - began_s, used_before, used)))
+        self._feed.add(self._finished(report, done, _Used(ended_s - began_s, used_before, used)))
+
+    async def _talk(self, channel: GuestChannel) -> CellDone | None:
+        """Send the cell, if there is one, and pass on results; return None when nothing can be said any more.
+
+        Sent under the wall limit: a kernel that does not read is killed as one that does not obey.
+        """
+        if self._terms.cell is not None:
+            try:
+                await channel.send_cell(self._terms.cell)
+            except OSError:
+                return None
+        return await channel.read(self._pass_on)
 
     async def _end(self, results: asyncio.Task[CellDone | None] | None) -> tuple[Message | None, CellDone | None]:
         """Return PID 1's report of the program's end, or the kernel's word on the cell's."""
         ended = asyncio.ensure_future(self._place.ended())
-        if not self._terms.is_cell or results is None:
+        if self._terms.cell is None or results is None:
             return await ended, None
         await asyncio.wait((ended, results), return_when=asyncio.FIRST_COMPLETED)
         done = results.result() if results.done() else None
@@ -157,10 +172,10 @@ class Execution:
         self._relay.finish()
         await asyncio.gather(*relays)
 
-    async def _pass_on(self, result: RichOutput) -> None:
-        size = max(_LEAST_RESULT_BYTES, sum(len(form.data) for form in result.forms))
+    async def _pass_on(self, result: Result) -> None:
+        size = max(LEAST_EVENT_BYTES, result.size_bytes)
         if self._relay.take(size) == size:
-            await self._feed.put(result)
+            await self._relay.pass_on(result.output, size)
 
     def _finished(self, report: Message | None, done: CellDone | None, used: _Used) -> Finished:
         if done is not None:

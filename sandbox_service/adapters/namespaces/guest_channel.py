@@ -1,14 +1,13 @@
 """The service's end of a program's channel: results come out, cells go in.
 
 The program itself can write to it. So a frame can say anything about the program's own results, and nothing else: how a
-run ended comes from the kernel, and a frame that is too long or no frame closes the channel.
+run ended comes from the kernel, and a frame that is too long or no frame closes the channel. A frame's head is short,
+because reading JSON holds up everybody; what a result consists of follows it as plain bytes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import json
 import socket
 from collections.abc import Awaitable, Callable
@@ -17,7 +16,8 @@ from typing import Any, cast
 
 from sandbox_service.domain.run_event import MEDIA_TYPES, MediaData, RichOutput
 
-_MAX_FRAME_BYTES = 1 << 20
+_MAX_HEAD_BYTES = 4 << 10
+_MAX_RESULT_BYTES = 1 << 20
 _MAX_FORMS = 8
 _LENGTH_BYTES = 4
 _READ_BYTES = 256 << 10
@@ -38,6 +38,14 @@ class CellDone:
     ends: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A result, with the bytes of its whole frame."""
+
+    output: RichOutput
+    size_bytes: int
+
+
 class GuestChannel:
     """Reads frames while somebody asks for them, so that a program that sends more waits.
 
@@ -51,88 +59,89 @@ class GuestChannel:
         self._loop = asyncio.get_running_loop()
 
     async def send_cell(self, code: str) -> None:
-        """Send a cell.
+        """Send a cell. One that is cancelled has spoilt the channel.
 
         Raises:
             OSError: when the kernel is gone.
         """
-        body = json.dumps({"op": "cell", "code": code}).encode()
+        body = code.encode()
         await self._loop.sock_sendall(self._channel, len(body).to_bytes(_LENGTH_BYTES, "big") + body)
 
-    async def read(self, on_result: Callable[[RichOutput], Awaitable[None]]) -> CellDone | None:
+    async def read(self, on_result: Callable[[Result], Awaitable[None]]) -> CellDone | None:
         """Pass on results until a cell is done; return None when the channel has ended or carries something else."""
-        while (frame := await self._frame()) is not None:
+        while True:
+            frame = await self._frame()
             # A program that always has one more frame ready must not keep everybody else waiting.
             await asyncio.sleep(0)
-            match frame.get("op"):
-                case "result":
-                    result = _result(frame)
-                    if result is None:
-                        return None
-                    await on_result(result)
-                case "done":
-                    return _done(frame)
-                case _:
-                    return None
-        return None
-
-    async def _frame(self) -> dict[str, Any] | None:
-        while True:
-            frame, whole = self._whole_frame()
-            if whole:
+            if not isinstance(frame, Result):
                 return frame
-            try:
-                part = await self._loop.sock_recv(self._channel, _READ_BYTES)
-            except OSError:
-                return None
-            if not part:
-                return None
-            self._buffer += part
+            await on_result(frame)
 
-    def _whole_frame(self) -> tuple[dict[str, Any] | None, bool]:
-        """Return the next frame and whether there is one; None for one that cannot be understood."""
-        if len(self._buffer) < _LENGTH_BYTES:
-            return None, False
-        size = int.from_bytes(self._buffer[:_LENGTH_BYTES], "big")
-        if size > _MAX_FRAME_BYTES:
-            return None, True
-        end = _LENGTH_BYTES + size
-        if len(self._buffer) < end:
-            return None, False
-        body = bytes(self._buffer[_LENGTH_BYTES:end])
-        del self._buffer[:end]
+    async def _frame(self) -> Result | CellDone | None:
+        """Return the next frame; None for one that cannot be understood, and at the end."""
         try:
-            frame: object = json.loads(body)
-        except (ValueError, RecursionError):
-            return None, True
-        return (cast("dict[str, Any]", frame), True) if isinstance(frame, dict) else (None, True)
+            size = int.from_bytes(await self._take(_LENGTH_BYTES), "big")
+            if size > _MAX_HEAD_BYTES:
+                return None
+            head: object = json.loads(await self._take(size))
+            if not isinstance(head, dict):
+                return None
+            said = cast("dict[str, Any]", head)
+            if said.get("op") == "done":
+                return _done(said)
+            sizes = _sizes(said) if said.get("op") == "result" else None
+            if sizes is None:
+                return None
+            forms = tuple([_form(kind, await self._take(length)) for kind, length in sizes])
+            return Result(RichOutput(forms), _LENGTH_BYTES + size + sum(length for _, length in sizes))
+        except (OSError, EOFError, ValueError, RecursionError):
+            return None
+
+    async def _take(self, size: int) -> bytes:
+        """Return the next `size` bytes.
+
+        Raises:
+            EOFError: when the channel ends before.
+            OSError: when it breaks.
+        """
+        while len(self._buffer) < size:
+            part = await self._loop.sock_recv(self._channel, _READ_BYTES)
+            if not part:
+                raise EOFError
+            self._buffer += part
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
 
 
-def _result(frame: dict[str, Any]) -> RichOutput | None:
-    forms = frame.get("forms")
-    if not isinstance(forms, list):
+def _sizes(head: dict[str, Any]) -> list[tuple[str, int]] | None:
+    """Return types and sizes of a result's forms; None when one of them is not one that is passed on."""
+    raw = head.get("forms")
+    if not isinstance(raw, list) or not 1 <= len(cast("list[object]", raw)) <= _MAX_FORMS:
         return None
-    made = tuple(form for raw in cast("list[object]", forms)[:_MAX_FORMS] if (form := _form(raw)) is not None)
-    return RichOutput(made) if made else None
+    sizes: list[tuple[str, int]] = []
+    for form in cast("list[object]", raw):
+        match form:
+            case [str() as kind, int() as size] if kind in MEDIA_TYPES and type(size) is int and size >= 0:
+                sizes.append((kind, size))
+            case _:
+                return None
+    return sizes if sum(size for _, size in sizes) <= _MAX_RESULT_BYTES else None
 
 
-def _form(raw: object) -> MediaData | None:
-    """Return one form, or None when it is not one that is passed on."""
-    if not isinstance(raw, dict):
-        return None
-    form = cast("dict[str, object]", raw)
-    kind, data = form.get("type"), form.get("data")
-    if not isinstance(kind, str) or kind not in MEDIA_TYPES or not isinstance(data, str):
-        return None
-    try:
-        content = base64.b64decode(data, validate=True) if form.get("b64") is True else data.encode()
-    except (binascii.Error, ValueError):
-        return None
-    return MediaData(kind, content)
+def _form(kind: str, data: bytes) -> MediaData:
+    """Return one form.
+
+    Raises:
+        ValueError: when it is to be text and is not.
+    """
+    if kind != "image/png":
+        data.decode()
+    return MediaData(kind, data)
 
 
-def _done(frame: dict[str, Any]) -> CellDone:
-    ok = frame.get("status") == "ok"
-    code = frame.get("exit_code")
+def _done(head: dict[str, Any]) -> CellDone:
+    ok = head.get("status") == "ok"
+    code = head.get("exit_code")
     is_code = isinstance(code, int) and not isinstance(code, bool) and 0 <= code <= 255
-    return CellDone(ok, cast("int", code) if is_code else 0 if ok else 1, ends=frame.get("ended") is True)
+    return CellDone(ok, cast("int", code) if is_code else 0 if ok else 1, ends=head.get("ended") is True)

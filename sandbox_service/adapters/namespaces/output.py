@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from sandbox_service.adapters.namespaces.feed import EventFeed
-from sandbox_service.domain.run_event import MAX_CHUNK_BYTES, OutputChunk, Stream
+from sandbox_service.domain.run_event import MAX_CHUNK_BYTES, OutputChunk, RunEvent, Stream
 
 _MOST_THROWN_AWAY = 1 << 20
 """In one go: more than a pipe holds, and not without end when a program goes on writing."""
@@ -45,6 +45,11 @@ class OutputRelay:
             self._on_limit()
         return granted
 
+    async def pass_on(self, event: RunEvent, size: int) -> None:
+        """Put an event of `size` bytes into the feed; what finds no room after a kill is truncated."""
+        if not await self._feed.put(event, size):
+            self.truncated = True
+
     async def relay(self, fd: int, stream: Stream) -> None:
         """Read `fd` to its end, or until `finish`. What is beyond the limit is read too, and thrown away.
 
@@ -77,7 +82,7 @@ class OutputRelay:
                 return False
             passed = data[: self.take(len(data))]
             if passed:
-                await self._feed.put(OutputChunk(stream, passed))
+                await self.pass_on(OutputChunk(stream, passed), len(passed))
             else:
                 thrown_away += len(data)
                 await asyncio.sleep(0)

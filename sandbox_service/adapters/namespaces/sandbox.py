@@ -204,11 +204,7 @@ class NamespaceSandbox:
         """See the port."""
         if self._channel is None or not self.is_alive:
             raise sandbox_gone()
-        try:
-            await self._channel.send_cell(code)
-        except OSError as error:
-            raise sandbox_gone() from error
-        async with aclosing(self._executed(Terms(execution_id, limits, is_cell=True))) as events:
+        async with aclosing(self._executed(Terms(execution_id, limits, code))) as events:
             async for event in events:
                 yield event
 
@@ -327,7 +323,7 @@ class NamespaceSandbox:
         if streams is None:
             raise sandbox_gone()
         self._execution = execution = Execution(self, streams, self._channel, terms, self._clock)
-        task = self._loop.create_task(execution.supervise(), name=f"run-{terms.execution_id}")
+        task = self._loop.create_task(self._supervised(execution, terms), name=f"run-{terms.execution_id}")
         self._tasks.add(task)
         task.add_done_callback(self._forget)
         try:
@@ -346,10 +342,14 @@ class NamespaceSandbox:
             try:
                 await _finished(task)
             finally:
-                if terms.is_cell and self._hard_kill and not self._ended.done() and self._line.is_open:
-                    self._hard_kill.cancel()  # it has obeyed
-                    self._hard_kill = None
                 self._execution = None
+
+    async def _supervised(self, execution: Execution, terms: Terms) -> None:
+        """Supervise to the end, which a kernel that has obeyed outlives, however slow its reader is."""
+        await execution.supervise()
+        if terms.cell is not None and self._hard_kill and not self._ended.done() and self._line.is_open:
+            self._hard_kill.cancel()
+            self._hard_kill = None
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

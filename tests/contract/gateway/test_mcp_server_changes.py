@@ -10,9 +10,9 @@ from gateway.mcp_server.domain.offer import Offer, OfferPage, SideEffect
 from gateway.mcp_server.servicer.changes import Changes, Listener
 from gateway.mcp_server.use_cases.list_artifacts import ListArtifacts
 from gateway.mcp_server.use_cases.list_tools import ListTools
+from shared.auth.context import current_principal
 from shared.auth.principal import Principal
 from shared.testing.harness import principal
-from shared.testing.waiting import until
 
 
 class Lists:
@@ -20,10 +20,12 @@ class Lists:
 
     def __init__(self) -> None:
         self.looks = 0
+        self.callers: set[str] = set()
         self.offers: tuple[Offer, ...] = ()
 
     async def page(self, token: str) -> OfferPage:
         self.looks += 1
+        self.callers.add(current_principal().user_id)
         await asyncio.sleep(0)
         return OfferPage(self.offers, "")
 
@@ -40,10 +42,8 @@ def as_key(key_id: str, **who: str) -> Callable[[], Awaitable[Principal]]:
     return caller
 
 
-async def test_streams_of_one_user_share_their_looks() -> None:
-    lists = Lists()
-    changes = Changes(ListTools(lists), ListArtifacts(NoArtifacts()), 0.05)
-    told: set[int] = set()
+async def _listening(every_s: float, lists: Lists, told: set[int], done: Callable[[], bool]) -> None:
+    changes = Changes(ListTools(lists), ListArtifacts(NoArtifacts()), every_s)
 
     def listener(number: int) -> Listener:
         async def tell() -> None:
@@ -51,13 +51,28 @@ async def test_streams_of_one_user_share_their_looks() -> None:
 
         return Listener(tell, tell)
 
-    callers = [as_key(f"key-{number}") for number in range(30)] + [as_key("key-1", user_id="user-2")]
+    callers = [*(as_key(f"key-{number}") for number in range(30)), as_key("key-1", user_id="user-2")]
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         watching = [group.create_task(changes.watch(who, listener(n))) for n, who in enumerate(callers)]
-        await until(lambda: lists.looks >= 2)
-        assert lists.looks == 2
-        lists.offers = (Offer("new", "", "{}", "", SideEffect.READ),)
-        await until(lambda: len(told) == len(callers))
-        assert lists.looks < len(callers)
+        while not done():
+            await asyncio.sleep(0)
         for each in watching:
             each.cancel()
+
+
+async def test_streams_of_one_user_share_their_looks() -> None:
+    lists, turns = Lists(), iter(range(100))
+    await _listening(1_000, lists, set(), lambda: next(turns, None) is None)
+    assert lists.looks == 2
+    assert lists.callers == {"user-1", "user-2"}
+
+
+async def test_all_who_share_a_look_hear_of_the_change() -> None:
+    lists, told = Lists(), set[int]()
+
+    def all_told() -> bool:
+        if lists.looks >= 4:
+            lists.offers = (Offer("new", "", "{}", "", SideEffect.READ),)
+        return len(told) == 31
+
+    await _listening(0.01, lists, told, all_told)

@@ -20,6 +20,7 @@ from shared.errors import (
 )
 from shared.testing.fakes import FakeClock
 from shared.testing.harness import principal
+from tool_executor.adapters.schema_words import complaints, validator_of
 from tool_executor.adapters.tool_bounded import BoundedTool, Places
 from tool_executor.adapters.tool_checked import CheckedTool
 from tool_executor.adapters.tool_guarded import GuardedTool
@@ -69,6 +70,27 @@ async def test_arguments_that_do_not_fit_name_the_field(arguments: JsonObject, t
 async def test_many_errors_are_counted() -> None:
     with pytest.raises(ToolFailure, match=r"; and more\."):
         await CheckedTool(ScriptedTool()).run({"text": "a", "tags": list(range(9))}, call_context())
+
+
+def test_what_is_too_long_is_told_and_not_looked_into() -> None:
+    schema: JsonObject = {
+        "type": "object",
+        "properties": {
+            "tags": {"items": {"type": "object"}, "maxItems": 16},
+            "headers": {"additionalProperties": {"type": "string"}, "maxProperties": 32},
+        },
+    }
+    checker = validator_of(schema)
+    assert complaints(checker, {"tags": [1] * 17}) == ["tags: is too long, the limit is 16"]
+    assert complaints(checker, {"headers": dict.fromkeys(map(str, range(33)))}) == [
+        "headers: is too long, the limit is 32"
+    ]
+    assert complaints(checker, {"tags": [1]}) == ["tags[0]: must be of type object, not a number"]
+
+
+async def test_no_more_than_some_unknown_names_are_told() -> None:
+    with pytest.raises(ToolFailure, match=r"unknown 'u0', 'u1', 'u2', 'u3', 'u4' and more; known: 'text'"):
+        await CheckedTool(ScriptedTool()).run({"text": "a"} | {f"u{n}": n for n in range(40)}, call_context())
 
 
 @pytest.mark.parametrize("value", [{}, {"text": 1}, {"text": "a", "x": float("nan")}, {"text": "a", "x": object()}])

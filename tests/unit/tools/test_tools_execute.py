@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from artifact_fakes import MemoryArtifactStore
@@ -18,6 +19,7 @@ from shared.testing.harness import principal
 from tool_executor.adapters.breaker_board_memory import MemoryBreakerBoard
 from tool_executor.adapters.call_memory_in_process import InProcessCallMemory
 from tool_executor.adapters.tool_registry_memory import MemoryToolRegistry
+from tool_executor.domain.artifact import Artifact
 from tool_executor.domain.tool_call import CallContext, ToolFailure, ToolOutput, ToolResult, ToolStatus
 from tool_executor.domain.tool_decision import PolicyQuestion, ToolDecision
 from tool_executor.domain.tool_definition import JsonObject, ToolDefinition
@@ -34,7 +36,7 @@ OWNER = principal()
 class Bench:
     """A use case over fakes."""
 
-    def __init__(self, tool: ScriptedTool | None = None) -> None:
+    def __init__(self, tool: ScriptedTool | None = None, store: MemoryArtifactStore | None = None) -> None:
         self.clock = FakeClock()
         self.tool = tool or ScriptedTool()
         self.policy = FakeToolPolicy()
@@ -44,7 +46,7 @@ class Bench:
             authorizing(self.policy),
             CallMemories(self.memory, self.memory),
             self.clock,
-            BoundResult(MemoryArtifactStore(), output_limit_bytes=1_024),
+            BoundResult(store or MemoryArtifactStore(), output_limit_bytes=1_024),
         )
 
     async def run(self, text: str = '{"text": "hi"}', who: object = OWNER, **changes: object) -> ToolResult:
@@ -61,6 +63,17 @@ async def test_a_call_gives_output_summary_and_time() -> None:
     assert await bench.run() == ToolResult(
         ToolStatus.OK, '{"text":"hi"}', "It says hi.", "", truncated=False, duration_s=1.5
     )
+
+
+async def test_the_time_that_is_told_covers_the_cutting_and_keeping() -> None:
+    class Slow(MemoryArtifactStore):
+        async def put(self, *given: Any, **more: Any) -> Artifact:
+            bench.clock.advance(2)
+            return await super().put(*given, **more)
+
+    bench = Bench(store=Slow())
+    result = await bench.run(json.dumps({"text": "x" * 5_000}))
+    assert (result.truncated, result.duration_s) == (True, 2)
 
 
 async def test_the_tool_gets_arguments_and_context() -> None:

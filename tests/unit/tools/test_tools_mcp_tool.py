@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +19,8 @@ from tool_executor.adapters.tool_mcp import McpTool
 from tool_executor.domain.mcp_catalog import NamedTool, OfferedTool
 from tool_executor.domain.mcp_result import BytesPart, CallOutcome, LinkPart, Part, TextPart
 from tool_executor.domain.mcp_server import HttpTransport, McpFailure, McpRefusal, RegisteredServer, ServerSpec
-from tool_executor.domain.tool_call import ToolFailure, ToolOutput, ToolStatus
+from tool_executor.domain.schema_cost import costs_at_most
+from tool_executor.domain.tool_call import CallContext, ToolFailure, ToolOutput, ToolStatus
 from tool_executor.domain.tool_definition import SideEffect
 
 
@@ -147,3 +151,54 @@ async def test_a_pattern_that_backtracks_and_a_value_that_is_huge_cost_nothing()
     with pytest.raises(ToolFailure, match="ARGUMENTS_INVALID") as caught:
         await gated.run({"text": 7, "n": "seven"}, call_context())
     assert "n: must be of type integer" in json.dumps(caught.value.summary)
+
+
+CHOICES: dict[str, Any] = {"anyOf": [{"type": "string", "maxLength": n} for n in range(300)]}
+
+
+async def test_every_branch_for_every_item_counts_and_too_much_is_left_to_the_server() -> None:
+    schema = {"type": "object", "properties": {"items": {"type": "array", "items": CHOICES}}}
+    gated = GatedTool(ScriptedTool(taking, replace(ECHO, input_schema=schema, output_schema=schema)))
+    began = time.perf_counter()
+    await gated.run({"items": [7] * 1_500}, call_context())
+    assert time.perf_counter() - began < 1
+    with pytest.raises(ToolFailure, match="ARGUMENTS_INVALID"):
+        await gated.run({"items": [7] * 4}, call_context())
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "units"),
+    [
+        ({}, {}, 1),
+        ({"properties": {"a": {"items": {"anyOf": [{}, {}]}}}}, {"a": [1, 2]}, 8),
+        ({"additionalProperties": {"allOf": [{}], "enum": [1, 2]}}, {"a": 1, "b": 1}, 9),
+        ({"properties": {"a": {"required": ["b", "c"], "additionalProperties": False}}}, {"a": {}}, 4),
+        ({"properties": {"a": {}}}, {"a": "x" * 10_240}, 22),
+        ({}, {"a": [[1] * 8]}, 3),
+    ],
+)
+def test_the_cost_of_a_check_is_counted(schema: dict[str, Any], value: dict[str, Any], units: int) -> None:
+    assert costs_at_most(schema, value, units)
+    assert not costs_at_most(schema, value, units - 1)
+
+
+async def test_an_output_that_is_much_stops_nobody_else() -> None:
+    schema = {"type": "object", "properties": {"items": {"type": "array", "items": {"type": "object"}}}}
+    gated = GatedTool(ScriptedTool(taking, replace(ECHO, input_schema={"type": "object"}, output_schema=schema)))
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(tick())
+    await gated.run({"items": [{}] * 10_000}, call_context())
+    beside.cancel()
+    assert ticks > 0
+
+
+async def taking(arguments: Mapping[str, object], call: CallContext) -> ToolOutput:
+    """Give the arguments back."""
+    return ToolOutput(arguments, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import time
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from tools_fakes import ECHO, FakeToolSettings
 
 from shared.errors import PreconditionFailed
 from shared.testing.harness import principal
+from tool_executor.adapters.cedar import policy_names
 from tool_executor.adapters.cedar.policy_files import CedarPolicyFiles
+from tool_executor.adapters.cedar.role_file import load_includes
 from tool_executor.adapters.tool_policy_cedar import CedarToolPolicy
 from tool_executor.domain.tool_call import CallOrigin
 from tool_executor.domain.tool_decision import ArgumentFacts, PolicyQuestion, ToolDecision, ToolRules
@@ -22,6 +25,7 @@ from tool_executor.domain.tool_definition import SideEffect, ToolDefinition
 from tool_executor.domain.tool_scope import ToolScope
 
 SHIPPED = Path(__file__).resolve().parents[3] / "config/policies/tools.cedar"
+ROLES = SHIPPED.with_name("roles.yaml")
 OWNER = principal()
 OPERATOR = principal(roles=("operator",), permissions=("tools.execute",))
 NIGHT = '@id("no-shell") forbid (principal, action, resource == Tool::"shell");\n'
@@ -52,7 +56,7 @@ class Bench:
         self.files = CedarPolicyFiles(self.file, poll_s=1)
         self.files.load()
         self.settings = FakeToolSettings()
-        self.policy = CedarToolPolicy(self.settings, self.files)
+        self.policy = CedarToolPolicy(self.settings, self.files, load_includes(ROLES))
 
     async def decide(self, *tools: ToolDefinition, who: object = OWNER, **question: object) -> list[ToolDecision]:
         asked = PolicyQuestion(who, **question)  # type: ignore[arg-type]
@@ -184,6 +188,50 @@ async def test_changed_files_are_taken_wrong_ones_are_not_and_the_policies_befor
     assert [file.problem for file in bench.files.files()] == ["is not there"]
 
 
+async def test_who_holds_a_role_holds_what_it_includes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, own='@id("x") forbid (principal, action, resource) unless { principal in Role::"admin" };')
+    assert await bench.allowed(READ) == {"read"}
+    assert await bench.allowed(READ, who=OPERATOR) == set()
+    assert await bench.allowed(READ, who=principal(roles=("stranger",))) == set()
+
+
+def test_what_holds_for_nobody_is_named(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    org_id = "0190a0c4-1c5e-7f00-8000-0000000000ab"
+    for name in (org_id, org_id.upper(), "acme"):
+        (bench.own.parent / f"{name}.cedar").write_text(NIGHT)
+    for name in (f"{org_id}.CEDAR", f"{org_id}.cedar~", ".hidden"):
+        (bench.own.parent / name).write_text(NIGHT)
+    bench.files.load()
+    told = {file.name: file.problem.partition(":")[0] for file in bench.files.files()}
+    assert told == {
+        "tools.cedar": "",
+        f"tools/{org_id}.cedar": "",
+        f"tools/{org_id.upper()}.cedar": "holds for nobody",
+        "tools/acme.cedar": "holds for nobody",
+        f"tools/{org_id}.CEDAR": "is not read",
+    }
+
+
+def test_too_many_files_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy_names, "FILES_CAP", 1)
+    bench = Bench(tmp_path, own=NIGHT)
+    bench.own.with_name("org-b.cedar").write_text(NIGHT)
+    bench.files.load()
+    assert bench.files.files()[-1].problem == "holds 2 files of policies, of which 1 are read"
+
+
+async def test_what_is_no_file_is_named_and_the_others_are_still_read(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    os.mkfifo(bench.own)
+    bench.own.with_name("org-b.cedar").write_text(NIGHT)
+    async with asyncio.timeout(5):
+        await asyncio.to_thread(bench.files.load)
+    assert bench.files.files()[1].problem == "cannot be read: it is no regular file"
+    assert await bench.allowed() == set()
+    assert "shell" not in await bench.allowed(who=principal(org_id="org-b"))
+
+
 @pytest.mark.parametrize("platform", ["", "permit (principal, action, resource);"])
 async def test_a_start_without_good_platform_policies_is_refused_or_allows_nothing(
     tmp_path: Path, platform: str
@@ -283,7 +331,7 @@ async def test_a_file_that_appears_is_taken_by_the_watch(tmp_path: Path) -> None
     bench = Bench(tmp_path)
     bench.files = CedarPolicyFiles(bench.file, poll_s=0.01)
     bench.files.load()
-    bench.policy = CedarToolPolicy(bench.settings, bench.files)
+    bench.policy = CedarToolPolicy(bench.settings, bench.files, {})
     assert "shell" in await bench.allowed()
     watch = asyncio.create_task(bench.files.watch())
     bench.own.write_text(NIGHT)

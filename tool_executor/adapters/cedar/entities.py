@@ -21,9 +21,9 @@ _ACTIONS: tuple[Entity, ...] = (
 )
 
 
-def entities_of(principal: Principal, tools: Iterable[ToolDefinition]) -> str:
-    """Return the caller, the tools and the actions, as one JSON document."""
-    above = [*(("Role", role) for role in sorted(principal.roles)), ("Organisation", principal.org_id)]
+def entities_of(principal: Principal, roles: Iterable[str], tools: Iterable[ToolDefinition]) -> str:
+    """Return the caller, who holds `roles`, the tools and the actions, as one JSON document."""
+    above = [*(("Role", role) for role in sorted(roles)), ("Organisation", principal.org_id)]
     found = [*_ACTIONS, _entity("User", principal.user_id, above), *(_entity(kind, name) for kind, name in above)]
     sources: set[str] = set()
     for tool in tools:

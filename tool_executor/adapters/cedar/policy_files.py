@@ -7,7 +7,9 @@ organisation, `tools/<organisation>.cedar`, which only forbids. So a file more n
 from __future__ import annotations
 
 import asyncio
-import re
+import errno
+import os
+import stat
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +20,13 @@ import cedarpy
 from shared.cedar.written_policy import WrittenPolicy, WrongPolicyError, prepared, written_policies
 from shared.errors import PreconditionFailed
 from shared.telemetry.logging import get_logger
+from tool_executor.adapters.cedar.policy_names import FILES_CAP, folder_problems, is_read, name_problem
 from tool_executor.adapters.cedar.schema import SCHEMA
 from tool_executor.domain.policy_file import PolicyFile
 
 _log = get_logger(__name__)
 _FILE_CAP_BYTES = 1024 * 1024
-_FILES_CAP = 10_000
 _COMPILED_CAP = 256
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.cedar")
 _ANNOTATIONS = frozenset({"id", "description"})
 # A file system's clock is coarse: a file this young may be written again with the same size and time.
 _FRESH_NS = 2_000_000_000
@@ -59,6 +60,7 @@ class CedarPolicyFiles:
         self._poll_s = poll_s
         self._files: dict[Path, _File] = {}
         self._compiled: dict[str, cedarpy.PolicySet] = {}
+        self._strange: dict[str, str] = {}
 
     def load(self) -> None:
         """Look at all files, and take those that changed. Blocks.
@@ -86,15 +88,17 @@ class CedarPolicyFiles:
 
     def files(self) -> Sequence[PolicyFile]:
         """Return the platform's file, then the organisations' by name; see the port."""
-        own = sorted(path for path in list(self._files) if path != self._platform)
+        own = sorted((path, file) for path, file in list(self._files.items()) if path != self._platform)
+        strange = [PolicyFile(f"{self._folder.name}/{name}", (), why) for name, why in self._strange.items()]
         return [
-            PolicyFile(
-                path.relative_to(self._platform.parent).as_posix(),
-                tuple(each.id for each in self._files[path].policies or ()),
-                self._files[path].problem,
-            )
-            for path in (self._platform, *own)
+            _shown(self._platform.name, self._files[self._platform]),
+            *(_shown(self.name_of(path.stem), file, name_problem(path.name)) for path, file in own),
+            *strange,
         ]
+
+    def name_of(self, org_id: str) -> str:
+        """Return the name of the file of `org_id`, whether it is there or not."""
+        return f"{self._folder.name}/{org_id}.cedar"
 
     def policies(self, org_id: str) -> cedarpy.PolicySet | None:
         """Return what is in force for `org_id`, as `platform:<id>` and `organisation:<id>`; None when its file is bad.
@@ -125,17 +129,26 @@ class CedarPolicyFiles:
         """Return the organisations' files: those that are there, and those that were."""
         known = [path for path in self._files if path != self._platform]
         try:
-            there = [path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)]
+            names = os.listdir(self._folder)
         except FileNotFoundError:
-            there = []
+            names = []
         except OSError as error:
             _log.warning("tool_policies_not_listed", reason=error.strerror)
             return known
-        return sorted({*known, *there})[:_FILES_CAP]
+        there = {self._folder / name for name in names if is_read(name)}
+        self._note_strange(folder_problems((name for name in names if not is_read(name)), len(there)))
+        return sorted({*known, *there})[:FILES_CAP]
+
+    def _note_strange(self, strange: dict[str, str]) -> None:
+        for name in strange.keys() - self._strange.keys():
+            _log.warning("tool_policies_not_read", file=name or self._folder.name, reason=strange[name])
+        self._strange = strange
 
     def _look(self, path: Path) -> bool:
         """Take `path` if it changed; return whether other policies are in force now."""
         new = path not in self._files
+        if new and path != self._platform and name_problem(path.name):
+            _log.warning("tool_policies_of_nobody", file=path.name, reason=name_problem(path.name))
         file = self._files.setdefault(path, _File())
         before, problem = file.policies, file.problem
         try:
@@ -168,7 +181,8 @@ class CedarPolicyFiles:
         return True
 
     def _read(self, path: Path) -> tuple[WrittenPolicy, ...]:
-        with path.open("rb") as opened:
+        with open(path, "rb", opener=_opened_at_once) as opened:  # noqa: PTH123  a path's own takes no opener
+            _check_regular(os.fstat(opened.fileno()))
             content = opened.read(_FILE_CAP_BYTES + 1)
         if len(content) > _FILE_CAP_BYTES:
             raise WrongPolicyError(0, f"is larger than {_FILE_CAP_BYTES} bytes")
@@ -183,7 +197,22 @@ class CedarPolicyFiles:
 
 def _stamp(path: Path) -> _Stamp:
     status = path.stat()
+    _check_regular(status)
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _check_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    # A pipe would wait for whoever writes into it, and no file would be read again.
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _shown(name: str, file: _File, strange: str = "") -> PolicyFile:
+    return PolicyFile(name, tuple(each.id for each in file.policies or ()), file.problem or strange)
 
 
 def _reason(error: OSError | WrongPolicyError) -> str:

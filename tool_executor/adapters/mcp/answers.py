@@ -15,11 +15,15 @@ _END_BYTES = 4
 _DATA = b"data:"
 
 
+class TooMuchError(httpx2.SSEError):
+    """An answer is more than is taken; of the kind that the SDK tells callers also in the midst of a stream."""
+
+
 async def whole_body(chunks: AsyncIterable[bytes], most: int) -> AsyncIterator[bytes]:
     """Give a body of at most `most` bytes once it is there.
 
     Raises:
-        RemoteProtocolError: when it is too large, or has too many values.
+        TooMuchError: when it is too large, or has too many values.
     """
     body = bytearray()
     async for chunk in chunks:
@@ -34,7 +38,7 @@ async def whole_events(chunks: AsyncIterable[bytes], most: int) -> AsyncIterator
     """Give a stream of events, each of them when it is whole and has at most `most` bytes.
 
     Raises:
-        RemoteProtocolError: when one is too large, or has too many values.
+        TooMuchError: when one is too large, or has too many values.
     """
     rest = bytearray()
     async for chunk in chunks:
@@ -67,9 +71,9 @@ def _without_quotes(text: bytes) -> bytes:
 
 def _require_size(body: bytearray, most: int) -> None:
     if len(body) > most:
-        raise httpx2.RemoteProtocolError("its answer is too large")
+        raise TooMuchError("its answer is too large")
 
 
 def _require_values(document: bytes) -> None:
     if has_too_many_values(document):
-        raise httpx2.RemoteProtocolError("its answer has too many values")
+        raise TooMuchError("its answer has too many values")
