@@ -12,6 +12,11 @@ if __name__ == "__main__":
     if os.environ.get("MODE") == "endless":
         while True:
             sys.stdout.write("x" * 65_536)
+    if os.environ.get("MODE") in ("many", "wordy"):
+        kind = "message" if os.environ["MODE"] == "wordy" else "progress"
+        values = "1," * 60_000
+        sys.stdout.write(f'{{"jsonrpc": "2.0", "method": "notifications/{kind}", "params": [{values}1]}}\n')
+        sys.stdout.flush()
     sys.path.insert(0, os.environ["PYTHONPATH"])
     from mcp_rigs import good_server
 

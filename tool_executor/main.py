@@ -84,6 +84,7 @@ from tool_executor.settings import Settings
 from tool_executor.use_cases.add_mcp_server import AddMcpServer
 from tool_executor.use_cases.authorize_call import AuthorizeCall
 from tool_executor.use_cases.bound_result import BoundResult
+from tool_executor.use_cases.change_mcp_servers import ChangeMcpServers
 from tool_executor.use_cases.describe_tools import DescribeTools
 from tool_executor.use_cases.embed_knowledge import EmbedKnowledge
 from tool_executor.use_cases.execute_tool import ExecuteTool
@@ -101,7 +102,6 @@ from tool_executor.use_cases.remove_mcp_server import RemoveMcpServer
 from tool_executor.use_cases.run_code import RunCode
 from tool_executor.use_cases.search_passages import SearchPassages
 from tool_executor.use_cases.search_tools import SearchTools
-from tool_executor.use_cases.server_turns import ServerTurns
 from tool_executor.use_cases.sweep_artifacts import SweepArtifacts
 from tool_executor.use_cases.try_mcp_server import TryMcpServer
 
@@ -212,6 +212,15 @@ def _policy(settings: Settings, deps: Dependencies, files: CedarPolicyFiles, lif
     return CedarToolPolicy(tool_settings, files, load_includes(settings.roles_file))
 
 
+def _audit(settings: Settings, deps: Dependencies, store: _Store, life: _Life) -> SqliteAuditLog:
+    writers = AuditWriters(refusals=store.counts, effects=store.effects)
+    audit = SqliteAuditLog(
+        store.database, writers, deps.clock, kept_days=settings.audit_days, kept_events=settings.audit_events
+    )
+    life.background.append(supervised("audit_trim", audit.keep_bounded))
+    return audit
+
+
 def _memories(settings: Settings, deps: Dependencies, store: _Store, life: _Life) -> CallMemories:
     reads = InProcessCallMemory(
         deps.clock,
@@ -305,7 +314,6 @@ def _mcp(
     life: _Life,
 ) -> McpUseCases:
     servers, note = kept.servers, NoteMcpChange(kept.audit, deps.clock, deps.new_id)
-    turns = ServerTurns()
     names, private = NameThreads(), frozenset(place.lower() for place in settings.mcp_private_hosts)
     sandbox = deps.channel(settings.sandbox_address)
     connector = OnDemandMcpConnector(McpSurroundings(sandbox, names, private, settings.web_ca_file), McpLimits())
@@ -317,6 +325,7 @@ def _mcp(
         deps.clock,
         Patience(),
     )
+    change = ChangeMcpServers(servers, connections, note)
 
     async def stop() -> None:
         await connections.stop()
@@ -325,8 +334,8 @@ def _mcp(
     life.start.append(connections.start)
     life.stop.append(stop)
     return McpUseCases(
-        add=AddMcpServer(servers, connections, note, turns, deps.clock, private, most=settings.mcp_servers),
-        remove=RemoveMcpServer(servers, connections, note, turns),
+        add=AddMcpServer(change, deps.clock, private, most=settings.mcp_servers),
+        remove=RemoveMcpServer(change),
         attempt=TryMcpServer(connector, registry, note, deps.clock, private),
         read=ReadMcpServer(connections, authorize, NoteCall(kept.audit, deps.clock, deps.new_id)),
         connections=connections,
@@ -365,12 +374,9 @@ def build(settings: Settings, deps: Dependencies) -> Service:
     artifacts = _artifacts(settings, deps, store, life)
     policy_files = CedarPolicyFiles(settings.policies_file, poll_s=settings.policies_reload_s)
     policy = _policy(settings, deps, policy_files, life)
-    writers = AuditWriters(refusals=store.counts, effects=store.effects)
-    audit = SqliteAuditLog(
-        store.database, writers, deps.clock, kept_days=settings.audit_days, kept_events=settings.audit_events
-    )
+    audit = _audit(settings, deps, store, life)
     quota = SqliteCallQuota(store.counts, deps.clock)
-    life.background += [supervised("audit_trim", audit.keep_bounded), supervised("tool_days_prune", quota.keep_bounded)]
+    life.background.append(supervised("tool_days_prune", quota.keep_bounded))
     breakers = MemoryBreakerBoard(deps.clock, settings.breaker)
     note = NoteCall(audit, deps.clock, deps.new_id)
     around = Surroundings(deps.clock, breakers, Places(), quota, note)
@@ -379,8 +385,7 @@ def build(settings: Settings, deps: Dependencies) -> Service:
     make_tools = _builtin_tools(settings, deps, artifacts, knowledge, life)
     registry = MemoryToolRegistry(make_tools(), lambda source, tool: protected(source, tool, around))
     servers = SqliteMcpServerStore(store.database, AesGcmSecretBox(settings.data_dir / "secrets" / "mcp.key"))
-    authorize = AuthorizeCall(policy, note)
-    mcp = _mcp(settings, deps, registry, _McpStores(servers, artifacts, audit), authorize, life)
+    mcp = _mcp(settings, deps, registry, _McpStores(servers, artifacts, audit), AuthorizeCall(policy, note), life)
     sources: list[ToolSources] = [BuiltinToolSource(make_tools), McpToolSources(mcp.connections)]
     describe = DescribeTools(policy, quota, breakers)
     servicer = ToolServicer(
@@ -390,7 +395,7 @@ def build(settings: Settings, deps: Dependencies) -> Service:
         ReloadTools(registry, sources),
         ExecuteTool(
             registry,
-            authorize,
+            AuthorizeCall(policy, note),
             _memories(settings, deps, store, life),
             deps.clock,
             BoundResult(artifacts, output_limit_bytes=settings.output_limit_bytes),

@@ -113,9 +113,12 @@ def test_the_audit_shows_who_was_refused_and_by_what(mesh, nexus) -> None:
 def test_policy_files_are_listed_and_a_wrong_one_is_told_with_its_line(mesh, nexus) -> None:
     good = policy_pb2.PolicyFile(name="tools.cedar", policies=["everyday", "payments-by-owners"])
     files = [good]
-    mesh.answers["ListPolicyFiles"] = lambda _: policy_pb2.ListPolicyFilesResponse(files=files)
+    mesh.answers["ListPolicyFiles"] = lambda _: policy_pb2.ListPolicyFilesResponse(
+        files=files, own_file="tools/0190.cedar"
+    )
     shown = nexus("tools", "policies")
     assert (shown.exit_code, "everyday, payments-by-owners" in shown.stdout) == (0, True)
+    assert "tools/0190.cedar" in shown.stderr
     files.append(policy_pb2.PolicyFile(name="tools/acme.cedar", problem="line 3: attribute `chanel` not found"))
     wrong = nexus("tools", "policies")
     assert wrong.exit_code == 1

@@ -45,7 +45,8 @@ async def failure(sandbox: ProcessSandbox, spec: ServerSpec, limits: McpLimits |
 
 async def test_a_program_in_the_sandbox_serves_its_tools_and_ends_with_the_connection() -> None:
     sandbox = ProcessSandbox()
-    async with connected(sandbox, program()) as connection:
+    # What it says before that nobody needs is not even parsed.
+    async with connected(sandbox, program(MODE="wordy")) as connection:
         (started,) = sandbox.started.values()
         assert (started.principal.org_id, started.principal.user_id) == ("org-b", "service:tools")
         assert started.principal.permissions == {"sandbox.processes"}
@@ -74,6 +75,16 @@ async def test_a_line_without_an_end_stops_the_program() -> None:
     assert failed.message == "it writes a line that is too long"
     (started,) = sandbox.started.values()
     assert started.process.returncode is not None
+
+
+async def test_a_line_of_too_many_values_stops_the_program() -> None:
+    sandbox = ProcessSandbox()
+    assert (await failure(sandbox, program(MODE="many"))).message == "it writes a line with too many values"
+
+
+async def test_a_program_that_only_ends_is_told_to_have_ended() -> None:
+    spec = ServerSpec("s", StdioTransport(("sleep", "0")))
+    assert (await failure(ProcessSandbox(), spec)).message == "its program ended with exit code 0"
 
 
 async def test_without_isolation_nothing_is_started_and_the_remedy_is_told() -> None:

@@ -144,6 +144,19 @@ print(mounts.count('/proc'))
     assert covered == "3"  # all are there: the host's, read-only, that of PID 1, and the sandbox's own above them
 
 
+async def callers_of_a_program_tell_nothing_of_the_host_s_folders(sandbox: Sandbox) -> None:
+    code = """
+import sys
+frame, seen = sys._getframe(), []
+while frame: seen += list(frame.f_locals.values()); frame = frame.f_back
+seen += [getattr(value, '_blueprint', None) for value in seen]
+blueprints = [value for value in seen if hasattr(value, 'masks')]
+print(len(blueprints) > 0, [b.binds or b.masks or b.links for b in blueprints if b.binds or b.masks or b.links])
+print([value for value in seen if isinstance(value, dict) and 'binds' in value])
+"""
+    assert (await sandbox.says(code)).splitlines() == ["True []", "[]"]
+
+
 async def runs_outlive_their_zygote_and_the_next_gets_another(sandbox: Sandbox) -> None:
     async with sandbox.opened() as session:
         await session.says("x = 5")
@@ -197,6 +210,7 @@ REUSES = (
     the_memory_of_a_program_holds_nothing_of_earlier_ones,
     siblings_of_an_organisation_do_not_meet,
     the_host_s_processes_lie_beneath_and_out_of_reach,
+    callers_of_a_program_tell_nothing_of_the_host_s_folders,
     runs_outlive_their_zygote_and_the_next_gets_another,
     a_killed_first_process_ends_its_sandbox_honestly,
 )

@@ -75,6 +75,17 @@ async def test_granted_paths_are_where_they_are_on_the_host_below_private_folder
     assert [(path / "b").exists() for path in (read, inner, given)] == [False] * 3
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's service has one group only")
+async def test_a_program_acts_in_the_group_of_what_it_may_write(given: Path) -> None:
+    write = folder(given / "write")
+    os.chown(write, SOMEBODY, SOMEBODY - 1)
+    await process(given, "sh", "-c", f"echo new > {write}/b", writable_paths=[str(write)])
+    assert ((write / "b").stat().st_uid, (write / "b").stat().st_gid) == (SOMEBODY, SOMEBODY - 1)
+    os.chown(write, SOMEBODY, 0)
+    reason, told = await refused(given, "true", writable_paths=[str(write)])
+    assert (reason, "root's group" in told) == ("PATH_REFUSED", True)
+
+
 @pytest.mark.parametrize("path", ["/usr/bin", "/usr", "/etc", "/", "/tmp", "/proc/self", "/sys/kernel", "/dev/null"])
 async def test_what_programs_have_of_their_own_is_not_given(path: str) -> None:
     reason, told = await refused(Path("/"), "true", read_only_paths=[path])

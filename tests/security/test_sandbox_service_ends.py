@@ -12,9 +12,23 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sandbox_rig import collected, processes_with, real_sandbox, refusal, until
+from sandbox_rig import MIB, collected, processes_with, real_sandbox, refusal, until
 
+from sandbox_service.adapters.isolation_backend_namespaces import NamespaceBackend
+from sandbox_service.adapters.namespaces import sandbox as namespace_sandbox
+from sandbox_service.domain.image import Image
+from sandbox_service.domain.limits import RunLimits
+from sandbox_service.domain.outcome import Status
+from sandbox_service.domain.program import Language
+from sandbox_service.domain.run_event import Finished, Started
+from sandbox_service.main import namespace_options
+from sandbox_service.ports.isolation_backend import SandboxSpec
+from sandbox_service.settings import Settings
 from sandbox_service.use_cases import execute_program
+from shared.clock import SystemClock
+from shared.ids import new_id
+
+ROOMY = RunLimits(0.1, 256 * MIB, 16, 8 * MIB)
 
 SLEEPER = (
     "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', '{marker}'], "
@@ -72,7 +86,7 @@ async def test_a_killed_service_takes_its_runs_along(marker: str) -> None:
 
 
 async def test_a_reader_that_never_comes_loses_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execute_program, "_DELIVERY_S", 0.3)
+    monkeypatch.setattr(execute_program, "DELIVERY_S", 0.3)
     async with real_sandbox(max_concurrent_runs=1) as sandbox:
         big = "open('big', 'wb').write(bytes(30_000_000)); print('x' * 60_000)"
         call = sandbox.start(big, wall_ms=500, output_paths=("big",))
@@ -80,6 +94,23 @@ async def test_a_reader_that_never_comes_loses_its_place(monkeypatch: pytest.Mon
         assert await asyncio.wait_for(sandbox.says("print('free')"), 5) == "free"
         *_, last = [event async for event in call]
         assert [file.path for file in last.finished.skipped_files] in ([], ["big"])
+
+
+async def test_a_kernel_that_has_obeyed_outlives_its_slow_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespace_sandbox, "_GRACE_S", 0.4)
+    backend = NamespaceBackend(namespace_options(Settings()), SystemClock(), new_id)
+    sandbox = await backend.create(SandboxSpec("org-a", Image("base", "test"), ROOMY), lambda: None)
+    try:
+        await sandbox.open_kernel(Language.PYTHON)
+        events = sandbox.run_cell("cell", "print('x' * 4_000_000)", ROOMY)
+        assert isinstance(await anext(events), Started)
+        await asyncio.sleep(0.8)  # past the time in which a kernel that does not obey is killed
+        *_, end = [event async for event in events]
+        assert isinstance(end, Finished)
+        assert (end.status, end.output_truncated, sandbox.is_alive) == (Status.TIMEOUT, True, True)
+    finally:
+        await sandbox.destroy()
+        await backend.close()
 
 
 DOOR = """

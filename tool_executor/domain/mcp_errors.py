@@ -39,7 +39,11 @@ def too_many_tests() -> QuotaExceeded:
 
 def server_unknown(name: str) -> NotFound:
     """Return the error of a name that no server of the organisation has."""
-    return NotFound("MCP_SERVER_UNKNOWN", f"There is no MCP server {name!r}.", metadata={"server": name})
+    return NotFound(
+        "MCP_SERVER_UNKNOWN",
+        f"There is no MCP server {name!r}: `nexus mcp list` names them.",
+        metadata={"server": name},
+    )
 
 
 def server_down(name: str, why: str) -> UpstreamDown:

@@ -36,6 +36,7 @@ class _Count:
         self._sizes: dict[int, int] = {}
 
     def add(self, schema: JsonObject, value: object) -> None:
+        """Count what it takes to hold `value` to `schema`."""
         lists = (schema[name] for name in _LISTS if isinstance(schema.get(name), list))
         self._spend(1 + self._size(value) // _CHARS_A_UNIT + sum(len(cast("list[object]", each)) for each in lists))
         if isinstance(value, dict):

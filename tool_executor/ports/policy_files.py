@@ -14,3 +14,7 @@ class PolicyFiles(Protocol):
     def files(self) -> Sequence[PolicyFile]:
         """Return the platform's file, then the organisations' by name, as they were seen last."""
         ...
+
+    def name_of(self, org_id: str) -> str:
+        """Return the name of the file of `org_id`, whether it is there or not."""
+        ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 
 from protos.gen.nexus.tools.v1 import policy_pb2, policy_pb2_grpc
+from shared.auth.context import current_principal
 from tool_executor.use_cases.list_policy_files import ListPolicyFiles
 
 
@@ -24,4 +25,5 @@ class PolicyServicer(policy_pb2_grpc.PolicyServiceServicer):
             policy_pb2.PolicyFile(name=file.name, policies=file.policies, problem=file.problem)
             for file in self._list_policy_files()
         ]
-        return policy_pb2.ListPolicyFilesResponse(files=files)
+        own_file = self._list_policy_files.name_of(current_principal().org_id)
+        return policy_pb2.ListPolicyFilesResponse(files=files, own_file=own_file)

@@ -8,10 +8,8 @@ from shared.auth.principal import Principal
 from shared.clock import Clock
 from tool_executor.domain.mcp_server import RegisteredServer, ServerSpec, ServerView
 from tool_executor.domain.mcp_spec_rules import require_acceptable
-from tool_executor.ports.mcp_connections import McpConnections
-from tool_executor.ports.mcp_server_store import McpServerStore
-from tool_executor.use_cases.note_mcp_change import ADDED, NoteMcpChange
-from tool_executor.use_cases.server_turns import ServerTurns
+from tool_executor.use_cases.change_mcp_servers import ChangeMcpServers
+from tool_executor.use_cases.note_mcp_change import ADDED
 
 _WAIT_S = 15.0
 
@@ -20,30 +18,14 @@ class AddMcpServer:
     """Keeps a server and connects to it.
 
     Args:
-        store: keeps it.
-        connections: connects.
-        note: writes it down, before it is kept and connected to.
-        turns: one change of a server at a time.
+        change: where it is kept, connected to and noted.
         clock: tells when.
         private_hosts: `host:port` at which private addresses and plain http are allowed.
         most: how many servers an organisation may have.
     """
 
-    def __init__(
-        self,
-        store: McpServerStore,
-        connections: McpConnections,
-        note: NoteMcpChange,
-        turns: ServerTurns,
-        clock: Clock,
-        private_hosts: Container[str],
-        *,
-        most: int,
-    ) -> None:
-        self._store = store
-        self._connections = connections
-        self._note = note
-        self._turns = turns
+    def __init__(self, change: ChangeMcpServers, clock: Clock, private_hosts: Container[str], *, most: int) -> None:
+        self._change = change
         self._clock = clock
         self._private_hosts = private_hosts
         self._most = most
@@ -59,9 +41,10 @@ class AddMcpServer:
         """
         require_acceptable(spec, self._private_hosts)
         new = RegisteredServer(principal.org_id, principal.user_id, request_id, spec, self._clock.now())
-        async with self._turns.of(principal.org_id, spec.name):
-            if await self._store.earlier(new, most=self._most) is None:
-                await self._note(principal, spec.name, ADDED)
-            self._connections.begin(await self._store.add(new, most=self._most))
-        await self._connections.settled(principal.org_id, spec.name, _WAIT_S)
-        return self._connections.view(principal.org_id, spec.name)
+        store, connections = self._change.store, self._change.connections
+        async with self._change.turn(principal.org_id, spec.name):
+            if await store.earlier(new, most=self._most) is None:
+                await self._change.note(principal, spec.name, ADDED)
+            connections.begin(await store.add(new, most=self._most))
+        await connections.settled(principal.org_id, spec.name, _WAIT_S)
+        return connections.view(principal.org_id, spec.name)

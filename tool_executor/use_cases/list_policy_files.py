@@ -17,3 +17,7 @@ class ListPolicyFiles:
     def __call__(self) -> Sequence[PolicyFile]:
         """Return the platform's file, then the organisations' by name."""
         return self._policies.files()
+
+    def name_of(self, org_id: str) -> str:
+        """Return the name of the file of `org_id`, whether it is there or not."""
+        return self._policies.name_of(org_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from tool_executor.domain.tool_decision import PolicyQuestion
@@ -46,4 +47,5 @@ class SearchTools:
             found += [FoundTool(tool, match.score) for tool, match in usable]
             if len(found) >= limit:
                 break
+            await asyncio.sleep(0)
         return found[:limit]

@@ -68,7 +68,11 @@ def add(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Register a server and connect to it. It runs in the sandbox, or answers at an address."""
+    """Register a server and connect to it. It runs in the sandbox, or answers at an address.
+
+    Secrets belong into the files of headers and of the environment, never into the command or the address: whoever
+    may list the servers sees those.
+    """
     words = SpecWords(name, url, headers_file, command or (), read or (), write or (), egress or (), env_file, effect)
 
     async def work(session: Session, output: Output) -> ExitCode | None:
@@ -129,7 +133,7 @@ def show(name: NameArgument, data: DataOption = None, as_json: JsonOption = Fals
     async def work(session: Session, output: Output) -> None:
         server = next((each for each in (await _servers(session)).servers if each.spec.name == name), None)
         if server is None:
-            raise NotFound("MCP_SERVER_UNKNOWN", f"There is no MCP server {name!r}.")
+            raise NotFound("MCP_SERVER_UNKNOWN", f"There is no MCP server {name!r}: `nexus mcp list` names them.")
         if output.as_json:
             output.message(server)
         else:

@@ -26,6 +26,7 @@ def policies(data: DataOption = None, as_json: JsonOption = False) -> None:
         else:
             rows = [(file.name, "fail" if file.problem else "ok", ", ".join(file.policies)) for file in reply.files]
             output.table(_COLUMNS, rows, "There are no policies.")
+            output.note(f"Policies for your organisation alone are in {reply.own_file}, beside the platform's file.")
             for file in wrong:
                 output.prose(f"{file.name} {file.problem}", "red")
         return ExitCode.FAILED if wrong else None

@@ -73,6 +73,8 @@ class GuestChannel:
             frame = await self._frame()
             # A program that always has one more frame ready must not keep everybody else waiting.
             await asyncio.sleep(0)
+            if frame is None:
+                self._buffer.clear()  # of no use any more, and somebody may hold the sandbox for long
             if not isinstance(frame, Result):
                 return frame
             await on_result(frame)

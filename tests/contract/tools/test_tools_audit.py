@@ -61,6 +61,9 @@ async def test_whoever_runs_the_installation_sees_the_policy_files_and_nobody_el
         def files(self) -> list[PolicyFile]:
             return [PolicyFile("tools.cedar", ("everyday",), ""), PolicyFile("tools/acme.cedar", (), "line 3: no")]
 
+        def name_of(self, org_id: str) -> str:
+            return f"tools/{org_id}.cedar"
+
     registration = Registration(
         policy_pb2_grpc.add_PolicyServiceServicer_to_server,
         PolicyServicer(ListPolicyFiles(Files())),
@@ -68,8 +71,9 @@ async def test_whoever_runs_the_installation_sees_the_policy_files_and_nobody_el
     )
     async with serving(Service("tools", [registration])) as served:
         stub = policy_pb2_grpc.PolicyServiceStub(served.channel)
-        files = (await stub.ListPolicyFiles(policy_pb2.ListPolicyFilesRequest())).files
-        assert [(file.name, list(file.policies), file.problem) for file in files] == [
+        reply = await stub.ListPolicyFiles(policy_pb2.ListPolicyFilesRequest())
+        assert reply.own_file == "tools/org-a.cedar"
+        assert [(file.name, list(file.policies), file.problem) for file in reply.files] == [
             ("tools.cedar", ["everyday"], ""),
             ("tools/acme.cedar", [], "line 3: no"),
         ]

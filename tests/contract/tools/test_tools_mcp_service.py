@@ -166,9 +166,36 @@ async def test_an_organisations_server_is_its_own(tmp_path: Path) -> None:
         changes = [event for event in await a.audited() if event.tool.startswith("mcp:")]
         assert [(event.tool, event.reason, event.allowed) for event in changes] == [
             ("mcp:good", "MCP_SERVER_REMOVED", True),
+            ("mcp:good", "", True),
+            ("mcp:good", "", True),
             ("mcp:good", "MCP_SERVER_ADDED", True),
         ]
+        # What the operator read, may be more than reading to a server that its owner does not trust.
+        assert [event.user_id for event in changes] == [changes[0].user_id, "op", "op", changes[0].user_id]
         assert await b.audited() == []
+
+
+async def test_reading_is_a_call_to_policies_and_to_the_audit(tmp_path: Path) -> None:
+    permit = '@id("all") permit (principal, action, resource);'
+    rule = '@id("owners-read") forbid (principal == User::"op", action, resource == Tool::"mcp:good");'
+    (tmp_path / "tools.cedar").write_text(permit + rule)
+    policies = {"policies_file": tmp_path / "tools.cedar"}
+    async with (
+        serving_mcp(good_server()) as served,
+        meshes(tmp_path, [served.place], **policies) as (a, _, operator),
+    ):
+        await a.add(http(served.url, effect="read"))
+        reading = mcp_pb2.ReadResourceRequest(name="good", uri="text://hello")
+        prompt = mcp_pb2.GetPromptRequest(name="good", prompt="greet", arguments_json='{"name": "Ann"}')
+        for call in (operator.mcp.ReadResource(reading), operator.mcp.GetPrompt(prompt)):
+            code, told = await refused(call)
+            assert (code, "owners-read" in told) == (grpc.StatusCode.PERMISSION_DENIED, True)
+        # Its owner trusts it to read alone, so that what is let through is no event.
+        assert (await a.mcp.ReadResource(reading)).text == "hello"
+        seen = [
+            (each.tool, each.user_id, each.allowed, "owners-read" in str(each.policies)) for each in await a.audited()
+        ]
+        assert seen[:-1] == [("mcp:good", "op", False, True)] * 2
 
 
 async def test_secrets_are_sent_kept_and_told_to_nobody(tmp_path: Path) -> None:
@@ -180,6 +207,8 @@ async def test_secrets_are_sent_kept_and_told_to_nobody(tmp_path: Path) -> None:
             assert (await refused(a.add(http(served.url), "key-2")))[0] is grpc.StatusCode.ALREADY_EXISTS
             assert SECRET not in str(added) + str(await a.servers())
             assert [header.name for header in added.spec.http.headers] == ["X-Key"]
+            # What was refused or done before is no registration.
+            assert [event.reason for event in await a.audited()] == ["MCP_SERVER_ADDED"]
         kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
         assert not any(SECRET.encode() in content for content in kept)
         assert stat.S_IMODE((tmp_path / "secrets" / "mcp.key").stat().st_mode) == 0o600
@@ -256,6 +285,7 @@ async def test_trying_a_server_leaves_nothing(tmp_path: Path) -> None:
         assert (tried.state, len(tried.tools)) == (mcp_pb2.SERVER_STATE_READY, 6)
         assert "s3cret" not in str(tried)
         assert (await a.servers(), await a.tool_names()) == ([], [])
+        assert [(each.tool, each.reason) for each in await a.audited()] == [("mcp:good", "MCP_SERVER_TESTED")]
         (started,) = sandbox.started.values()
         assert started.process.returncode is not None
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from sandbox_fakes import BLOCKED, FakeBackend, FakeImages, FixedPolicy, finished
 
 from sandbox_service.domain.egress import AllowList, rule_of
+from sandbox_service.domain.image import Image
 from sandbox_service.domain.limits import LimitPolicy, RunLimits
 from sandbox_service.domain.order import Caller, RunOrder
 from sandbox_service.domain.places import PlaceRules
@@ -29,13 +31,24 @@ CALLER = Caller("org", "user")
 POLICY = LimitPolicy(RunLimits(10, 256 << 20, 64, 1 << 18), RunLimits(60, 1 << 30, 256, 1 << 23))
 
 
+class SlowImages(FakeImages):
+    """Says who looks for images: not the loop, as it may mean to read one anew."""
+
+    looked: threading.Thread | None = None
+
+    def find(self, name: str) -> Image:
+        self.looked = threading.current_thread()
+        return super().find(name)
+
+
 class Desk:
     def __init__(self, backend: FakeBackend, places: int = 2, queue: int = 0) -> None:
         self.backend = backend
+        self.images = SlowImages()
         choose = ChooseBackend((backend,), FakeClock())
         admit = AdmitRun(PlaceRules("programs", places, places, queue, queue))
         allowed = AllowList("THE_LIST", (rule_of("example.com:443"),))
-        opener = OpenSandbox(Host(choose, FakeImages(), allowed, FixedPolicy()), admit)
+        opener = OpenSandbox(Host(choose, self.images, allowed, FixedPolicy()), admit)
         self.running = Running()
         parts = Parts(opener, self.running, CollectFiles(100), POLICY)
         self.execute = ExecuteProgram(parts, SequenceIds("run"))
@@ -56,6 +69,7 @@ async def test_events_come_through_in_order() -> None:
     desk = Desk(FakeBackend())
     assert await desk.run() == [Started("run-0001"), OutputChunk(Stream.STDOUT, b"hi\n"), finished()]
     assert desk.backend.specs[0].limits == POLICY.defaults
+    assert desk.images.looked not in (None, threading.current_thread())
 
 
 @pytest.mark.parametrize("code", ["", "x" * ((1 << 20) + 1), "é" * (1 << 19) + "x", "print('\0')"])

@@ -11,6 +11,7 @@ import pytest
 from shared.errors import PreconditionFailed
 from tool_executor.adapters import tool_definition_yaml
 from tool_executor.adapters.tool_definition_yaml import load_definition
+from tool_executor.domain.tool_definition import SideEffect
 
 
 @pytest.fixture
@@ -68,3 +69,8 @@ def test_what_is_written_is_read_anew(file: Path) -> None:
     file.write_text(f"{file.read_text()}\ncalls_per_day: 5\ncalls_per_minute: 2\nsupports_dry_run: true\n")
     read = load_definition("get_current_time")
     assert (read.calls_per_day, read.calls_per_minute, read.supports_dry_run) == (5, 2, True)
+
+
+@pytest.mark.parametrize("name", ["execute_code", "shell", "write_file", "load_file", "save_file"])
+def test_what_changes_a_workspace_or_leaves_files_is_not_called_reading(name: str) -> None:
+    assert load_definition(name).side_effect is SideEffect.WRITE

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from artifact_fakes import MemoryArtifactStore
@@ -168,14 +168,17 @@ async def test_every_branch_for_every_item_counts_and_too_much_is_left_to_the_se
 
 @pytest.mark.parametrize(
     ("schema", "value", "units"),
-    [
-        ({}, {}, 1),
-        ({"properties": {"a": {"items": {"anyOf": [{}, {}]}}}}, {"a": [1, 2]}, 8),
-        ({"additionalProperties": {"allOf": [{}], "enum": [1, 2]}}, {"a": 1, "b": 1}, 9),
-        ({"properties": {"a": {"required": ["b", "c"], "additionalProperties": False}}}, {"a": {}}, 4),
-        ({"properties": {"a": {}}}, {"a": "x" * 10_240}, 22),
-        ({}, {"a": [[1] * 8]}, 3),
-    ],
+    cast(
+        "list[tuple[dict[str, Any], dict[str, Any], int]]",
+        [
+            ({}, {}, 1),
+            ({"properties": {"a": {"items": {"anyOf": [{}, {}]}}}}, {"a": [1, 2]}, 8),
+            ({"additionalProperties": {"allOf": [{}], "enum": [1, 2]}}, {"a": 1, "b": 1}, 9),
+            ({"properties": {"a": {"required": ["b", "c"], "additionalProperties": False}}}, {"a": {}}, 4),
+            ({"properties": {"a": {}}}, {"a": "x" * 10_240}, 22),
+            ({}, {"a": [[1] * 8]}, 3),
+        ],
+    ),
 )
 def test_the_cost_of_a_check_is_counted(schema: dict[str, Any], value: dict[str, Any], units: int) -> None:
     assert costs_at_most(schema, value, units)
@@ -194,7 +197,7 @@ async def test_an_output_that_is_much_stops_nobody_else() -> None:
             await asyncio.sleep(0)
 
     beside = asyncio.create_task(tick())
-    await gated.run({"items": [{}] * 10_000}, call_context())
+    await gated.run({"items": [{"a": 1}] * 10_000}, call_context())
     beside.cancel()
     assert ticks > 0
 

@@ -54,16 +54,16 @@ def test_clip_says_how_much_is_missing() -> None:
     assert clip("abcdef", 3) == ("abc… [cut: 3 of 6 characters]", True)
 
 
-@pytest.mark.parametrize("value", [[{} for _ in range(300_000)], dict.fromkeys(map(str, range(200_000)), 1)])
+@pytest.mark.parametrize("value", [[1] * 12_000, dict.fromkeys(map(str, range(12_000)), 1)])
 def test_many_values_are_encoded_once_and_the_same(value: object) -> None:
     whole = {"a": value}
     assert not is_little(whole)
-    text, uncut = fit(whole, 65_536)
+    text, uncut = fit(whole, 4_096)
     assert uncut == json.dumps(whole, separators=(",", ":"))
-    assert len(text.encode()) <= 65_536
+    assert len(text.encode()) <= 4_096
     assert list(json.loads(text)) == ["truncated_text"]
 
 
 def test_texts_of_many_values_are_not_cut_again_and_again() -> None:
-    text, _ = fit({"a": [""] * 20_000, "b": "x" * 100_000}, 65_536)
+    text, _ = fit({"a": [""] * 11_000, "b": "x" * 100_000}, 65_536)
     assert list(json.loads(text)) == ["truncated_text"]

@@ -129,7 +129,7 @@ class CedarPolicyFiles:
         """Return the organisations' files: those that are there, and those that were."""
         known = [path for path in self._files if path != self._platform]
         try:
-            names = os.listdir(self._folder)
+            names = [path.name for path in self._folder.iterdir()]
         except FileNotFoundError:
             names = []
         except OSError as error:
@@ -181,7 +181,7 @@ class CedarPolicyFiles:
         return True
 
     def _read(self, path: Path) -> tuple[WrittenPolicy, ...]:
-        with open(path, "rb", opener=_opened_at_once) as opened:  # noqa: PTH123  a path's own takes no opener
+        with open(path, "rb", opener=_opened_at_once) as opened:
             _check_regular(os.fstat(opened.fileno()))
             content = opened.read(_FILE_CAP_BYTES + 1)
         if len(content) > _FILE_CAP_BYTES:

@@ -26,6 +26,7 @@ from tool_executor.domain.mcp_server import McpFailure, StdioTransport
 _START_S = 20.0
 _WRITE_S = 30.0
 _STOP_S = 5.0
+_LAST_WORDS_S = 2.0
 _WRITE_BYTES = 1_048_576
 _TOLD_BYTES = 4_096
 # How a notification begins as everybody writes it; one that begins otherwise is parsed whole.
@@ -51,6 +52,7 @@ class SandboxProcess:
         self._limits = limits
         self._watch = watch
         self._complaints: deque[bytes] = deque()
+        self._said_all = anyio.Event()
 
     @property
     def complaints(self) -> str:
@@ -115,6 +117,7 @@ class SandboxProcess:
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             why = "the connection was closed"
         self._watch.end(why)
+        self._said_all.set()
 
     async def _lines(self, process_id: str) -> AsyncGenerator[bytes, None]:
         """Give the lines that the program writes.
@@ -161,6 +164,9 @@ class SandboxProcess:
                     for start in range(0, len(line), _WRITE_BYTES):
                         await self._write_some(process_id, line[start : start + _WRITE_BYTES])
         except NexusError as error:
+            with anyio.move_on_after(_LAST_WORDS_S):
+                # How the program ended says more, and comes over the other stream.
+                await self._said_all.wait()
             self._watch.end(f"it takes no input: {error.message}")
 
     async def _write_some(self, process_id: str, data: bytes) -> None:

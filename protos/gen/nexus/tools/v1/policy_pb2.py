@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from protos.gen.nexus.options.v1 import options_pb2 as nexus_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bnexus/tools/v1/policy.proto\x12\x0enexus.tools.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1enexus/options/v1/options.proto\"\x18\n\x16ListPolicyFilesRequest\"D\n\x17ListPolicyFilesResponse\x12)\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1a.nexus.tools.v1.PolicyFile\"=\n\nPolicyFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08policies\x18\x02 \x03(\t\x12\x0f\n\x07problem\x18\x03 \x01(\t2\xa9\x01\n\rPolicyService\x12\x97\x01\n\x0fListPolicyFiles\x12&.nexus.tools.v1.ListPolicyFilesRequest\x1a\'.nexus.tools.v1.ListPolicyFilesResponse\"3\xea\xe0\x18\x12\x63onfiguration.read\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/tools:policyFilesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bnexus/tools/v1/policy.proto\x12\x0enexus.tools.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1enexus/options/v1/options.proto\"\x18\n\x16ListPolicyFilesRequest\"V\n\x17ListPolicyFilesResponse\x12)\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1a.nexus.tools.v1.PolicyFile\x12\x10\n\x08own_file\x18\x02 \x01(\t\"=\n\nPolicyFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08policies\x18\x02 \x03(\t\x12\x0f\n\x07problem\x18\x03 \x01(\t2\xa9\x01\n\rPolicyService\x12\x97\x01\n\x0fListPolicyFiles\x12&.nexus.tools.v1.ListPolicyFilesRequest\x1a\'.nexus.tools.v1.ListPolicyFilesResponse\"3\xea\xe0\x18\x12\x63onfiguration.read\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/tools:policyFilesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPOLICYFILESREQUEST']._serialized_start=109
   _globals['_LISTPOLICYFILESREQUEST']._serialized_end=133
   _globals['_LISTPOLICYFILESRESPONSE']._serialized_start=135
-  _globals['_LISTPOLICYFILESRESPONSE']._serialized_end=203
-  _globals['_POLICYFILE']._serialized_start=205
-  _globals['_POLICYFILE']._serialized_end=266
-  _globals['_POLICYSERVICE']._serialized_start=269
-  _globals['_POLICYSERVICE']._serialized_end=438
+  _globals['_LISTPOLICYFILESRESPONSE']._serialized_end=221
+  _globals['_POLICYFILE']._serialized_start=223
+  _globals['_POLICYFILE']._serialized_end=284
+  _globals['_POLICYSERVICE']._serialized_start=287
+  _globals['_POLICYSERVICE']._serialized_end=456
 # @@protoc_insertion_point(module_scope)

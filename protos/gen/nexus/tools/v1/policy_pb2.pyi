@@ -42,6 +42,9 @@ class ListPolicyFilesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FILES_FIELD_NUMBER: _builtins.int
+    OWN_FILE_FIELD_NUMBER: _builtins.int
+    own_file: _builtins.str
+    """Name of the file of the caller's organisation, whether it is there or not."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyFile]:
         """The platform's file, then the organisations' by name."""
@@ -50,10 +53,11 @@ class ListPolicyFilesResponse(_message.Message):
         self,
         *,
         files: _abc.Iterable[Global___PolicyFile] | None = ...,
+        own_file: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "own_file", b"own_file"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
