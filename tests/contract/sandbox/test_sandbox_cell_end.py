@@ -36,7 +36,7 @@ class Kernel:
 
     streams: Streams
     socket: socket.socket
-    interrupts: list[bool] = field(default_factory=list)
+    interrupts: list[bool] = field(default_factory=list[bool])
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ended(self) -> dict[str, Any] | None:

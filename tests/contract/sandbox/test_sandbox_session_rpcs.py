@@ -245,20 +245,20 @@ async def _is_watched(bench: Bench, named: dict[str, str]) -> bool:
 async def test_a_watcher_that_leaves_leaves_the_process_as_it_is(bench: Bench) -> None:
     bench.backend.hold.clear()
     named = {"process_id": (await bench.call("StartProcess", pb.StartProcessRequest(argv=["server"]))).process_id}
-    first = bench.stub().WatchProcess(pb.WatchProcessRequest(**named), timeout=5)
+    first = bench.stub().WatchProcess(pb.WatchProcessRequest(**named), timeout=30)
     reading = asyncio.ensure_future(first.read())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not await _is_watched(bench, named):
             pass
     first.cancel()
     with suppress(asyncio.CancelledError):
         await reading
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await _is_watched(bench, named):
             pass
     await bench.call("WriteProcess", pb.WriteProcessRequest(data=b"still there", **named))
     bench.backend.hold.set()
-    second = bench.stub().WatchProcess(pb.WatchProcessRequest(**named), timeout=5)
+    second = bench.stub().WatchProcess(pb.WatchProcessRequest(**named), timeout=30)
     assert [event.WhichOneof("event") async for event in second] == ["stdout", "finished"]
 
 
