@@ -239,7 +239,11 @@ async def test_many_calls_at_once(tmp_path: Path) -> None:
     async with ScriptedProvider() as provider:
         provider.script(*[Reply(f"answer {i:02}", chunk_delay_s=0.01) for i in range(40)])
         async with router(
-            file_for(tmp_path, "openai_compatible", provider), connections_per_host=8, first_token_timeout_s=5
+            file_for(tmp_path, "openai_compatible", provider),
+            connections_per_host=8,
+            first_token_timeout_s=5,
+            idle_timeout_s=5,
+            total_timeout_s=10,
         ) as stub:
             answers = await asyncio.gather(*(streamed(stub, chat()) for _ in range(40)))
     assert sorted(text_of(answer) for answer in answers) == [f"answer {i:02}" for i in range(40)]
