@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import uvloop
 
@@ -56,7 +57,7 @@ async def _once(*argv: str) -> None:
 
 async def latency(client: Client, count: int) -> list[Row]:
     """Return the times of single runs and cells beside their references."""
-    plain = (sys.executable, "-I", "-S", "-c", "print(6 * 7)")
+    plain = (str(Path(sys.executable).resolve()), "-I", "-S", "-c", "print(6 * 7)")
     session = await client.session()
     calls = {
         "run": lambda: timed(client.good()),
