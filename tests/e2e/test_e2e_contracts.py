@@ -15,11 +15,14 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from protos.gen.agent import agent_pb2 as alias_pb2
 from protos.gen.nexus.agent.v1 import agent_pb2, conversation_pb2
+from protos.gen.nexus.artifacts.v1 import artifacts_pb2
 from protos.gen.nexus.dashboard.v1 import dashboard_pb2
+from protos.gen.nexus.knowledge.v1 import knowledge_pb2
+from protos.gen.nexus.mcp.v1 import mcp_pb2
 from protos.gen.nexus.router.v1 import contract_pb2, decision_pb2, ledger_pb2, router_pb2
 from protos.gen.nexus.sandbox.v1 import sandbox_pb2
 from protos.gen.nexus.settings.v1 import identity_pb2, settings_pb2
-from protos.gen.nexus.tools.v1 import tools_pb2
+from protos.gen.nexus.tools.v1 import audit_pb2, policy_pb2, tools_pb2
 from shared.testing.running_mesh import RunningMesh
 
 BUF = Path(sys.executable).with_name("buf")
@@ -27,7 +30,7 @@ PLAIN = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection", "g
 FILES = {
     "orchestrator": [agent_pb2, conversation_pb2, alias_pb2],
     "router": [router_pb2, contract_pb2, decision_pb2, ledger_pb2],
-    "tools": [tools_pb2],
+    "tools": [tools_pb2, audit_pb2, policy_pb2, artifacts_pb2, knowledge_pb2, mcp_pb2],
     "sandbox": [sandbox_pb2],
     "settings": [settings_pb2, identity_pb2],
     "dashboard": [dashboard_pb2],
