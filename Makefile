@@ -40,8 +40,7 @@ down: ## Stop the mesh
 
 test: setup ## Run the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/architecture tests/unit tests/conformance tests/contract
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/integration
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/security
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/integration tests/security
 	@$(BIN)/python -m pytest tests/e2e tests/chaos
 
 check: .venv/.synced lint type arch contracts ## Lint, types, layers, caps, contracts
